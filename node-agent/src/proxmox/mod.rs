@@ -1,0 +1,89 @@
+//! Proxmox VE, behind one trait.
+//!
+//! [`Hypervisor`] is all that the rest of the agent knows of Proxmox. Whatever it starts, it *begins* first and *follows* after, so
+//! that the caller can write its ledger in between: accepted → `begin` → UPID written → `follow` → finished written.
+//!
+//! ```text
+//! loop {
+//!     match hypervisor.begin(&request).await? {
+//!         Begun::Done => break,
+//!         Begun::Task(upid) => { ledger(upid); hypervisor.follow(&request, &upid, watch).await?; break }
+//!         Begun::Step(upid) => { ledger(upid); hypervisor.follow(&request, &upid, watch).await?; }
+//!     }
+//! }
+//! let state = hypervisor.inspect(request.target).await?;
+//! ```
+//!
+//! After a crash: a command with a UPID is followed (and, if it was a step, begun again: beginning twice is harmless for all but a
+//! reboot); one without is looked up with [`Hypervisor::find_task`], then begun.
+
+mod error;
+mod stamp;
+mod tasks;
+mod types;
+
+use async_trait::async_trait;
+
+pub use error::{ErrorKind, PveError, Result};
+pub use stamp::Stamp;
+pub use tasks::{NotAUpid, Upid};
+pub use types::*;
+
+/// One Proxmox VE node. Every call has a timeout of its own; dropping a future abandons the call but undoes nothing.
+#[async_trait]
+pub trait Hypervisor: Send + Sync {
+    /// Starts what the request asks for, or finds that it is done already. May be repeated: a clone whose VM bears the pod's stamp is
+    /// done, a clone that runs is joined, a VM that is gone is destroyed. Only a reboot, repeated, reboots again.
+    ///
+    /// # Errors
+    /// `ForeignVm` when the VM does not bear the pod's stamp, `VmidTaken` when a clone finds another VM at its VMID; `Timeout` and
+    /// `Unavailable` leave open whether it was started.
+    async fn begin(&self, request: &Request) -> Result<Begun>;
+
+    /// Waits for a task's end, telling of its log. `request` is what it was begun for: it decides how a failure is read.
+    ///
+    /// # Errors
+    /// `Deadline` and `Cancelled` after the task was stopped (a task that ended well before the stop reached it is a success);
+    /// `Lost` when the task vanished or was killed; else what the exit status and the log tell.
+    async fn follow(&self, request: &Request, upid: &Upid, watch: Watch<'_>) -> Result<TaskEnd>;
+
+    /// Finds the task that `begin` started for this request, running or ended, not older than `since_ms` (Unix milliseconds, the
+    /// host's clock): for a command whose UPID was not written down before the agent died.
+    async fn find_task(&self, request: &Request, since_ms: i64) -> Result<Option<Upid>>;
+
+    /// Asks a task to end and waits until it has; one that has ended already is a success.
+    async fn stop_task(&self, upid: &Upid) -> Result<()>;
+
+    /// Waits until the VM has this power.
+    ///
+    /// # Errors
+    /// `Deadline` when it does not get there in time, `Cancelled`, `ForeignVm`, `NotFound`.
+    async fn wait_power(&self, target: Target, power: Power, watch: Watch<'_>) -> Result<VmState>;
+
+    /// Looks at one VMID and changes nothing. A foreign VM is reported as it is: compare the stamp.
+    ///
+    /// # Errors
+    /// Whatever keeps Proxmox from answering; that is never `Absent`.
+    async fn inspect(&self, vmid: u32) -> Result<VmState>;
+
+    /// All VMs of the node, with their stamps.
+    async fn list_vms(&self) -> Result<Vec<Vm>>;
+
+    /// The host's load and memory.
+    async fn host_status(&self) -> Result<HostStatus>;
+
+    /// The node's storages, also those that are disabled or do not answer.
+    async fn storages(&self) -> Result<Vec<Storage>>;
+
+    /// The node's bridges.
+    async fn bridges(&self) -> Result<Vec<String>>;
+
+    /// Proxmox VE's version, such as `8.4.21`.
+    async fn version(&self) -> Result<String>;
+
+    /// The node's place in its cluster.
+    async fn cluster(&self) -> Result<Cluster>;
+
+    /// Checks what provisioning needs, telling each result as it comes. What cannot be checked is a failed check.
+    async fn probe(&self, spec: &ProbeSpec, tell: &(dyn Fn(Check) + Send + Sync));
+}

@@ -1,0 +1,252 @@
+//! The store: SQLite (embedded, the default) or PostgreSQL (by URL), one set of SQL for both.
+//!
+//! Writers take [`Tx`], so that state, job, audit and event commit together or not at all. Readers take [`Conn`], which
+//! both a [`Tx`] and a [`Read`] lend. The macros [`fetch_all!`](crate::fetch_all), [`fetch_optional!`](crate::fetch_optional),
+//! [`fetch_one!`](crate::fetch_one) and [`execute!`](crate::execute) send the same `$1` text to either database.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use crate::error::{Error, Result};
+use crate::events::{Topic, Wakes};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// How long a caller waits for a connection before it is told 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database, to be cloned freely.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pools: Pools,
+    wakes: Wakes,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    /// One writer, because `BEGIN IMMEDIATE` on one connection never fails and on several often does; readers beside it.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// A borrowed connection, for reading and, inside a [`Tx`], for writing.
+pub enum Conn<'a> {
+    /// SQLite's.
+    Sqlite(&'a mut SqliteConnection),
+    /// PostgreSQL's.
+    Postgres(&'a mut PgConnection),
+}
+
+impl Conn<'_> {
+    /// The same connection for a shorter time, for a function that asks twice.
+    pub fn again(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(c) => Conn::Sqlite(c),
+            Self::Postgres(c) => Conn::Postgres(c),
+        }
+    }
+}
+
+/// A connection to read from, outside a transaction.
+pub enum Read {
+    /// SQLite's.
+    Sqlite(PoolConnection<Sqlite>),
+    /// PostgreSQL's.
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Read {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(c) => Conn::Sqlite(c),
+            Self::Postgres(c) => Conn::Postgres(c),
+        }
+    }
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: TxInner,
+    wakes: Wakes,
+    topics: BTreeSet<Topic>,
+}
+
+#[derive(Debug)]
+enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => Conn::Sqlite(tx),
+            TxInner::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    /// Wakes whoever waits for `topic` once this has committed.
+    pub fn wake(&mut self, topic: Topic) {
+        self.topics.insert(topic);
+    }
+
+    /// Makes it durable, then wakes the loops that were named.
+    pub async fn commit(self) -> Result<()> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await?,
+        }
+        for topic in self.topics {
+            self.wakes.wake(topic);
+        }
+        Ok(())
+    }
+}
+
+impl Db {
+    /// Opens the database at `url` (`sqlite:///var/lib/mpanel/mpanel.db` or `postgres://user:password@host/name`) and
+    /// brings its tables up to date. Several processes may do this at once on PostgreSQL: one migrates, the others wait.
+    pub async fn open(url: &str) -> Result<Self> {
+        let pools = if url.starts_with("sqlite:") { open_sqlite(url).await? } else { open_postgres(url).await? };
+        let migrated = match &pools {
+            Pools::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
+            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
+        };
+        migrated.map_err(Error::internal)?;
+        Ok(Self { pools, wakes: Wakes::default() })
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match &self.pools {
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { inner, wakes: self.wakes.clone(), topics: BTreeSet::new() })
+    }
+
+    /// Takes a connection to read from.
+    pub async fn read(&self) -> Result<Read> {
+        Ok(match &self.pools {
+            Pools::Sqlite { readers, .. } => Read::Sqlite(readers.acquire().await?),
+            Pools::Postgres(pool) => Read::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// The wake-ups of this process.
+    #[must_use]
+    pub fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+
+    /// Whether only this process can be using the database, so that what an earlier process held is certainly free.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
+    }
+
+    /// Closes every connection, waiting for those in use.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(url: &str) -> Result<Pools> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5));
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.clone())
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.read_only(true).create_if_missing(false))
+        .await?;
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Pools> {
+    let options = PgConnectOptions::from_str(url)?;
+    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
+    Ok(Pools::Postgres(pool))
+}
+
+/// PostgreSQL's `FOR UPDATE SKIP LOCKED` where there are several writers; nothing on SQLite, which has one.
+/// Used as `claim!(conn, "… {} …")` is not: sqlx wants whole static texts, so a claim names both texts.
+#[macro_export]
+macro_rules! sql_by_db {
+    ($conn:expr, sqlite: $sqlite:expr, postgres: $postgres:expr) => {
+        match &$conn {
+            $crate::db::Conn::Sqlite(_) => $sqlite,
+            $crate::db::Conn::Postgres(_) => $postgres,
+        }
+    };
+}
+
+/// `fetch_all!(conn, Row, "SELECT … $1", bind, …)`: all rows.
+#[macro_export]
+macro_rules! fetch_all {
+    ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $conn {
+            $crate::db::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(c).await,
+            $crate::db::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(c).await,
+        }
+    };
+}
+
+/// `fetch_optional!(conn, Row, "SELECT … $1", bind, …)`: the first row, if there is one.
+#[macro_export]
+macro_rules! fetch_optional {
+    ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $conn {
+            $crate::db::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(c).await,
+            $crate::db::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(c).await,
+        }
+    };
+}
+
+/// `fetch_one!(conn, Row, "SELECT … $1", bind, …)`: the first row; none is an error.
+#[macro_export]
+macro_rules! fetch_one {
+    ($conn:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $conn {
+            $crate::db::Conn::Sqlite(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_one(c).await,
+            $crate::db::Conn::Postgres(c) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_one(c).await,
+        }
+    };
+}
+
+/// `execute!(conn, "UPDATE … $1", bind, …)`: the number of rows that it touched.
+#[macro_export]
+macro_rules! execute {
+    ($conn:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $conn {
+            $crate::db::Conn::Sqlite(c) => sqlx::query($sql)$(.bind($bind))*.execute(c).await.map(|done| done.rows_affected()),
+            $crate::db::Conn::Postgres(c) => sqlx::query($sql)$(.bind($bind))*.execute(c).await.map(|done| done.rows_affected()),
+        }
+    };
+}

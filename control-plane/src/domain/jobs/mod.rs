@@ -1,0 +1,247 @@
+//! Jobs: one thing to do to one pod or server, and the engine that does it. The engine knows no job kinds.
+//!
+//! ```text
+//! queued ──▶ running ──▶ succeeded
+//!    │ ▲        │ │
+//!    │ └────────┘ │   a failed try with attempts left goes back to queued, its step kept, run_at later
+//!    │            ▼
+//!    │         undoing ──▶ failed | cancelled      everything done is undone
+//!    │            │
+//!    ▼            ▼
+//! cancelled     stuck ──▶ undoing                  an undo that cannot finish: shown, retryable
+//! ```
+//!
+//! A **saga** ([`Saga`]) is an ordered list of **steps** ([`Step`]). A step is either local (it runs inside the transaction
+//! that advances the job, so it happens exactly once) or a command to an agent (the agent runs each command id at most once
+//! and repeats its result). Every claim and every send raises the job's epoch; what comes with an older one changes nothing.
+
+pub mod command;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::clock::Ms;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::ids::{CloudPodId, CommandId, JobId, ServerId, TenantId};
+
+pub use command::{
+    AgentCommand, AgentPort, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence,
+};
+
+/// Where a job is in its life. See the diagram above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits for its turn, or for the time of its next try.
+    Queued,
+    /// Its steps are being done.
+    Running,
+    /// What was done is being undone.
+    Undoing,
+    /// All steps are done.
+    Succeeded,
+    /// A step failed for good and everything done was undone.
+    Failed,
+    /// Somebody cancelled it and everything done was undone.
+    Cancelled,
+    /// An undo could not finish: what the job holds stays held until somebody retries.
+    Stuck,
+}
+
+/// A job as it is stored.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is; `None`: the platform's.
+    pub tenant: Option<TenantId>,
+    /// Names the saga: `provision`, `start`, ….
+    pub kind: String,
+    /// The pod that it changes.
+    pub pod: Option<CloudPodId>,
+    /// The server that it changes, for jobs on servers.
+    pub server: Option<ServerId>,
+    /// Where it is.
+    pub state: JobState,
+    /// What was asked for; the saga's own shape.
+    pub params: serde_json::Value,
+    /// The step that is next or under way.
+    pub step: usize,
+    /// How many steps its saga has.
+    pub step_count: usize,
+    /// Which try of the present step this is, from 1.
+    pub attempt: u32,
+    /// How many tries a step gets.
+    pub attempts_max: u32,
+    /// Not before.
+    pub run_at: Ms,
+    /// Raised by every claim and every send.
+    pub epoch: u64,
+    /// The order that is out at an agent.
+    pub command: Option<(CommandId, ServerId)>,
+    /// The server whose agent has to come back before this can go on.
+    pub waits_for: Option<ServerId>,
+    /// Somebody asked for it to be cancelled.
+    pub cancel_requested: bool,
+    /// 0..=100 of the present step.
+    pub step_progress: u8,
+    /// The newest error: a stable code and the cause in full.
+    pub error: Option<JobError>,
+    /// Who asked for it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Ms,
+    /// When it was first claimed.
+    pub started_at: Option<Ms>,
+    /// When it ended.
+    pub finished_at: Option<Ms>,
+    /// When it last changed.
+    pub updated_at: Ms,
+}
+
+/// Why a try failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct JobError {
+    /// Stable, for programs.
+    pub code: String,
+    /// The cause in full, in Proxmox's own words where it is Proxmox's.
+    pub detail: String,
+}
+
+/// A job to be made.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Names the saga.
+    pub kind: &'static str,
+    /// Whose it is.
+    pub tenant: Option<TenantId>,
+    /// The pod that it changes.
+    pub pod: Option<CloudPodId>,
+    /// The server that it changes.
+    pub server: Option<ServerId>,
+    /// What is asked for; an object.
+    pub params: serde_json::Value,
+}
+
+/// What a step does when its turn has come.
+#[derive(Debug)]
+pub enum Action {
+    /// It is done, by this very transaction. The text is shown with the step: `10.0.0.7 from pool public`.
+    Done(String),
+    /// An agent is to do this.
+    Command(AgentCommand),
+}
+
+/// What to do after a command failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Try the step again, later, as long as there are attempts left.
+    Retry,
+    /// Fail the job and undo what was done.
+    Fail,
+}
+
+/// How a job ended, for [`Saga::ended`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All steps are done.
+    Succeeded,
+    /// It failed and was undone.
+    Failed(JobError),
+    /// It was cancelled and undone.
+    Cancelled,
+    /// Its undo cannot finish.
+    Stuck(JobError),
+}
+
+/// One step of a saga: how it is done and how it is undone. Both may be repeated at any time.
+#[async_trait]
+pub trait Step: Send + Sync {
+    /// Stable, lower case, a verb: `reserve`, `clone`.
+    fn name(&self) -> &'static str;
+
+    /// Does a local step, or says what the agent is to do. Called again, before every send, for a command that is already
+    /// out: it then has to say the same again.
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action>;
+
+    /// Stores what a command brought.
+    async fn complete(&self, _tx: &mut Tx, _job: &Job, _output: &CommandOutput) -> Result<()> {
+        Ok(())
+    }
+
+    /// Judges a command's failure, and may prepare the next try (another VMID, say).
+    async fn failed(&self, _tx: &mut Tx, _job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail })
+    }
+
+    /// Undoes what [`Step::begin`] may have done; called also when it is not known whether it did anything.
+    async fn undo(&self, _tx: &mut Tx, _job: &Job) -> Result<Action> {
+        Ok(Action::Done(String::new()))
+    }
+
+    /// Stores what an undoing command brought.
+    async fn undone(&self, _tx: &mut Tx, _job: &Job, _output: &CommandOutput) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether the job can still be cancelled while this step is next or under way. `false` marks the point of no return.
+    fn cancellable(&self) -> bool {
+        true
+    }
+}
+
+/// How a job kind is done. One file each, beside the slice whose rows it changes.
+#[async_trait]
+pub trait Saga: Send + Sync {
+    /// The job kind that it does.
+    fn kind(&self) -> &'static str;
+
+    /// Its steps in order.
+    fn steps(&self) -> &[Box<dyn Step>];
+
+    /// In the transaction in which the job is claimed for the first time.
+    async fn began(&self, _tx: &mut Tx, _job: &Job) -> Result<()> {
+        Ok(())
+    }
+
+    /// In the transaction in which the job ends.
+    async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()>;
+
+    /// How many tries each step gets.
+    fn attempts_max(&self) -> u32 {
+        8
+    }
+}
+
+/// How the engine is paced.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// A claim that is not renewed for so long is anybody's.
+    pub lease: Duration,
+    /// The wait before the second try; it doubles, with jitter, up to `retry_max`.
+    pub retry_first: Duration,
+    /// The longest wait between two tries.
+    pub retry_max: Duration,
+    /// How many jobs one claim takes.
+    pub claim_batch: u32,
+    /// How many commands may be out at one agent.
+    pub per_server: u32,
+    /// How many jobs of one tenant may run at once.
+    pub per_tenant: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            retry_first: Duration::from_secs(1),
+            retry_max: Duration::from_secs(60),
+            claim_batch: 64,
+            per_server: 8,
+            per_tenant: 64,
+        }
+    }
+}

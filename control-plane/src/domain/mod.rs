@@ -1,0 +1,4 @@
+//! One slice per noun. A slice calls another slice's service, never its store; the graph of slices has no cycle.
+
+pub mod audit;
+pub mod jobs;

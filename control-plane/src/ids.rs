@@ -1,0 +1,75 @@
+//! Typed identifiers. All are UUIDv7: unique without asking anybody, and in the order of their creation.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        #[schema(value_type = Uuid)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id, later than all that this process made before.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A hosting company's customer account: the boundary of all customer data.
+    TenantId,
+    /// A registered Proxmox VE host.
+    ServerId,
+    /// A customer's VM.
+    CloudPodId,
+    /// One thing to do to one pod or server.
+    JobId,
+    /// One order to an agent; the agent runs each id at most once.
+    CommandId,
+    /// A VM template under a customer-facing name.
+    ImageId,
+    /// A size and a price.
+    PlanId,
+    /// A range of addresses.
+    IpPoolId,
+    /// A bearer token of the API.
+    TokenId,
+    /// A one-time token with which an agent enrols.
+    EnrolmentTokenId,
+    /// One running control plane process.
+    InstanceId,
+    /// An entry of the outbox.
+    EventId,
+    /// An audit record.
+    AuditId,
+}

@@ -9,23 +9,46 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::ids::{TenantId, TokenId};
 
-/// Who asks for something.
+/// Who asks for something, and under which idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
+pub struct Actor {
+    /// Who it is.
+    pub kind: ActorKind,
+    /// The request's `Idempotency-Key`: the transaction that does what it asks marks the key as done.
+    pub idempotency_key: Option<String>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActorKind {
     /// The bearer of the platform's token: may do everything.
     PlatformToken(TokenId),
     /// The agent of a server, by its certificate.
     Agent(crate::ids::ServerId),
-    /// The control plane itself.
+    /// The control plane itself; the name of the part.
     System(&'static str),
+}
+
+impl Actor {
+    /// A part of the control plane itself.
+    #[must_use]
+    pub fn system(part: &'static str) -> Self {
+        Self { kind: ActorKind::System(part), idempotency_key: None }
+    }
+
+    /// The agent of a server.
+    #[must_use]
+    pub fn agent(server: crate::ids::ServerId) -> Self {
+        Self { kind: ActorKind::Agent(server), idempotency_key: None }
+    }
 }
 
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::PlatformToken(id) => write!(f, "token:{id}"),
-            Self::Agent(id) => write!(f, "agent:{id}"),
-            Self::System(part) => write!(f, "system:{part}"),
+        match &self.kind {
+            ActorKind::PlatformToken(id) => write!(f, "token:{id}"),
+            ActorKind::Agent(id) => write!(f, "agent:{id}"),
+            ActorKind::System(part) => write!(f, "system:{part}"),
         }
     }
 }

@@ -19,4 +19,5 @@ pub mod db;
 pub mod domain;
 pub mod error;
 pub mod events;
+pub mod fault;
 pub mod ids;

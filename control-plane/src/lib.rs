@@ -20,4 +20,5 @@ pub mod domain;
 pub mod error;
 pub mod events;
 pub mod fault;
+pub mod grpc;
 pub mod ids;

@@ -1,0 +1,200 @@
+//! The configuration section `[agents]`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::error::FieldError;
+
+/// Section `[agents]`: the address that agents dial, its certificates and its limits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen for agents.
+    pub listen: SocketAddr,
+    /// What agents dial, as written into the enrolment command: `https://mpanel.example.net:8443`.
+    pub public_url: String,
+    /// Further host names and IP addresses for the server certificate; the host of `public_url` is always among them.
+    pub names: Vec<String>,
+    /// The trust domain of the agents' identities, `spiffe://<trust domain>/server/<id>`. Changing it locks all agents out
+    /// until they enrol anew.
+    pub trust_domain: String,
+    /// How long an agent's certificate is valid; agents renew at half of it.
+    #[serde(deserialize_with = "duration")]
+    pub certificate_lifetime: Duration,
+    /// How often agents report. After three silent intervals a session is taken for lost.
+    #[serde(deserialize_with = "duration")]
+    pub heartbeat_interval: Duration,
+    /// How often agents report their whole inventory; changes are reported at once.
+    #[serde(deserialize_with = "duration")]
+    pub inventory_interval: Duration,
+    /// The most agents that may be connected to this control plane.
+    pub max_sessions: usize,
+    /// The most sessions that may be opening at once; the others are told to come back.
+    pub max_opening: usize,
+    /// How long a peer may take for its TLS handshake, and an agent for its first message.
+    #[serde(deserialize_with = "duration")]
+    pub handshake_timeout: Duration,
+    /// A CA of your own instead of the built-in one: its certificate (PEM, may be followed by those above it).
+    pub ca_certificate: Option<PathBuf>,
+    /// The private key of `ca_certificate` (PEM, PKCS #8).
+    pub ca_key: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            public_url: "https://localhost:8443".into(),
+            names: Vec::new(),
+            trust_domain: "mpanel".into(),
+            certificate_lifetime: Duration::from_secs(24 * 3600),
+            heartbeat_interval: Duration::from_secs(10),
+            inventory_interval: Duration::from_secs(300),
+            max_sessions: 20_000,
+            max_opening: 256,
+            handshake_timeout: Duration::from_secs(10),
+            ca_certificate: None,
+            ca_key: None,
+        }
+    }
+}
+
+impl Config {
+    /// The names on the server certificate: the host of `public_url`, then `names`, without repetitions.
+    #[must_use]
+    pub fn server_names(&self) -> Vec<String> {
+        let host = url::Url::parse(&self.public_url).ok().and_then(|url| match url.host()? {
+            url::Host::Domain(name) => Some(name.to_owned()),
+            url::Host::Ipv4(ip) => Some(ip.to_string()),
+            url::Host::Ipv6(ip) => Some(ip.to_string()),
+        });
+        let mut names = Vec::new();
+        for name in host.into_iter().chain(self.names.iter().cloned()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// What is wrong with it, field by field.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut problems = Vec::new();
+        let mut require = |ok: bool, field: &str, message: &str| {
+            if !ok {
+                problems.push(FieldError { field: format!("agents.{field}"), message: message.into() });
+            }
+        };
+        let url_ok = url::Url::parse(&self.public_url).is_ok_and(|url| url.scheme() == "https" && url.host().is_some());
+        require(url_ok, "public_url", "must be a URL such as https://mpanel.example.net:8443");
+        for (index, name) in self.names.iter().enumerate() {
+            require(
+                is_host(name),
+                &format!("names[{index}]"),
+                "must be a host name or an IP address, without scheme and port",
+            );
+        }
+        let trust_domain = &self.trust_domain;
+        let trust_ok = (1..=255).contains(&trust_domain.len())
+            && trust_domain.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c));
+        require(trust_ok, "trust_domain", "must be 1 to 255 of a-z, 0-9, dot, dash and underscore");
+        let second = Duration::from_secs(1);
+        require(self.certificate_lifetime >= second, "certificate_lifetime", "must be at least 1s");
+        require(self.heartbeat_interval >= Duration::from_millis(100), "heartbeat_interval", "must be at least 100ms");
+        require(self.inventory_interval >= second, "inventory_interval", "must be at least 1s");
+        require(!self.handshake_timeout.is_zero(), "handshake_timeout", "must be more than zero");
+        require(self.max_sessions > 0, "max_sessions", "must be at least 1");
+        require(self.max_opening > 0, "max_opening", "must be at least 1");
+        require(
+            self.ca_certificate.is_some() == self.ca_key.is_some(),
+            "ca_certificate",
+            "ca_certificate and ca_key belong together: set both or neither",
+        );
+        problems
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(label))
+}
+
+/// `500ms`, `10s`, `5m`, `24h` or `7d`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text)
+        .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration: write 500ms, 10s, 5m, 24h or 7d")))
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_their_unit() {
+        assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_duration("24h"), Some(Duration::from_secs(86_400)));
+        assert_eq!(parse_duration("7d"), Some(Duration::from_secs(604_800)));
+        for wrong in ["", "5", "s", "5 s", "-5s", "5y", "99999999999999999999s", "9999999999999999999d"] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_in_order_and_each_mistake_is_named() {
+        assert!(Config::default().problems().is_empty());
+        let wrong = Config {
+            public_url: "http://x".into(),
+            names: vec!["ok.example".into(), "https://no".into()],
+            trust_domain: "Not A Domain".into(),
+            max_sessions: 0,
+            ca_key: Some("key.pem".into()),
+            ..Config::default()
+        };
+        let fields: Vec<_> = wrong.problems().into_iter().map(|p| p.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "agents.public_url",
+                "agents.names[1]",
+                "agents.trust_domain",
+                "agents.max_sessions",
+                "agents.ca_certificate"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_host_of_the_public_url_is_on_the_certificate() {
+        let config = Config {
+            public_url: "https://[::1]:8443".into(),
+            names: vec!["cp.example".into(), "::1".into()],
+            ..Config::default()
+        };
+        assert_eq!(config.server_names(), ["::1", "cp.example"]);
+    }
+}

@@ -74,6 +74,15 @@ impl Read {
     }
 }
 
+/// Which part of a list a reader wants: keyset pagination, never OFFSET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window<K> {
+    /// At most so many rows: one more than a page holds, so that it is known whether there is a next page.
+    pub limit: i64,
+    /// Only rows after this key; `None`: from the start.
+    pub after: Option<K>,
+}
+
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Tx {

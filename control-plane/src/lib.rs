@@ -14,11 +14,14 @@
 //! 5. Capacity and addresses are never held twice.
 //! 6. State, job, audit record and event commit together or not at all ([`db::Tx`]).
 
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod domain;
 pub mod error;
 pub mod events;
 pub mod fault;
 pub mod grpc;
+pub mod http;
 pub mod ids;

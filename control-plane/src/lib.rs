@@ -25,3 +25,4 @@ pub mod fault;
 pub mod grpc;
 pub mod http;
 pub mod ids;
+pub mod loops;

@@ -326,9 +326,6 @@ pub trait AgentPort: Send + Sync {
     /// Asks the agent to abort; the result still comes.
     fn cancel(&self, server: ServerId, command: CommandId, epoch: u64) -> Result<(), NotConnected>;
 
-    /// Tells the agent that it may forget a result.
-    fn acknowledge(&self, server: ServerId, command: CommandId);
-
     /// The servers whose agents are connected here.
     fn connected(&self) -> Vec<ServerId>;
 }

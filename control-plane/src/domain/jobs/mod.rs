@@ -15,8 +15,15 @@
 //! that advances the job, so it happens exactly once) or a command to an agent (the agent runs each command id at most once
 //! and repeats its result). Every claim and every send raises the job's epoch; what comes with an older one changes nothing.
 
+mod backoff_policy;
 pub mod command;
+pub mod engine;
+pub mod service;
+mod state;
+mod store;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +33,8 @@ use crate::clock::Ms;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::ids::{CloudPodId, CommandId, JobId, ServerId, TenantId};
+
+pub use state::overall_percent;
 
 pub use command::{
     AgentCommand, AgentPort, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence,
@@ -164,7 +173,7 @@ pub trait Step: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Does a local step, or says what the agent is to do. Called again, before every send, for a command that is already
-    /// out: it then has to say the same again.
+    /// out: it then has to say the same again. What it writes beside answering with a command needs no undo.
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action>;
 
     /// Stores what a command brought.
@@ -202,7 +211,7 @@ pub trait Saga: Send + Sync {
     /// Its steps in order.
     fn steps(&self) -> &[Box<dyn Step>];
 
-    /// In the transaction in which the job is claimed for the first time.
+    /// In the transaction of the first step's first try; may be repeated.
     async fn began(&self, _tx: &mut Tx, _job: &Job) -> Result<()> {
         Ok(())
     }
@@ -214,6 +223,59 @@ pub trait Saga: Send + Sync {
     fn attempts_max(&self) -> u32 {
         8
     }
+}
+
+/// The sagas by the job kind that they do.
+#[derive(Clone, Default)]
+pub struct Registry(HashMap<&'static str, Arc<dyn Saga>>);
+
+impl Registry {
+    /// Of these sagas; each kind once.
+    #[must_use]
+    pub fn new(sagas: Vec<Arc<dyn Saga>>) -> Self {
+        Self(sagas.into_iter().map(|saga| (saga.kind(), saga)).collect())
+    }
+
+    /// The saga that does this kind of job.
+    pub fn get(&self, kind: &str) -> Result<&Arc<dyn Saga>> {
+        self.0.get(kind).ok_or_else(|| crate::error::Error::internal(format!("no saga does jobs of kind {kind}")))
+    }
+}
+
+/// What is shown of a step that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRow {
+    /// Its place in the saga, from 0.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// `running`, `done`, `failed`, `undoing`, `undone`.
+    pub state: String,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// When its first try began.
+    pub started_at: Option<Ms>,
+    /// When it was done, failed or was undone.
+    pub finished_at: Option<Ms>,
+    /// What it did, for people.
+    pub detail: String,
+}
+
+/// A line of a job's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Orders the lines.
+    pub id: uuid::Uuid,
+    /// The step that said it.
+    pub step: String,
+    /// The try of that step.
+    pub attempt: u32,
+    /// `info`, `warn` or `error`.
+    pub level: String,
+    /// What it said.
+    pub line: String,
+    /// When it was stored.
+    pub at: Ms,
 }
 
 /// How the engine is paced.

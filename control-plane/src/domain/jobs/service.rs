@@ -1,0 +1,223 @@
+//! What others may do with jobs: make them, look at them, retry and cancel them.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::store::{self, NewLine};
+use super::{AgentPort, Job, JobState, LogLine, NewJob, Registry, StepRow};
+use crate::clock::Clock;
+use crate::db::{Conn, Db, Tx};
+use crate::domain::audit::{Actor, Record, Scope, audit_append};
+use crate::error::{Error, Result};
+use crate::events::{Event, Topic, event_append};
+use crate::ids::{CloudPodId, JobId, ServerId};
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Of this pod.
+    pub pod: Option<CloudPodId>,
+    /// On this server.
+    pub server: Option<ServerId>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// In this state.
+    pub state: Option<JobState>,
+}
+
+/// The service of the jobs slice.
+#[derive(Clone)]
+pub struct Service {
+    db: Db,
+    clock: Clock,
+    registry: Registry,
+    agents: Arc<dyn AgentPort>,
+}
+
+#[derive(Serialize)]
+struct JobFacts<'a> {
+    kind: &'a str,
+    pod_id: Option<CloudPodId>,
+    server_id: Option<ServerId>,
+    state: JobState,
+}
+
+/// What the outbox says of a job.
+pub(super) async fn job_event(tx: &mut Tx, at: crate::clock::Ms, name: &str, job: &Job) -> Result<()> {
+    let facts = JobFacts { kind: &job.kind, pod_id: job.pod, server_id: job.server, state: job.state };
+    event_append(tx, at, Event { tenant: job.tenant, name, subject: job.id.to_string() }, &facts).await
+}
+
+impl Service {
+    /// Over these sagas; `agents` carries cancellations.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, registry: Registry, agents: Arc<dyn AgentPort>) -> Self {
+        Self { db, clock, registry, agents }
+    }
+
+    /// Queues a job in the caller's transaction.
+    pub async fn job_create(&self, tx: &mut Tx, actor: &Actor, new: NewJob) -> Result<Job> {
+        let saga = self.registry.get(new.kind)?;
+        let insert = store::Insert {
+            id: JobId::generate(),
+            new: &new,
+            step_count: saga.steps().len(),
+            attempts_max: saga.attempts_max(),
+            created_by: actor.to_string(),
+        };
+        let now = self.clock.now();
+        let job = store::job_insert(tx, now, insert).await?;
+        self.audit(tx, actor, "job.created", &job).await?;
+        job_event(tx, now, "job.created", &job).await?;
+        tx.wake(Topic::Jobs);
+        Ok(job)
+    }
+
+    /// A job with the steps that have begun; steps that have not are in the saga ([`Service::step_names`]).
+    pub async fn job_get(&self, scope: Scope, id: JobId) -> Result<(Job, Vec<StepRow>)> {
+        let mut read = self.db.read().await?;
+        let job = store::job_get(read.conn(), scope, id).await?.ok_or_else(|| Error::not_found("job", id))?;
+        let steps = store::steps_of(read.conn(), id).await?;
+        Ok((job, steps))
+    }
+
+    /// Newest first, at most `limit`, older than `before`.
+    pub async fn job_list(
+        &self,
+        scope: Scope,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        store::job_list(self.db.read().await?.conn(), scope, filter, before, limit).await
+    }
+
+    /// The jobs of a pod that are not over, oldest first.
+    pub async fn jobs_live_of_pod(&self, conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<Job>> {
+        store::jobs_live_of_pod(conn, pod).await
+    }
+
+    /// How many live jobs there are in each state.
+    pub async fn counts_by_state(&self) -> Result<Vec<(String, i64)>> {
+        store::counts_by_state(self.db.read().await?.conn()).await
+    }
+
+    /// The names of the steps of a job's saga, in order; empty when this version has no such saga.
+    #[must_use]
+    pub fn step_names(&self, job: &Job) -> Vec<&'static str> {
+        self.registry
+            .get(&job.kind)
+            .map(|saga| saga.steps().iter().map(|step| step.name()).collect())
+            .unwrap_or_default()
+    }
+
+    /// The lines of its log after `after`, oldest first.
+    pub async fn job_log(
+        &self,
+        scope: Scope,
+        id: JobId,
+        after: Option<uuid::Uuid>,
+        limit: u32,
+    ) -> Result<Vec<LogLine>> {
+        let mut read = self.db.read().await?;
+        store::job_get(read.conn(), scope, id).await?.ok_or_else(|| Error::not_found("job", id))?;
+        store::log_of(read.conn(), id, after, limit).await
+    }
+
+    /// Tries again: a stuck undo goes on; a wait for the next try ends now. A job that is over stays over: its pod's next
+    /// job is made by asking for it.
+    pub async fn job_retry(&self, actor: &Actor, scope: Scope, id: JobId) -> Result<Job> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let mut job = self.hold(&mut tx, scope, id).await?;
+        match job.state {
+            JobState::Stuck => {
+                job.state = JobState::Undoing;
+                job.attempt = 1;
+            }
+            JobState::Queued => {}
+            JobState::Undoing if job.run_at > now => {}
+            JobState::Running | JobState::Undoing => {
+                return Err(Error::conflict("job_running", "it is being worked on; there is nothing to retry"));
+            }
+            JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
+                return Err(Error::conflict(
+                    "job_over",
+                    format!("it has {}; ask for the operation again, which makes a new job", job.state.as_str()),
+                ));
+            }
+        }
+        job.run_at = now;
+        job.updated_at = now;
+        job.epoch += 1;
+        store::job_store(&mut tx, &job, None).await?;
+        self.audit(&mut tx, actor, "job.retried", &job).await?;
+        job_event(&mut tx, now, "job.retried", &job).await?;
+        tx.wake(Topic::Jobs);
+        tx.commit().await?;
+        Ok(job)
+    }
+
+    /// Cancels: at once before a step; during one, the step ends or is aborted. Everything done is undone.
+    pub async fn job_cancel(&self, actor: &Actor, scope: Scope, id: JobId) -> Result<Job> {
+        let mut tx = self.db.begin().await?;
+        let job = self.hold(&mut tx, scope, id).await?;
+        let job = self.job_cancel_in(&mut tx, actor, job).await?;
+        let out = job.command.map(|(command, server)| (server, command, job.epoch));
+        tx.commit().await?;
+        if let Some((server, command, epoch)) = out
+            && self.agents.cancel(server, command, epoch).is_err()
+        {
+            tracing::info!(job = %job.id, %server, "the agent is not connected: it is told to cancel when it returns");
+        }
+        Ok(job)
+    }
+
+    /// As [`Service::job_cancel`], in the caller's transaction; the agent learns of it from the dispatcher.
+    pub async fn job_cancel_in(&self, tx: &mut Tx, actor: &Actor, mut job: Job) -> Result<Job> {
+        let now = self.clock.now();
+        if job.state.is_final() {
+            return Err(Error::conflict("job_over", format!("it has {} already", job.state.as_str())));
+        }
+        if matches!(job.state, JobState::Undoing | JobState::Stuck) {
+            return Err(Error::conflict(
+                "job_undoing",
+                "what it did is being undone already; `retry` resumes a stuck one",
+            ));
+        }
+        let saga = self.registry.get(&job.kind)?.clone();
+        if !saga.steps().get(job.step).is_none_or(|step| step.cancellable()) {
+            return Err(Error::conflict("job_past_return", "it is past the point where it could be undone"));
+        }
+        job.cancel_requested = true;
+        job.updated_at = now;
+        // Epoch 0: never claimed, so there is nothing to undo. Otherwise the engine undoes it when it next has the job.
+        if job.state == JobState::Queued && job.epoch == 0 {
+            job.state = JobState::Cancelled;
+            job.finished_at = Some(now);
+            store::job_store(tx, &job, None).await?;
+            saga.ended(tx, &job, &super::End::Cancelled).await?;
+        } else {
+            job.run_at = if job.state == JobState::Queued { now } else { job.run_at };
+            store::cancel_request(tx, now, job.id, job.run_at).await?;
+        }
+        let line = format!("{actor} asked for it to be cancelled");
+        let step = saga.steps().get(job.step).map_or("", |step| step.name());
+        store::log_append(tx, now, &job, step, &[NewLine { level: "warn", line: &line }]).await?;
+        self.audit(tx, actor, "job.cancel_requested", &job).await?;
+        job_event(tx, now, "job.cancel_requested", &job).await?;
+        tx.wake(Topic::Jobs);
+        Ok(job)
+    }
+
+    async fn hold(&self, tx: &mut Tx, scope: Scope, id: JobId) -> Result<Job> {
+        store::job_hold_any(tx, self.clock.now(), scope, id).await?.ok_or_else(|| Error::not_found("job", id))
+    }
+
+    async fn audit(&self, tx: &mut Tx, actor: &Actor, action: &str, job: &Job) -> Result<()> {
+        let record = Record { actor, tenant: job.tenant, action, target_kind: "job", target_id: job.id.to_string() };
+        let facts = JobFacts { kind: &job.kind, pod_id: job.pod, server_id: job.server, state: job.state };
+        audit_append(tx, self.clock.now(), record, &facts).await
+    }
+}

@@ -1,0 +1,490 @@
+use sqlx::types::Json;
+
+use super::service::JobFilter;
+use super::{Job, JobError, JobState, LogLine, NewJob, StepRow};
+use crate::clock::Ms;
+use crate::db::{Conn, Tx};
+use crate::domain::audit::Scope;
+use crate::error::{Error, Result};
+use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
+
+#[derive(sqlx::FromRow)]
+struct JobRow {
+    id: JobId,
+    tenant_id: Option<TenantId>,
+    kind: String,
+    pod_id: Option<CloudPodId>,
+    server_id: Option<ServerId>,
+    state: String,
+    params: Json<serde_json::Value>,
+    step: i64,
+    step_count: i64,
+    attempt: i64,
+    attempts_max: i64,
+    run_at: Ms,
+    epoch: i64,
+    command_id: Option<CommandId>,
+    command_server: Option<ServerId>,
+    waits_for: Option<ServerId>,
+    cancel_requested: bool,
+    step_progress: i64,
+    error_code: Option<String>,
+    error_detail: Option<String>,
+    created_by: String,
+    created_at: Ms,
+    started_at: Option<Ms>,
+    finished_at: Option<Ms>,
+    updated_at: Ms,
+}
+
+impl TryFrom<JobRow> for Job {
+    type Error = Error;
+
+    fn try_from(row: JobRow) -> Result<Self> {
+        let JobRow {
+            id,
+            tenant_id,
+            kind,
+            pod_id,
+            server_id,
+            state,
+            params: Json(params),
+            step,
+            step_count,
+            attempt,
+            attempts_max,
+            run_at,
+            epoch,
+            command_id,
+            command_server,
+            waits_for,
+            cancel_requested,
+            step_progress,
+            error_code,
+            error_detail,
+            created_by,
+            created_at,
+            started_at,
+            finished_at,
+            updated_at,
+        } = row;
+        Ok(Self {
+            id,
+            tenant: tenant_id,
+            kind,
+            pod: pod_id,
+            server: server_id,
+            state: JobState::parse(&state).ok_or_else(|| Error::internal(format!("job {id} has the state {state}")))?,
+            params,
+            step: step as usize,
+            step_count: step_count as usize,
+            attempt: attempt as u32,
+            attempts_max: attempts_max as u32,
+            run_at,
+            epoch: epoch as u64,
+            command: command_id.zip(command_server),
+            waits_for,
+            cancel_requested,
+            step_progress: step_progress as u8,
+            error: error_code.map(|code| JobError { code, detail: error_detail.unwrap_or_default() }),
+            created_by,
+            created_at,
+            started_at,
+            finished_at,
+            updated_at,
+        })
+    }
+}
+
+fn one(row: Option<JobRow>) -> Result<Option<Job>> {
+    row.map(Job::try_from).transpose()
+}
+
+fn all(rows: Vec<JobRow>) -> Result<Vec<Job>> {
+    rows.into_iter().map(Job::try_from).collect()
+}
+
+/// What a new job begins with.
+pub(super) struct Insert<'a> {
+    pub id: JobId,
+    pub new: &'a NewJob,
+    pub step_count: usize,
+    pub attempts_max: u32,
+    pub created_by: String,
+}
+
+pub(super) async fn job_insert(tx: &mut Tx, now: Ms, insert: Insert<'_>) -> Result<Job> {
+    const SQL: &str = "
+        INSERT INTO jobs (id, tenant_id, kind, pod_id, server_id, state, params, step, step_count, attempt, attempts_max,
+                          run_at, epoch, cancel_requested, step_progress, created_by, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, $7, 1, $8, $9, 0, FALSE, 0, $10, $9, $9)
+        RETURNING *";
+    let Insert { id, new, step_count, attempts_max, created_by } = insert;
+    let NewJob { kind, tenant, pod, server, params } = new;
+    fetch_one!(
+        tx.conn(),
+        JobRow,
+        SQL,
+        id,
+        *tenant,
+        *kind,
+        *pod,
+        *server,
+        Json(params),
+        step_count as i64,
+        i64::from(attempts_max),
+        now,
+        created_by.as_str(),
+    )?
+    .try_into()
+}
+
+pub(super) async fn job_get(conn: Conn<'_>, scope: Scope, id: JobId) -> Result<Option<Job>> {
+    const SQL: &str = "SELECT * FROM jobs WHERE id = $1 AND ($2 IS NULL OR tenant_id = $2)";
+    one(fetch_optional!(conn, JobRow, SQL, id, scope.tenant())?)
+}
+
+pub(super) async fn job_list(
+    conn: Conn<'_>,
+    scope: Scope,
+    filter: &JobFilter,
+    before: Option<JobId>,
+    limit: u32,
+) -> Result<Vec<Job>> {
+    const SQL: &str = "
+        SELECT * FROM jobs
+        WHERE ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR pod_id = $2) AND ($3 IS NULL OR server_id = $3)
+          AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR id < $6)
+        ORDER BY id DESC LIMIT $7";
+    let JobFilter { pod, server, kind, state } = filter;
+    all(fetch_all!(
+        conn,
+        JobRow,
+        SQL,
+        scope.tenant(),
+        *pod,
+        *server,
+        kind.as_deref(),
+        state.map(JobState::as_str),
+        before,
+        i64::from(limit)
+    )?)
+}
+
+/// The jobs of a pod that are not over, oldest first.
+pub(super) async fn jobs_live_of_pod(conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<Job>> {
+    const SQL: &str = "SELECT * FROM jobs WHERE pod_id = $1 AND state IN ('queued', 'running', 'undoing') ORDER BY id";
+    all(fetch_all!(conn, JobRow, SQL, pod)?)
+}
+
+pub(super) struct Claim {
+    pub owner: InstanceId,
+    pub now: Ms,
+    pub lease_until: Ms,
+    pub batch: u32,
+    pub per_server: u32,
+    pub per_tenant: u32,
+}
+
+/// Whether a claim would find anything: asked first, so that an idle loop never takes the one writer.
+pub(super) async fn any_due(conn: Conn<'_>, now: Ms) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'undoing') AND run_at <= $1
+                       AND (lease_until IS NULL OR lease_until < $1) AND waits_for IS NULL)";
+    let (due,): (bool,) = fetch_one!(conn, (bool,), SQL, now)?;
+    Ok(due)
+}
+
+/// Takes due jobs: queued ones whose turn it is, and running ones that nobody works on any more. Raises their epochs.
+pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
+    // One job per pod, the oldest first; no more of a tenant or a server than may run at once, so that a flood of one
+    // leaves room for another.
+    macro_rules! claim_sql {
+        ($lock:literal) => {
+            concat!(
+                "UPDATE jobs SET state = CASE WHEN state = 'queued' THEN 'running' ELSE state END, epoch = epoch + 1,
+                        lease_owner = $1, lease_until = $2, started_at = COALESCE(started_at, $3), updated_at = $3
+                 WHERE id IN (
+                    SELECT j.id FROM jobs j
+                    WHERE j.state IN ('queued', 'running', 'undoing') AND j.run_at <= $3 AND j.waits_for IS NULL
+                      AND (j.lease_until IS NULL OR j.lease_until < $3)
+                      AND (j.pod_id IS NULL OR NOT EXISTS (
+                            SELECT 1 FROM jobs k WHERE k.pod_id = j.pod_id AND k.id <> j.id
+                             AND (k.state IN ('running', 'undoing')
+                                  OR (k.state = 'queued' AND j.state = 'queued' AND k.id < j.id))))
+                      AND (j.state <> 'queued' OR j.tenant_id IS NULL OR $5 > (
+                            SELECT COUNT(*) FROM jobs t WHERE t.tenant_id = j.tenant_id AND t.state IN ('running', 'undoing')))
+                      AND (j.server_id IS NULL OR j.command_id IS NOT NULL OR $6 > (
+                            SELECT COUNT(*) FROM jobs s WHERE s.command_server = j.server_id))
+                    ORDER BY j.run_at, j.id LIMIT $4 ",
+                $lock,
+                ") RETURNING *"
+            )
+        };
+    }
+    let conn = tx.conn();
+    let sql = sql_by_db!(conn, sqlite: claim_sql!(""), postgres: claim_sql!("FOR UPDATE SKIP LOCKED"));
+    let Claim { owner, now, lease_until, batch, per_server, per_tenant } = claim;
+    let mut jobs = all(fetch_all!(
+        conn,
+        JobRow,
+        sql,
+        *owner,
+        *lease_until,
+        *now,
+        i64::from(*batch),
+        i64::from(*per_tenant),
+        i64::from(*per_server)
+    )?)?;
+    jobs.sort_by_key(|job| (job.run_at, job.id));
+    Ok(jobs)
+}
+
+/// Takes the row for this transaction if the claim of `epoch` still holds.
+pub(super) async fn job_hold(tx: &mut Tx, now: Ms, id: JobId, epoch: u64) -> Result<Option<Job>> {
+    const SQL: &str = "UPDATE jobs SET updated_at = $3
+                       WHERE id = $1 AND epoch = $2 AND state IN ('running', 'undoing') RETURNING *";
+    one(fetch_optional!(tx.conn(), JobRow, SQL, id, epoch as i64, now)?)
+}
+
+/// Takes the row of the job whose command this is, whatever its epoch.
+pub(super) async fn job_hold_by_command(tx: &mut Tx, now: Ms, command: CommandId) -> Result<Option<Job>> {
+    const SQL: &str = "UPDATE jobs SET updated_at = $2 WHERE command_id = $1 RETURNING *";
+    one(fetch_optional!(tx.conn(), JobRow, SQL, command, now)?)
+}
+
+/// Takes the row whatever its state, for an operator's change.
+pub(super) async fn job_hold_any(tx: &mut Tx, now: Ms, scope: Scope, id: JobId) -> Result<Option<Job>> {
+    const SQL: &str = "UPDATE jobs SET updated_at = $3 WHERE id = $1 AND ($2 IS NULL OR tenant_id = $2) RETURNING *";
+    one(fetch_optional!(tx.conn(), JobRow, SQL, id, scope.tenant(), now)?)
+}
+
+/// Stores where a held job goes. `job` carries the new values; the claim's epoch fences the write.
+pub(super) async fn job_store(tx: &mut Tx, job: &Job, lease: Option<(InstanceId, Ms)>) -> Result<()> {
+    const SQL: &str = "
+        UPDATE jobs SET state = $3, step = $4, attempt = $5, run_at = $6, epoch = $7, lease_owner = $8, lease_until = $9,
+               command_id = $10, command_server = $11, command_deadline = CASE WHEN $10 IS NULL THEN NULL ELSE command_deadline END,
+               waits_for = $12, cancel_requested = $13, step_progress = $14, error_code = $15, error_detail = $16,
+               finished_at = $17, updated_at = $18, server_id = $19
+        WHERE id = $1 AND epoch <= $2";
+    let (code, detail) = job.error.as_ref().map(|e| (e.code.as_str(), e.detail.as_str())).unzip();
+    let (command, command_server) = job.command.unzip();
+    let touched = execute!(
+        tx.conn(),
+        SQL,
+        job.id,
+        job.epoch as i64,
+        job.state.as_str(),
+        job.step as i64,
+        i64::from(job.attempt),
+        job.run_at,
+        job.epoch as i64,
+        lease.map(|(owner, _)| owner),
+        lease.map(|(_, until)| until),
+        command,
+        command_server,
+        job.waits_for,
+        job.cancel_requested,
+        i64::from(job.step_progress),
+        code,
+        detail,
+        job.finished_at,
+        job.updated_at,
+        job.server,
+    )?;
+    if touched == 1 { Ok(()) } else { Err(Error::internal(format!("job {} was changed under its lock", job.id))) }
+}
+
+/// Asks for a job to be cancelled, whoever holds its lease. What has no order out need not wait for its agent any more.
+pub(super) async fn cancel_request(tx: &mut Tx, now: Ms, id: JobId, run_at: Ms) -> Result<()> {
+    const SQL: &str = "
+        UPDATE jobs SET cancel_requested = TRUE, run_at = $2, updated_at = $3,
+               waits_for = CASE WHEN command_id IS NULL THEN NULL ELSE waits_for END
+        WHERE id = $1";
+    execute!(tx.conn(), SQL, id, run_at, now)?;
+    Ok(())
+}
+
+pub(super) async fn command_deadline_set(tx: &mut Tx, id: JobId, deadline: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE jobs SET command_deadline = $2 WHERE id = $1 AND command_id IS NOT NULL";
+    execute!(tx.conn(), SQL, id, deadline)?;
+    Ok(())
+}
+
+pub(super) async fn commands_out(conn: Conn<'_>, server: ServerId) -> Result<u32> {
+    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE command_server = $1";
+    let (count,): (i64,) = fetch_one!(conn, (i64,), SQL, server)?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// The commands that are out at a server's agent become this control plane's, under a new epoch, to be sent again.
+pub(super) async fn commands_take_over(
+    tx: &mut Tx,
+    now: Ms,
+    server: ServerId,
+    lease: (InstanceId, Ms),
+) -> Result<Vec<Job>> {
+    const SQL: &str = "
+        UPDATE jobs SET epoch = epoch + 1, lease_owner = $2, lease_until = $3, waits_for = NULL, updated_at = $4
+        WHERE command_server = $1 AND state IN ('running', 'undoing') RETURNING *";
+    all(fetch_all!(tx.conn(), JobRow, SQL, server, lease.0, lease.1, now)?)
+}
+
+pub(super) async fn anything_waits(conn: Conn<'_>, server: ServerId) -> Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE waits_for = $1)";
+    let (waits,): (bool,) = fetch_one!(conn, (bool,), SQL, server)?;
+    Ok(waits)
+}
+
+/// What waited for a server may be claimed again.
+pub(super) async fn waiting_release(tx: &mut Tx, now: Ms, server: ServerId) -> Result<u64> {
+    const SQL: &str = "UPDATE jobs SET waits_for = NULL, updated_at = $2 WHERE waits_for = $1";
+    Ok(execute!(tx.conn(), SQL, server, now)?)
+}
+
+/// What is out at a server, or held for it here, waits for it.
+pub(super) async fn commands_wait(tx: &mut Tx, now: Ms, server: ServerId, owner: InstanceId) -> Result<u64> {
+    const SQL: &str = "
+        UPDATE jobs SET waits_for = $1, lease_owner = NULL, lease_until = NULL, updated_at = $3
+        WHERE command_server = $1 AND lease_owner = $2 AND state IN ('running', 'undoing')";
+    Ok(execute!(tx.conn(), SQL, server, owner, now)?)
+}
+
+/// Renews what this control plane has out at agents; what is past its deadline is left to lapse, and is then sent again.
+pub(super) async fn leases_renew(tx: &mut Tx, now: Ms, owner: InstanceId, until: Ms) -> Result<u64> {
+    const SQL: &str = "
+        UPDATE jobs SET lease_until = $3
+        WHERE lease_owner = $1 AND command_id IS NOT NULL AND command_deadline > $2 AND state IN ('running', 'undoing')";
+    Ok(execute!(tx.conn(), SQL, owner, now, until)?)
+}
+
+/// Frees every lease: for a control plane that starts on a database that no other can be using.
+pub(super) async fn leases_free(tx: &mut Tx) -> Result<u64> {
+    const SQL: &str = "UPDATE jobs SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL";
+    Ok(execute!(tx.conn(), SQL)?)
+}
+
+pub(super) async fn progress_store(
+    tx: &mut Tx,
+    now: Ms,
+    command: CommandId,
+    epoch: u64,
+    server: ServerId,
+    percent: u8,
+) -> Result<Option<Job>> {
+    const SQL: &str = "
+        UPDATE jobs SET step_progress = CASE WHEN step_progress > $4 THEN step_progress ELSE $4 END, updated_at = $5
+        WHERE command_id = $1 AND epoch = $2 AND command_server = $3 AND state IN ('running', 'undoing') RETURNING *";
+    one(fetch_optional!(tx.conn(), JobRow, SQL, command, epoch as i64, server, i64::from(percent), now)?)
+}
+
+/// Stores what is shown of a step.
+pub(super) async fn step_store(
+    tx: &mut Tx,
+    job: &Job,
+    name: &str,
+    state: &str,
+    detail: Option<&str>,
+    now: Ms,
+) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO job_steps (job_id, idx, name, state, attempt, started_at, finished_at, detail)
+        VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $4 IN ('done', 'failed', 'undone') THEN $6 ELSE NULL END, COALESCE($7, ''))
+        ON CONFLICT (job_id, idx) DO UPDATE SET state = excluded.state, attempt = excluded.attempt,
+            started_at = COALESCE(job_steps.started_at, excluded.started_at), finished_at = excluded.finished_at,
+            detail = CASE WHEN $7 IS NULL THEN job_steps.detail ELSE excluded.detail END";
+    execute!(tx.conn(), SQL, job.id, job.step as i64, name, state, i64::from(job.attempt), now, detail)?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredStep {
+    idx: i64,
+    name: String,
+    state: String,
+    attempt: i64,
+    started_at: Option<Ms>,
+    finished_at: Option<Ms>,
+    detail: String,
+}
+
+pub(super) async fn steps_of(conn: Conn<'_>, job: JobId) -> Result<Vec<StepRow>> {
+    const SQL: &str = "SELECT idx, name, state, attempt, started_at, finished_at, detail FROM job_steps WHERE job_id = $1 ORDER BY idx";
+    let rows = fetch_all!(conn, StoredStep, SQL, job)?;
+    Ok(rows
+        .into_iter()
+        .map(|StoredStep { idx, name, state, attempt, started_at, finished_at, detail }| StepRow {
+            index: idx as usize,
+            name,
+            state,
+            attempt: attempt as u32,
+            started_at,
+            finished_at,
+            detail,
+        })
+        .collect())
+}
+
+/// A line for the log of a job.
+pub(super) struct NewLine<'a> {
+    pub level: &'static str,
+    pub line: &'a str,
+}
+
+/// The longest line that is kept; what is longer is cut.
+const LINE_BYTES_MAX: usize = 2_000;
+
+pub(super) async fn log_append(tx: &mut Tx, now: Ms, job: &Job, step: &str, lines: &[NewLine<'_>]) -> Result<()> {
+    const SQL: &str =
+        "INSERT INTO job_log (id, job_id, step, attempt, level, line, at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    for NewLine { level, line } in lines {
+        let line = line.replace('\0', "");
+        let cut = line.floor_char_boundary(LINE_BYTES_MAX);
+        execute!(
+            tx.conn(),
+            SQL,
+            uuid::Uuid::now_v7(),
+            job.id,
+            step,
+            i64::from(job.attempt),
+            *level,
+            &line[..cut],
+            now
+        )?;
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredLine {
+    id: uuid::Uuid,
+    step: String,
+    attempt: i64,
+    level: String,
+    line: String,
+    at: Ms,
+}
+
+pub(super) async fn log_of(conn: Conn<'_>, job: JobId, after: Option<uuid::Uuid>, limit: u32) -> Result<Vec<LogLine>> {
+    const SQL: &str = "SELECT id, step, attempt, level, line, at FROM job_log
+                       WHERE job_id = $1 AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3";
+    let rows = fetch_all!(conn, StoredLine, SQL, job, after, i64::from(limit))?;
+    Ok(rows
+        .into_iter()
+        .map(|StoredLine { id, step, attempt, level, line, at }| LogLine {
+            id,
+            step,
+            attempt: attempt as u32,
+            level,
+            line,
+            at,
+        })
+        .collect())
+}
+
+pub(super) async fn counts_by_state(conn: Conn<'_>) -> Result<Vec<(String, i64)>> {
+    const SQL: &str =
+        "SELECT state, COUNT(*) FROM jobs WHERE state IN ('queued', 'running', 'undoing', 'stuck') GROUP BY state";
+    Ok(fetch_all!(conn, (String, i64), SQL)?)
+}

@@ -1,4 +1,7 @@
 //! What went wrong with Proxmox, as a kind that decides retries and a text for people.
+//!
+//! Proxmox has no error codes. The HTTP status decides where it means anything; only of a plain 500 and of a task's exit
+//! status is the text read, in one place ([`kind_of_text`]).
 
 use std::fmt;
 
@@ -15,7 +18,7 @@ pub enum ErrorKind {
     Timeout,
     /// The VM or a file of it is locked.
     Locked,
-    /// Proxmox cannot be reached or fails without a cause.
+    /// Proxmox cannot be reached or fails without a cause; the outcome is unknown.
     Unavailable,
     /// A parameter is refused.
     BadParameter,
@@ -61,6 +64,51 @@ impl PveError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), status: None, upid: None, presence: Presence::Unknown, log: Vec::new() }
     }
+
+    /// An error that Proxmox answered.
+    pub(super) fn answered(status: u16, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            kind: kind_of_status(status, &message),
+            status: Some(status),
+            ..Self::new(ErrorKind::Unavailable, message)
+        }
+    }
+
+    pub(super) fn with_presence(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
+    }
+
+    /// Proxmox itself, in an answer of its own, says that there is no such VM on the node it was asked about. Not proof of
+    /// absence: the VM may be on another node, and a node whose cluster filesystem is away knows of no VM at all.
+    pub(super) fn says_no_such_vm(&self) -> bool {
+        self.status == Some(500)
+            && (self.message.contains("Configuration file 'nodes/")
+                || self.message.contains("unable to find configuration file for VM"))
+    }
+
+    /// A configuration changed between reading and writing it.
+    pub(super) fn is_stale_digest(&self) -> bool {
+        self.status == Some(500) && self.message.contains("checksum mismatch")
+    }
+
+    /// Another try of the same *reading* call may succeed.
+    pub(super) fn is_transient(&self) -> bool {
+        match self.kind {
+            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Locked => true,
+            ErrorKind::BadParameter
+            | ErrorKind::NotFound
+            | ErrorKind::Permission
+            | ErrorKind::VmidTaken
+            | ErrorKind::NoSpace
+            | ErrorKind::TaskFailed
+            | ErrorKind::Cancelled
+            | ErrorKind::ForeignVm
+            | ErrorKind::Lost
+            | ErrorKind::Deadline => false,
+        }
+    }
 }
 
 impl fmt::Display for PveError {
@@ -70,3 +118,103 @@ impl fmt::Display for PveError {
 }
 
 impl std::error::Error for PveError {}
+
+fn kind_of_status(status: u16, message: &str) -> ErrorKind {
+    match status {
+        400 => ErrorKind::BadParameter,
+        // A pool that does not exist is answered 403 too.
+        401 | 403 if message.contains("does not exist") => ErrorKind::NotFound,
+        401 | 403 => ErrorKind::Permission,
+        404 => ErrorKind::NotFound,
+        // A path or method this Proxmox does not know, or a body it refuses: repeating it changes nothing.
+        501 | 505 | 506 => ErrorKind::TaskFailed,
+        500 => kind_of_text(message).unwrap_or(ErrorKind::TaskFailed),
+        // 502 to 504 come from a proxy in between; 595 to 599 from Proxmox's own proxy to another node.
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// Reads the kind from Proxmox's text, the only thing it gives in a 500 or a task's exit status. `None`: the text tells nothing.
+pub(super) fn kind_of_text(text: &str) -> Option<ErrorKind> {
+    const TABLE: &[(&str, ErrorKind)] = &[
+        ("config file already exists", ErrorKind::VmidTaken),
+        ("already exists on node", ErrorKind::VmidTaken),
+        ("can't lock file", ErrorKind::Locked),
+        ("VM is locked", ErrorKind::Locked),
+        ("is locked (", ErrorKind::Locked),
+        ("checksum mismatch", ErrorKind::Locked),
+        ("got lock timeout", ErrorKind::Locked),
+        ("cfs-lock", ErrorKind::Locked),
+        ("error with cfs lock", ErrorKind::Locked),
+        ("No space left on device", ErrorKind::NoSpace),
+        ("not enough space", ErrorKind::NoSpace),
+        ("insufficient free space", ErrorKind::NoSpace),
+        ("out of space", ErrorKind::NoSpace),
+        ("Disk quota exceeded", ErrorKind::NoSpace),
+        ("insufficient free extents", ErrorKind::NoSpace),
+        ("Permission check failed", ErrorKind::Permission),
+        ("only root can", ErrorKind::Permission),
+        ("Only root can", ErrorKind::Permission),
+        ("no quorum", ErrorKind::Unavailable),
+        ("Connection refused", ErrorKind::Unavailable),
+        ("ipcc_send_rec", ErrorKind::Unavailable),
+        ("Internal Server Error", ErrorKind::Unavailable),
+        ("hostname lookup", ErrorKind::NotFound),
+        ("address lookup for", ErrorKind::NotFound),
+        ("no such cluster node", ErrorKind::NotFound),
+        ("unable to find configuration file for VM", ErrorKind::NotFound),
+        ("no such logical volume", ErrorKind::NotFound),
+        ("No such file or directory", ErrorKind::NotFound),
+        ("does not exist", ErrorKind::NotFound),
+    ];
+    TABLE.iter().find(|(words, _)| text.contains(words)).map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_follows_from_the_answer() {
+        let check = |status, message: &str, expected| {
+            assert_eq!(kind_of_status(status, message), expected, "{status} {message}");
+        };
+        check(401, "Authentication failed!", ErrorKind::Permission);
+        check(403, "Permission check failed (/vms/9000, VM.Clone)", ErrorKind::Permission);
+        check(403, "Permission check failed (pool 'web' does not exist)", ErrorKind::NotFound);
+        check(400, "Parameter verification failed. newid: property is missing", ErrorKind::BadParameter);
+        check(500, "unable to create VM 101: config file already exists", ErrorKind::VmidTaken);
+        check(500, "unable to create VM 160 - VM 160 already exists on node 'pve1'", ErrorKind::VmidTaken);
+        check(
+            500,
+            "unable to create VM 120 - can't lock file '/var/lock/qemu-server/lock-120.conf' - got timeout",
+            ErrorKind::Locked,
+        );
+        check(500, "VM is locked (clone)", ErrorKind::Locked);
+        check(500, "Configuration file 'nodes/pve1/qemu-server/77.conf' does not exist", ErrorKind::NotFound);
+        check(500, "storage 'nosuch' does not exist", ErrorKind::NotFound);
+        check(500, "hostname lookup 'nope' failed - failed to get address info for: nope", ErrorKind::NotFound);
+        check(500, "VM 101 not running", ErrorKind::TaskFailed);
+        check(500, "Internal Server Error", ErrorKind::Unavailable);
+        check(500, "only root can set 'args' config", ErrorKind::Permission);
+        for status in [502, 503, 504, 595, 596, 599] {
+            check(status, "", ErrorKind::Unavailable);
+        }
+        check(501, "Method 'GET /bogus' not implemented", ErrorKind::TaskFailed);
+    }
+
+    #[test]
+    fn a_guest_that_ignores_shutdown_is_no_lock() {
+        assert_eq!(kind_of_text("VM quit/powerdown failed - got timeout"), None);
+    }
+
+    #[test]
+    fn only_proxmoxs_own_answer_says_that_a_vm_is_missing() {
+        let text = "Configuration file 'nodes/pve1/qemu-server/102.conf' does not exist";
+        assert!(PveError::answered(500, text).says_no_such_vm());
+        assert!(!PveError::answered(595, text).says_no_such_vm());
+        assert!(!PveError::answered(500, "storage 'x' does not exist").says_no_such_vm());
+        assert!(!PveError::answered(403, "Permission check failed (/vms/7777, VM.Audit)").says_no_such_vm());
+        assert!(!PveError::new(ErrorKind::Timeout, text).says_no_such_vm());
+    }
+}

@@ -17,16 +17,30 @@
 //! After a crash: a command with a UPID is followed (and, if it was a step, begun again: beginning twice is harmless for all but a
 //! reboot); one without is looked up with [`Hypervisor::find_task`], then begun.
 
+mod client;
+mod clone;
+mod config;
+mod configure;
 mod error;
+mod inventory;
+mod node;
+mod ops;
+mod probe;
 mod stamp;
 mod tasks;
+mod tls;
 mod types;
+mod wire;
 
 use async_trait::async_trait;
 
+pub use config::{ApiToken, BadSetting, Fingerprint, PveConfig, Trust};
 pub use error::{ErrorKind, PveError, Result};
+pub use node::Pve;
+pub use probe::PRIVILEGES;
 pub use stamp::Stamp;
 pub use tasks::{NotAUpid, Upid};
+pub use tls::fetch_fingerprint;
 pub use types::*;
 
 /// One Proxmox VE node. Every call has a timeout of its own; dropping a future abandons the call but undoes nothing.

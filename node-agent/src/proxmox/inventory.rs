@@ -1,0 +1,242 @@
+//! What there is on the node: its VMs, storages, bridges, load, and its place in the cluster.
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt};
+use serde::Deserialize;
+
+use super::error::{ErrorKind, PveError, Result};
+use super::node::{Pve, power_of};
+use super::stamp::Stamp;
+use super::types::{Cluster, HostStatus, Storage, Vm};
+use super::wire::{Flag, List, Num, Text, VmEntry};
+
+/// A VM's description is read again after this time, in case a person changed it. Spread by VMID, so that not all fall due at once.
+const STAMP_AGE_MAX: Duration = Duration::from_secs(600);
+const STAMP_AGE_SPREAD_S: u32 = 240;
+/// Configurations read at once, so that an inventory leaves room for commands.
+const CONFIGS_AT_ONCE: usize = 4;
+
+/// The stamps read so far: only a VM's configuration has its description, and reading thousands each time would be too much.
+#[derive(Default)]
+pub(super) struct StampCache(HashMap<u32, Known>);
+
+struct Known {
+    stamp: Option<Stamp>,
+    /// What would differ if the VMID were another VM by now.
+    looks: Looks,
+    read: Instant,
+}
+
+/// A stamp, or the lack of one, that is known.
+struct Seen(Option<Stamp>);
+
+type Looks = (String, u64, bool, u64);
+
+fn looks_of(entry: &VmEntry) -> Looks {
+    (entry.name.clone().or_empty(), entry.maxdisk.whole(), entry.template.is_set(), entry.maxmem.whole())
+}
+
+/// An entry of `/cluster/status`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ClusterEntry {
+    #[serde(rename = "type")]
+    pub kind: Text,
+    pub name: Text,
+    pub local: Flag,
+    pub online: Flag,
+    pub quorate: Flag,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeStatus {
+    cpu: Num,
+    cpuinfo: CpuInfo,
+    memory: Memory,
+    uptime: Num,
+    pveversion: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CpuInfo {
+    cpus: Num,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Memory {
+    total: Num,
+    used: Num,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StorageEntry {
+    storage: Text,
+    #[serde(rename = "type")]
+    kind: Text,
+    content: Text,
+    enabled: Flag,
+    active: Flag,
+    shared: Flag,
+    total: Num,
+    used: Num,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BridgeEntry {
+    iface: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct VersionEntry {
+    version: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ResourceEntry {
+    vmid: Num,
+    node: Text,
+}
+
+impl Pve {
+    pub(super) async fn vms(&self) -> Result<Vec<Vm>> {
+        // `full` adds whether a VM is paused.
+        let path = self.path("/qemu?full=1").await?;
+        let entries: List<VmEntry> = self.client.read(&path).await?;
+        let vmids: Vec<u64> = entries.0.iter().map(|entry| entry.vmid.whole()).collect();
+        self.cache().0.retain(|vmid, _| vmids.contains(&u64::from(*vmid)));
+        let vms = stream::iter(entries.0).map(|entry| self.vm_of(entry)).buffered(CONFIGS_AT_ONCE);
+        let vms: Vec<Result<Option<Vm>>> = vms.collect().await;
+        vms.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// `None`: the VM went away since it was listed.
+    async fn vm_of(&self, entry: VmEntry) -> Result<Option<Vm>> {
+        let Ok(vmid @ 100..) = u32::try_from(entry.vmid.whole()) else { return Ok(None) };
+        let stamp = match self.stamp_known(vmid, &entry) {
+            Some(Seen(stamp)) => stamp,
+            None => match self.vm_config(vmid).await {
+                Ok(config) => {
+                    // While a clone runs, its description may still follow.
+                    if config.lock().is_none() {
+                        let known = Known { stamp: config.stamp(), looks: looks_of(&entry), read: Instant::now() };
+                        self.cache().0.insert(vmid, known);
+                    }
+                    config.stamp()
+                }
+                Err(error) if error.says_no_such_vm() => return Ok(None),
+                // Not ours to see, so not ours.
+                Err(error) if error.kind == ErrorKind::Permission && error.status == Some(403) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Some(Vm {
+            vmid,
+            power: power_of(&entry),
+            template: entry.template.is_set(),
+            stamp,
+            vcpu: entry.cpus.whole() as u32,
+            memory_mib: entry.maxmem.mib(),
+            disk_mib: entry.maxdisk.mib(),
+            uptime_s: entry.uptime.whole(),
+            lock: entry.lock.0.filter(|lock| !lock.is_empty()),
+            name: entry.name.or_empty(),
+        }))
+    }
+
+    fn stamp_known(&self, vmid: u32, entry: &VmEntry) -> Option<Seen> {
+        let age_max = STAMP_AGE_MAX + Duration::from_secs(u64::from(vmid % STAMP_AGE_SPREAD_S));
+        let cache = self.cache();
+        let known = cache.0.get(&vmid)?;
+        (known.looks == looks_of(entry) && known.read.elapsed() < age_max && entry.lock.0.is_none())
+            .then_some(Seen(known.stamp))
+    }
+
+    /// After an operation on the VM its description is read anew.
+    pub(super) fn stamp_forget(&self, vmid: u32) {
+        self.cache().0.remove(&vmid);
+    }
+
+    fn cache(&self) -> MutexGuard<'_, StampCache> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn host(&self) -> Result<HostStatus> {
+        let status: NodeStatus = self.client.read(&self.path("/status").await?).await?;
+        // pve-manager/8.4.21/2606ac855a3b1c4f
+        let version = status.pveversion.or_empty().split('/').nth(1).unwrap_or_default().to_owned();
+        Ok(HostStatus {
+            cpu_load: status.cpu.0.unwrap_or_default().clamp(0.0, 1.0),
+            cpu_threads: status.cpuinfo.cpus.whole() as u32,
+            memory_total_mib: status.memory.total.mib(),
+            memory_used_mib: status.memory.used.mib(),
+            uptime_s: status.uptime.whole(),
+            pve_version: version,
+        })
+    }
+
+    pub(super) async fn storage_list(&self) -> Result<Vec<Storage>> {
+        let entries: List<StorageEntry> = self.client.read(&self.path("/storage").await?).await?;
+        let storages = entries.0.into_iter().filter_map(|entry| {
+            Some(Storage {
+                name: entry.storage.0?,
+                kind: entry.kind.or_empty(),
+                active: entry.active.is_set() && entry.enabled.0 != Some(false),
+                shared: entry.shared.is_set(),
+                holds_images: entry.content.or_empty().split(',').any(|content| content.trim() == "images"),
+                total_mib: entry.total.mib(),
+                used_mib: entry.used.mib(),
+            })
+        });
+        let mut storages: Vec<Storage> = storages.collect();
+        storages.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(storages)
+    }
+
+    pub(super) async fn bridge_list(&self) -> Result<Vec<String>> {
+        let entries: List<BridgeEntry> = self.client.read(&self.path("/network?type=any_bridge").await?).await?;
+        let mut bridges: Vec<String> = entries.0.into_iter().filter_map(|entry| entry.iface.0).collect();
+        bridges.sort();
+        bridges.dedup();
+        Ok(bridges)
+    }
+
+    pub(super) async fn pve_version(&self) -> Result<String> {
+        let version: VersionEntry = self.client.read("/version").await?;
+        let missing = || PveError::new(ErrorKind::Unavailable, "Proxmox did not tell its version: is this its API?");
+        version.version.0.filter(|version| !version.is_empty()).ok_or_else(missing)
+    }
+
+    pub(super) async fn cluster_entries(&self) -> Result<Vec<ClusterEntry>> {
+        self.client.read::<List<ClusterEntry>>("/cluster/status").await.map(|entries| entries.0)
+    }
+
+    pub(super) async fn cluster_state(&self) -> Result<Cluster> {
+        let node = self.node().await?.to_owned();
+        let entries = self.cluster_entries().await?;
+        let cluster = entries.iter().find(|entry| entry.kind.0.as_deref() == Some("cluster"));
+        let nodes = entries.iter().filter(|entry| entry.kind.0.as_deref() == Some("node"));
+        Ok(Cluster {
+            name: cluster.and_then(|entry| entry.name.0.clone()),
+            // A host that is in no cluster has no entry for one, and needs no quorum.
+            quorate: cluster.is_none_or(|entry| entry.quorate.is_set()),
+            nodes: nodes.filter_map(|entry| Some((entry.name.0.clone()?, entry.online.is_set()))).collect(),
+            node,
+        })
+    }
+
+    /// The node that has this VM, as far as the cluster's view tells. It lags behind and is a hint for people, nothing more.
+    pub(super) async fn cluster_hint(&self, vmid: u32) -> Option<String> {
+        let entries: List<ResourceEntry> = self.client.read("/cluster/resources?type=vm").await.ok()?;
+        entries.0.into_iter().find(|entry| entry.vmid.whole() == u64::from(vmid))?.node.0
+    }
+}

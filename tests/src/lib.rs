@@ -1,1 +1,6 @@
-//! x
+//! What the suites share.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
+
+pub mod database;
+
+pub use database::{TestDatabase, databases, eventually};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::store::{self, NewLine};
 use super::{AgentPort, Job, JobState, LogLine, NewJob, Registry, StepRow};
 use crate::clock::Clock;
-use crate::db::{Conn, Db, Tx};
+use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::error::{Error, Result};
 use crate::events::{Event, Topic, event_append};
@@ -82,15 +82,9 @@ impl Service {
         Ok((job, steps))
     }
 
-    /// Newest first, at most `limit`, older than `before`.
-    pub async fn job_list(
-        &self,
-        scope: Scope,
-        filter: &JobFilter,
-        before: Option<JobId>,
-        limit: u32,
-    ) -> Result<Vec<Job>> {
-        store::job_list(self.db.read().await?.conn(), scope, filter, before, limit).await
+    /// Newest first.
+    pub async fn job_list(&self, scope: Scope, filter: &JobFilter, window: Window<JobId>) -> Result<Vec<Job>> {
+        store::job_list(self.db.read().await?.conn(), scope, filter, window).await
     }
 
     /// The jobs of a pod that are not over, oldest first.
@@ -112,17 +106,11 @@ impl Service {
             .unwrap_or_default()
     }
 
-    /// The lines of its log after `after`, oldest first.
-    pub async fn job_log(
-        &self,
-        scope: Scope,
-        id: JobId,
-        after: Option<uuid::Uuid>,
-        limit: u32,
-    ) -> Result<Vec<LogLine>> {
+    /// The lines of its log, oldest first.
+    pub async fn job_log(&self, scope: Scope, id: JobId, window: Window<uuid::Uuid>) -> Result<Vec<LogLine>> {
         let mut read = self.db.read().await?;
         store::job_get(read.conn(), scope, id).await?.ok_or_else(|| Error::not_found("job", id))?;
-        store::log_of(read.conn(), id, after, limit).await
+        store::log_of(read.conn(), id, window).await
     }
 
     /// Tries again: a stuck undo goes on; a wait for the next try ends now. A job that is over stays over: its pod's next

@@ -3,7 +3,7 @@ use sqlx::types::Json;
 use super::service::JobFilter;
 use super::{Job, JobError, JobState, LogLine, NewJob, StepRow};
 use crate::clock::Ms;
-use crate::db::{Conn, Tx};
+use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
@@ -149,8 +149,7 @@ pub(super) async fn job_list(
     conn: Conn<'_>,
     scope: Scope,
     filter: &JobFilter,
-    before: Option<JobId>,
-    limit: u32,
+    window: Window<JobId>,
 ) -> Result<Vec<Job>> {
     const SQL: &str = "
         SELECT * FROM jobs
@@ -167,8 +166,8 @@ pub(super) async fn job_list(
         *server,
         kind.as_deref(),
         state.map(JobState::as_str),
-        before,
-        i64::from(limit)
+        window.after,
+        window.limit
     )?)
 }
 
@@ -466,10 +465,10 @@ struct StoredLine {
     at: Ms,
 }
 
-pub(super) async fn log_of(conn: Conn<'_>, job: JobId, after: Option<uuid::Uuid>, limit: u32) -> Result<Vec<LogLine>> {
+pub(super) async fn log_of(conn: Conn<'_>, job: JobId, window: Window<uuid::Uuid>) -> Result<Vec<LogLine>> {
     const SQL: &str = "SELECT id, step, attempt, level, line, at FROM job_log
                        WHERE job_id = $1 AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3";
-    let rows = fetch_all!(conn, StoredLine, SQL, job, after, i64::from(limit))?;
+    let rows = fetch_all!(conn, StoredLine, SQL, job, window.after, window.limit)?;
     Ok(rows
         .into_iter()
         .map(|StoredLine { id, step, attempt, level, line, at }| LogLine {

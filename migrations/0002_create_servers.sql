@@ -2,11 +2,13 @@
 
 CREATE TABLE servers (
     id                   UUID    PRIMARY KEY,
-    name                 TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 63),
+    name                 TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
     region               TEXT    NOT NULL,
     labels               JSONB   NOT NULL,
     bridge               TEXT    NOT NULL,
-    -- VMIDs are one space per Proxmox cluster; a server takes its own from this range.
+    -- VMIDs are one space per Proxmox cluster: its name or, outside a cluster, this server's id. A server takes its own
+    -- from this range of the space.
+    vmid_space           TEXT    NOT NULL,
     vmid_min             BIGINT  NOT NULL,
     vmid_max             BIGINT  NOT NULL,
     -- Operator's limits; NULL: what the agent reports.
@@ -39,12 +41,19 @@ CREATE TABLE servers (
     seen_memory_mib      BIGINT,
     seen_bridges         JSONB,
     inventory_at         BIGINT,
+    -- What is wrong, for people: as the last heartbeat told, and whether two hosts share this identity.
     problem              TEXT    NOT NULL DEFAULT '',
+    machine_problem      TEXT    NOT NULL DEFAULT '',
     version              BIGINT  NOT NULL,
     created_at           BIGINT  NOT NULL,
     updated_at           BIGINT  NOT NULL,
+    -- The row stays for the history that refers to it; to callers a deleted server is gone.
+    deleted_at           BIGINT,
     CHECK (100 <= vmid_min AND vmid_min <= vmid_max AND vmid_max <= 999999999)
 );
+CREATE UNIQUE INDEX servers_live_name ON servers (name) WHERE deleted_at IS NULL;
+CREATE INDEX servers_by_space ON servers (vmid_space) WHERE deleted_at IS NULL;
+CREATE INDEX servers_online ON servers (last_seen_at) WHERE connection = 'online';
 
 CREATE TABLE server_storages (
     server_id       UUID    NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
@@ -79,6 +88,7 @@ CREATE TABLE server_vms (
 );
 CREATE INDEX server_vms_by_pod ON server_vms (pod_id) WHERE pod_id IS NOT NULL;
 
+-- Samples, thinned to at most one in 30 s.
 CREATE TABLE server_health (
     server_id        UUID    NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
     at               BIGINT  NOT NULL,
@@ -89,6 +99,7 @@ CREATE TABLE server_health (
     storage_total_gib BIGINT NOT NULL,
     PRIMARY KEY (server_id, at)
 );
+CREATE INDEX server_health_by_age ON server_health (at);
 
 -- One-time join tokens: only the hash of the secret, one server, one hour, one use.
 CREATE TABLE enrolment_tokens (

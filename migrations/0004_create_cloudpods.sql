@@ -74,9 +74,12 @@ CREATE UNIQUE INDEX ip_addresses_one_per_pool ON ip_addresses (pod_id, pool_id);
 CREATE TABLE vmids (
     space       TEXT    NOT NULL,
     vmid        BIGINT  NOT NULL,
+    -- On whose host the VM is, or was to be.
+    server_id   UUID    NOT NULL REFERENCES servers (id),
     -- NULL: found in use by a VM that is not ours, so never to be given out.
     pod_id      UUID    REFERENCES cloudpods (id),
     taken_at    BIGINT  NOT NULL,
     PRIMARY KEY (space, vmid)
 );
 CREATE UNIQUE INDEX vmids_one_per_pod ON vmids (pod_id) WHERE pod_id IS NOT NULL;
+CREATE INDEX vmids_by_server ON vmids (server_id);

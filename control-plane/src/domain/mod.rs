@@ -1,5 +1,7 @@
 //! One slice per noun. A slice calls another slice's service, never its store; the graph of slices has no cycle.
 
 pub mod audit;
+pub mod check;
 pub mod jobs;
 pub mod secrets;
+pub mod servers;

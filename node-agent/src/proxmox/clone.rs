@@ -6,8 +6,9 @@ use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, upid_of};
 use super::ops::orphaned_clone;
 use super::stamp::Stamp;
-use super::tasks::Upid;
+use super::tasks::CloneRunning;
 use super::types::{Begun, CloneSpec, Presence, Request};
+use super::upid::Upid;
 use super::wire::VmConfig;
 
 /// What Proxmox writes as the description of a VM whose clone has only begun: our own description follows with the first disk.
@@ -67,9 +68,15 @@ impl Pve {
         }
         if is_clone_locked {
             return match self.clone_running(spec.template_vmid, vmid).await? {
-                Some(upid) => Ok(Begun::Task(upid)),
+                CloneRunning::Yes(upid) => Ok(Begun::Task(upid)),
+                CloneRunning::Unclear => {
+                    let text = format!(
+                        "VM is locked (clone): a clone has just begun and does not tell yet whether it makes VM {vmid}"
+                    );
+                    Err(PveError::new(ErrorKind::Locked, text).with_presence(Presence::Present))
+                }
                 // It may have ended since its configuration was read.
-                None => self.clone_left(request, spec, is_ours).await,
+                CloneRunning::No => self.clone_left(request, spec, is_ours).await,
             };
         }
         self.clone_complete(vmid, spec, config).await

@@ -134,6 +134,15 @@ impl fmt::Debug for Fingerprint {
 pub struct BadSetting(pub String);
 
 #[cfg(test)]
+pub(super) mod fixtures {
+    use super::ApiToken;
+
+    pub(in super::super) fn token() -> ApiToken {
+        ApiToken::new("root@pam!test", "5ecre7").unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

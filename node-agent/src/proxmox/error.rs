@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::tasks::Upid;
 use super::types::Presence;
+use super::upid::Upid;
 
 /// The result of a call to Proxmox.
 pub type Result<T> = std::result::Result<T, PveError>;

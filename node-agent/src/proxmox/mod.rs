@@ -30,6 +30,8 @@ mod stamp;
 mod tasks;
 mod tls;
 mod types;
+mod upid;
+mod verdict;
 mod wire;
 
 use async_trait::async_trait;
@@ -39,9 +41,9 @@ pub use error::{ErrorKind, PveError, Result};
 pub use node::Pve;
 pub use probe::PRIVILEGES;
 pub use stamp::Stamp;
-pub use tasks::{NotAUpid, Upid};
 pub use tls::fetch_fingerprint;
 pub use types::*;
+pub use upid::{NotAUpid, Upid};
 
 /// One Proxmox VE node. Every call has a timeout of its own; dropping a future abandons the call but undoes nothing.
 #[async_trait]

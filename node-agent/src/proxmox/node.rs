@@ -15,11 +15,11 @@ use super::client::PveClient;
 use super::config::{BadSetting, PveConfig};
 use super::error::{ErrorKind, PveError, Result};
 use super::inventory::StampCache;
-use super::tasks::Upid;
 use super::types::{
     Begun, Check, Cluster, HostStatus, Operation, Power, Presence, ProbeSpec, Request, Storage, Target, TaskEnd, Vm,
     VmState, Watch,
 };
+use super::upid::Upid;
 use super::wire::{List, Text, VmConfig, VmEntry, encode};
 
 /// The real hypervisor: Proxmox VE's HTTP API.
@@ -47,6 +47,14 @@ impl Pve {
             stamps: Mutex::default(),
             node: config.node.clone().map_or_else(OnceCell::new, |node| OnceCell::new_with(Some(node))),
         })
+    }
+
+    /// A VM's configuration as Proxmox shows it, for diagnosis.
+    ///
+    /// # Errors
+    /// Whatever keeps Proxmox from answering; a VM that does not exist is an error too.
+    pub async fn settings(&self, vmid: u32) -> Result<serde_json::Value> {
+        self.client.read(&self.path(&format!("/qemu/{vmid}/config")).await?).await
     }
 
     /// The node's name: as configured, or the one that answers.

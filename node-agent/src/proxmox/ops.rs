@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, upid_of};
-use super::tasks::Upid;
 use super::types::{Begun, Operation, Power, Presence, Request, Target, VmState, Watch};
+use super::upid::Upid;
 use super::wire::disk_bytes;
 
 /// How often a VM's power is asked while it is waited for.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::stamp::Stamp;
-use super::tasks::Upid;
+use super::upid::Upid;
 
 /// A text that must not be shown: a password or a token's secret. `Debug` prints `***`; memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]

@@ -70,12 +70,11 @@ impl Authority {
         if let (Some(certificate), Some(key)) = (&config.ca_certificate, &config.ca_key) {
             return Self::external(config, certificate, key, now);
         }
-        let kept = match secrets.secret_get(SECRET_NAME).await? {
-            Some(kept) => kept,
-            None => {
-                let (key, certificate) = built_in(&config.trust_domain, now).map_err(Error::internal)?;
-                secrets.secret_put(SECRET_NAME, &key, &certificate).await?
-            }
+        let kept = if let Some(kept) = secrets.secret_get(SECRET_NAME).await? {
+            kept
+        } else {
+            let (key, certificate) = built_in(&config.trust_domain, now)?;
+            secrets.secret_put(SECRET_NAME, &key, &certificate).await?
         };
         let key = KeyPair::try_from(kept.secret.expose().as_slice()).map_err(Error::internal)?;
         Self::new(config, vec![CertificateDer::from(kept.public)], key, now)
@@ -134,19 +133,13 @@ impl Authority {
         &self.trust_domain
     }
 
-    /// Issues a certificate to the agent of `server` for the key of a signing request. The request has to be signed by
-    /// that key; the names that it asks for are ignored.
-    pub fn issue_to_agent(&self, csr_der: &[u8], server: ServerId, now: Ms) -> Result<Issued> {
-        if csr_der.len() > CSR_BYTES_MAX {
-            return Err(Error::TooLarge { limit_bytes: CSR_BYTES_MAX });
-        }
-        let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der))
-            .map_err(|error| Error::invalid("csr_der", format!("is no acceptable PKCS #10 request: {error}")))?;
+    /// Issues a certificate to the agent of `server` for the key of a signing request.
+    pub fn issue_to_agent(&self, request: &SigningRequest, server: ServerId, now: Ms) -> Result<Issued> {
         let uri = identity::spiffe_id(&self.trust_domain, server);
         let (mut params, serial, not_after) = self.params(self.agent_lifetime, now)?;
         params.subject_alt_names = vec![SanType::URI(uri.try_into().map_err(Error::internal)?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(Error::internal)?;
+        let certificate = params.signed_by(&request.0.public_key, &self.issuer).map_err(Error::internal)?;
         Ok(Issued { certificate: certificate.der().clone(), serial, not_after })
     }
 
@@ -185,12 +178,24 @@ impl Authority {
     }
 }
 
+/// A request for a certificate, signed by the key that it is about. The names that it asks for are ignored.
+pub struct SigningRequest(CertificateSigningRequestParams);
+
+impl SigningRequest {
+    /// Reads PKCS #10 and verifies its signature.
+    pub fn parse(der: &[u8]) -> Result<Self> {
+        if der.len() > CSR_BYTES_MAX {
+            return Err(Error::invalid("csr_der", format!("must be at most {CSR_BYTES_MAX} bytes")));
+        }
+        CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(der))
+            .map(Self)
+            .map_err(|error| Error::invalid("csr_der", format!("is no acceptable PKCS #10 request: {error}")))
+    }
+}
+
 /// A new CA: its key and its certificate.
-fn built_in(
-    trust_domain: &str,
-    now: Ms,
-) -> Result<(Secret<Vec<u8>>, Vec<u8>), Box<dyn std::error::Error + Send + Sync>> {
-    let key = KeyPair::generate()?;
+fn built_in(trust_domain: &str, now: Ms) -> Result<(Secret<Vec<u8>>, Vec<u8>)> {
+    let key = KeyPair::generate().map_err(Error::internal)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, format!("mPanel agents {trust_domain}"));
@@ -199,7 +204,7 @@ fn built_in(
     params.not_after = moment(now.plus(CA_LIFETIME))?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let certificate = params.self_signed(&key)?;
+    let certificate = params.self_signed(&key).map_err(Error::internal)?;
     Ok((Secret::new(key.serialize_der()), certificate.der().to_vec()))
 }
 

@@ -4,6 +4,7 @@
 
 pub mod dispatcher;
 pub mod leases;
+pub mod renewals;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,256 @@
+//! The agents that are connected to this process, one session per server, and the ways to them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proto::agent::v1 as wire;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio_util::sync::CancellationToken;
+
+use super::convert;
+use crate::clock::{Clock, Ms, Stopwatch};
+use crate::domain::jobs::command::NotConnected;
+use crate::domain::jobs::{AgentPort, Order};
+use crate::domain::servers::{CloseReason, ProbeReport, ProbeSpec, Prober, Sessions};
+use crate::ids::{CommandId, ServerId};
+
+/// Answers to one probe that may wait to be read: an agent answers in a handful of parts.
+const PROBE_PARTS_MAX: usize = 64;
+
+/// Why a session ends from this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EndReason {
+    /// A newer session of the same server exists.
+    Superseded,
+    /// Its certificate counts no more.
+    Revoked,
+    /// Its agent let its certificate expire.
+    Expired,
+    /// It did not take what it was sent.
+    Overflow,
+}
+
+/// Ends a session from anywhere; the first reason counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending {
+    reason: Arc<OnceLock<EndReason>>,
+    token: CancellationToken,
+}
+
+impl Ending {
+    pub(super) fn end(&self, reason: EndReason) {
+        if self.reason.set(reason).is_ok() {
+            self.token.cancel();
+        }
+    }
+
+    /// Waits for the end and says why.
+    pub(super) async fn ended(&self) -> EndReason {
+        self.token.cancelled().await;
+        // The reason is set before the token is cancelled.
+        self.reason.get().cloned().unwrap_or(EndReason::Superseded)
+    }
+}
+
+/// A session as the hub knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) epoch: u64,
+    /// When the agent's newest certificate ends.
+    pub(super) not_after: Ms,
+    pub(super) queue: mpsc::Sender<wire::ControlMessage>,
+    pub(super) ending: Ending,
+    pub(super) probes: Probes,
+}
+
+impl Live {
+    /// Puts a message on the way. A full queue ends the session, so that nothing is lost within a living one.
+    pub(super) fn send(&self, message: wire::ControlMessage) -> Result<(), NotConnected> {
+        match self.queue.try_send(message) {
+            Ok(()) => {
+                metrics::counter!("mpanel_agent_messages_total", "direction" => "out").increment(1);
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => {
+                self.ending.end(EndReason::Overflow);
+                Err(NotConnected)
+            }
+            Err(TrySendError::Closed(_)) => Err(NotConnected),
+        }
+    }
+}
+
+/// The probes that wait for an answer, by their nonce.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probes(Arc<Mutex<HashMap<u64, mpsc::Sender<wire::ProbeResult>>>>);
+
+impl Probes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<wire::ProbeResult>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an answer to whoever waits for it. One that nobody waits for came too late.
+    pub(super) fn answer(&self, result: wire::ProbeResult) {
+        let waiting = self.lock().get(&result.nonce).cloned();
+        if let Some(waiting) = waiting
+            && waiting.try_send(result).is_err()
+        {
+            metrics::counter!("mpanel_agent_probe_parts_dropped_total").increment(1);
+        }
+    }
+}
+
+/// The agents that are connected to this process.
+#[derive(Debug)]
+pub struct SessionHub {
+    sessions: Mutex<HashMap<ServerId, Live>>,
+    nonce: AtomicU64,
+    clock: Clock,
+}
+
+impl SessionHub {
+    /// A hub without sessions.
+    #[must_use]
+    pub fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self { sessions: Mutex::default(), nonce: AtomicU64::new(1), clock })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Live>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number that no other ping or probe of this process has.
+    pub(super) fn nonce(&self) -> u64 {
+        self.nonce.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn get(&self, server: ServerId) -> Option<Live> {
+        self.lock().get(&server).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Ends the sessions whose agents let their certificate expire; how many.
+    pub fn expired_end(&self, now: Ms) -> usize {
+        let sessions = self.lock();
+        let expired = sessions.values().filter(|live| live.not_after <= now);
+        expired.map(|live| live.ending.end(EndReason::Expired)).count()
+    }
+
+    /// Enters a session and closes the older one of the same server. `false`: there is a newer one already.
+    pub(super) fn enter(&self, server: ServerId, live: Live) -> bool {
+        let mut sessions = self.lock();
+        if sessions.get(&server).is_some_and(|newer| newer.epoch > live.epoch) {
+            return false;
+        }
+        if let Some(older) = sessions.insert(server, live) {
+            older.ending.end(EndReason::Superseded);
+        }
+        metrics::gauge!("mpanel_agent_sessions").set(sessions.len() as f64);
+        true
+    }
+
+    /// Takes a session out, if it is still the one of that epoch.
+    pub(super) fn leave(&self, server: ServerId, epoch: u64) -> bool {
+        let mut sessions = self.lock();
+        let left = sessions.get(&server).is_some_and(|live| live.epoch == epoch);
+        if left {
+            sessions.remove(&server);
+            metrics::gauge!("mpanel_agent_sessions").set(sessions.len() as f64);
+        }
+        left
+    }
+
+    /// The agent of that server has a newer certificate.
+    pub(super) fn renewed(&self, server: ServerId, not_after: Ms) {
+        if let Some(live) = self.lock().get_mut(&server) {
+            live.not_after = live.not_after.max(not_after);
+        }
+    }
+}
+
+impl AgentPort for SessionHub {
+    fn send(&self, order: Order) -> Result<(), NotConnected> {
+        let live = self.get(order.command.server).ok_or(NotConnected)?;
+        live.send(convert::run(order))
+    }
+
+    fn cancel(&self, server: ServerId, command: CommandId, epoch: u64) -> Result<(), NotConnected> {
+        self.get(server).ok_or(NotConnected)?.send(convert::cancel(command, epoch))
+    }
+
+    fn connected(&self) -> Vec<ServerId> {
+        self.lock().keys().copied().collect()
+    }
+}
+
+impl Sessions for SessionHub {
+    fn close(&self, server: ServerId, reason: CloseReason) {
+        let reason = match reason {
+            CloseReason::Revoked => EndReason::Revoked,
+            CloseReason::Superseded => EndReason::Superseded,
+        };
+        if let Some(live) = self.get(server) {
+            live.ending.end(reason);
+        }
+    }
+}
+
+#[async_trait]
+impl Prober for SessionHub {
+    async fn probe(&self, server: ServerId, spec: ProbeSpec, within: Duration) -> Result<ProbeReport, NotConnected> {
+        let live = self.get(server).ok_or(NotConnected)?;
+        let nonce = self.nonce();
+        let (parts_in, mut parts) = mpsc::channel(PROBE_PARTS_MAX);
+        live.probes.lock().insert(nonce, parts_in);
+        let forgotten = Forget { probes: live.probes.clone(), nonce };
+        let mut report = ProbeReport::default();
+        let watch = Stopwatch::start();
+        let asked = live.send(convert::probe(nonce, spec, self.clock.now().plus(within)));
+        if asked.is_ok() {
+            // Whether time ran out or not is in `report.complete`.
+            let _in_time = tokio::time::timeout(within, async {
+                tokio::select! {
+                    () = live.queue.closed() => {}
+                    () = collect(&mut parts, &mut report, &watch) => {}
+                }
+            })
+            .await;
+        }
+        drop(forgotten);
+        asked.map(|()| report)
+    }
+}
+
+async fn collect(parts: &mut mpsc::Receiver<wire::ProbeResult>, report: &mut ProbeReport, watch: &Stopwatch) {
+    while let Some(part) = parts.recv().await {
+        let wire::ProbeResult { nonce: _, checks, clock_ms, partial } = part;
+        if report.clock.is_none() {
+            report.round_trip = watch.elapsed();
+            report.clock = Some(Ms(clock_ms));
+        }
+        report.checks.extend(checks.into_iter().map(convert::check));
+        if !partial {
+            report.complete = true;
+            return;
+        }
+    }
+}
+
+/// Takes a probe off the list, also when whoever waited for it went away.
+struct Forget {
+    probes: Probes,
+    nonce: u64,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.probes.lock().remove(&self.nonce);
+    }
+}

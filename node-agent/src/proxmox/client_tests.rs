@@ -44,7 +44,8 @@ async fn serve(answers: Vec<Vec<u8>>) -> Server {
         while let Ok((stream, _)) = listener.accept().await {
             let turn = count.fetch_add(1, Ordering::SeqCst);
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            seen.lock().unwrap().push(request_of(&mut stream).await);
+            let request = request_of(&mut stream).await;
+            seen.lock().unwrap().push(request);
             // The client may hang up in the middle of an answer that is too long.
             let _ = stream.write_all(&answers[turn.min(answers.len() - 1)]).await;
             let _ = stream.shutdown().await;

@@ -16,7 +16,7 @@ CREATE TABLE cloudpods (
     vcpu               BIGINT  NOT NULL CHECK (vcpu > 0),
     memory_mib         BIGINT  NOT NULL CHECK (memory_mib > 0),
     disk_gib           BIGINT  NOT NULL CHECK (disk_gib > 0),
-    -- {"region":…, "server":…, "labels":{…}, "anti_affinity":bool, "pools":[…]}
+    -- {"region":…, "server":…, "storage":…, "labels":{…}, "anti_affinity":bool, "pools":[…]}
     placement          JSONB   NOT NULL,
     -- {"keys": ["ssh-ed25519 …"]}
     ssh_keys           JSONB   NOT NULL,
@@ -33,7 +33,11 @@ CREATE TABLE cloudpods (
     CHECK ((state = 'deleted') = (deleted_at IS NOT NULL)),
     CHECK (vmid IS NULL OR server_id IS NOT NULL)
 );
-CREATE INDEX cloudpods_by_tenant ON cloudpods (tenant_id, id);
+-- Lists show what is not deleted, the newest first: from these, however many deleted ones there are.
+CREATE INDEX cloudpods_live ON cloudpods (id) WHERE state <> 'deleted';
+CREATE INDEX cloudpods_live_by_tenant ON cloudpods (tenant_id, id) WHERE state <> 'deleted';
+CREATE INDEX cloudpods_by_tenant ON cloudpods (tenant_id, state, id);
+CREATE INDEX cloudpods_by_state ON cloudpods (state, id);
 CREATE INDEX cloudpods_by_server ON cloudpods (server_id, id) WHERE server_id IS NOT NULL;
 -- A tenant's live pods have names of their own.
 CREATE UNIQUE INDEX cloudpods_live_name ON cloudpods (tenant_id, name) WHERE state <> 'deleted';

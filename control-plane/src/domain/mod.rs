@@ -3,5 +3,6 @@
 pub mod audit;
 pub mod check;
 pub mod jobs;
+pub mod scheduling;
 pub mod secrets;
 pub mod servers;

@@ -2,7 +2,7 @@
 
 CREATE TABLE plans (
     id           UUID    PRIMARY KEY,
-    name         TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 63),
+    name         TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
     vcpu         BIGINT  NOT NULL CHECK (vcpu BETWEEN 1 AND 512),
     memory_mib   BIGINT  NOT NULL CHECK (memory_mib BETWEEN 16 AND 16777216),
     disk_gib     BIGINT  NOT NULL CHECK (disk_gib BETWEEN 1 AND 1048576),
@@ -13,12 +13,15 @@ CREATE TABLE plans (
     active       BOOLEAN NOT NULL,
     version      BIGINT  NOT NULL,
     created_at   BIGINT  NOT NULL,
-    updated_at   BIGINT  NOT NULL
+    updated_at   BIGINT  NOT NULL,
+    -- The row stays for the pods that were made of it.
+    deleted_at   BIGINT
 );
+CREATE UNIQUE INDEX plans_live_name ON plans (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE images (
     id             UUID    PRIMARY KEY,
-    name           TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 63),
+    name           TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
     os             TEXT    NOT NULL,
     default_user   TEXT    NOT NULL,
     min_disk_gib   BIGINT  NOT NULL CHECK (min_disk_gib >= 0),
@@ -29,8 +32,11 @@ CREATE TABLE images (
     version        BIGINT  NOT NULL,
     created_at     BIGINT  NOT NULL,
     updated_at     BIGINT  NOT NULL,
+    -- The row stays for the pods that were made of it.
+    deleted_at     BIGINT,
     CHECK (template_vmid IS NULL OR template_name IS NULL)
 );
+CREATE UNIQUE INDEX images_live_name ON images (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE image_templates (
     image_id       UUID    NOT NULL REFERENCES images (id) ON DELETE CASCADE,
@@ -45,7 +51,8 @@ CREATE TABLE ip_pools (
     id             UUID    PRIMARY KEY,
     name           TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 63),
     family         BIGINT  NOT NULL CHECK (family IN (4, 6)),
-    -- First and last address that may be given out, as text; `size` of them, counted from `first`.
+    -- First and last address that may be given out, as text. A slot is an address's distance from `first`; `size` counts
+    -- the slots without the gateway's, where that lies between them.
     first          TEXT    NOT NULL,
     last           TEXT    NOT NULL,
     size           BIGINT  NOT NULL CHECK (size > 0),

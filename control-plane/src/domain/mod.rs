@@ -2,7 +2,11 @@
 
 pub mod audit;
 pub mod check;
+pub mod images;
+pub mod ipam;
 pub mod jobs;
+pub mod plans;
 pub mod scheduling;
 pub mod secrets;
 pub mod servers;
+pub mod tenants;

@@ -3,7 +3,7 @@
 
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::service::Service;
 use super::{ConnectionState, SchedulingState, Server, ServerStorage};
@@ -122,6 +122,11 @@ impl Service {
                 capacity_of(server, templates, &shared)
             })
             .collect())
+    }
+
+    /// The templates that agents saw, by server.
+    pub async fn templates_seen(&self, conn: Conn<'_>) -> Result<HashMap<ServerId, Vec<TemplateSeen>>> {
+        store::templates_all(conn).await
     }
 
     /// Holds capacity for a pod, if the server is open, connected and has room for it. `false`: it no longer fits there.

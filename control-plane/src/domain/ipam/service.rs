@@ -1,6 +1,6 @@
 //! What can be done with address pools, and the allocation of addresses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
@@ -171,6 +171,15 @@ impl Service {
     /// The addresses that a pod holds, v4 first.
     pub async fn addresses_of(&self, conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<AllocatedAddress>> {
         store::addresses_of(conn, pod).await
+    }
+
+    /// What each of these pods holds; a pod that holds nothing is not in it.
+    pub async fn addresses_of_pods(
+        &self,
+        conn: Conn<'_>,
+        pods: &[CloudPodId],
+    ) -> Result<HashMap<CloudPodId, Vec<AllocatedAddress>>> {
+        store::addresses_of_pods(conn, pods).await
     }
 
     /// Gives back all addresses of a pod. Only once its VM is known to be absent. Repeatable.

@@ -1,5 +1,6 @@
 //! The pools' rows and the addresses that are held.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -346,35 +347,83 @@ pub(super) async fn addresses_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<
                               p.vlan, a.allocated_at
                        FROM ip_addresses a JOIN ip_pools p ON p.id = a.pool_id
                        WHERE a.pod_id = $1 ORDER BY p.family, a.pool_id";
-    fetch_all!(conn, AllocatedRow, SQL, pod)?
-        .into_iter()
-        .map(|row| {
-            let AllocatedRow {
-                pool_id,
-                pool_name,
-                family,
-                address,
-                prefix_length,
-                gateway,
-                dns: Json(Dns { servers }),
-                bridge,
-                vlan,
-                allocated_at,
-            } = row;
-            Ok(AllocatedAddress {
-                pool: pool_id,
-                pool_name,
-                family: loaded(family, "family")?,
-                address: address_of(&address)?,
-                prefix_length: loaded(prefix_length, "prefix_length")?,
-                gateway: address_of(&gateway)?,
-                dns: servers,
-                bridge,
-                vlan: loaded_option(vlan, "vlan")?,
-                allocated_at,
-            })
+    fetch_all!(conn, AllocatedRow, SQL, pod)?.into_iter().map(AllocatedAddress::try_from).collect()
+}
+
+impl TryFrom<AllocatedRow> for AllocatedAddress {
+    type Error = Error;
+
+    fn try_from(row: AllocatedRow) -> Result<Self> {
+        let AllocatedRow {
+            pool_id,
+            pool_name,
+            family,
+            address,
+            prefix_length,
+            gateway,
+            dns: Json(Dns { servers }),
+            bridge,
+            vlan,
+            allocated_at,
+        } = row;
+        Ok(Self {
+            pool: pool_id,
+            pool_name,
+            family: loaded(family, "family")?,
+            address: address_of(&address)?,
+            prefix_length: loaded(prefix_length, "prefix_length")?,
+            gateway: address_of(&gateway)?,
+            dns: servers,
+            bridge,
+            vlan: loaded_option(vlan, "vlan")?,
+            allocated_at,
         })
-        .collect()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct HeldRow {
+    pod_id: CloudPodId,
+    #[sqlx(flatten)]
+    address: AllocatedRow,
+}
+
+#[derive(Serialize)]
+struct Pods {
+    pods: Vec<String>,
+}
+
+/// What each of these pods holds, in one query for a whole page of them.
+pub(super) async fn addresses_of_pods(
+    conn: Conn<'_>,
+    pods: &[CloudPodId],
+) -> Result<HashMap<CloudPodId, Vec<AllocatedAddress>>> {
+    macro_rules! select {
+        ($pods:literal) => {
+            concat!(
+                "SELECT a.pod_id, a.pool_id, p.name AS pool_name, p.family, a.address, p.prefix_length, p.gateway, p.dns,
+                        p.bridge, p.vlan, a.allocated_at
+                 FROM ip_addresses a JOIN ip_pools p ON p.id = a.pool_id
+                 WHERE a.pod_id IN (SELECT ",
+                $pods,
+                ") ORDER BY p.family, a.pool_id"
+            )
+        };
+    }
+    if pods.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let list = Json(Pods { pods: pods.iter().map(|pod| pod.0.simple().to_string()).collect() });
+    let sql = sql_by_db!(
+        conn,
+        sqlite: select!("unhex(value) FROM json_each($1, '$.pods')"),
+        postgres: select!("value::uuid FROM jsonb_array_elements_text($1 -> 'pods')")
+    );
+    let mut held: HashMap<CloudPodId, Vec<AllocatedAddress>> = HashMap::new();
+    for HeldRow { pod_id, address } in fetch_all!(conn, HeldRow, sql, list)? {
+        held.entry(pod_id).or_default().push(address.try_into()?);
+    }
+    Ok(held)
 }
 
 #[derive(sqlx::FromRow)]

@@ -152,17 +152,21 @@ impl Service {
         let mut tx = self.db.begin().await?;
         let job = self.hold(&mut tx, scope, id).await?;
         let job = self.job_cancel_in(&mut tx, actor, job).await?;
-        let out = job.command.map(|(command, server)| (server, command, job.epoch));
         tx.commit().await?;
-        if let Some((server, command, epoch)) = out
-            && self.agents.cancel(server, command, epoch).is_err()
-        {
-            tracing::info!(job = %job.id, %server, "the agent is not connected: it is told to cancel when it returns");
-        }
+        self.job_cancel_tell(&job);
         Ok(job)
     }
 
-    /// As [`Service::job_cancel`], in the caller's transaction; the agent learns of it from the dispatcher.
+    /// Tells the agent that has an order of the job out that it is cancelled. To be called after the commit.
+    pub fn job_cancel_tell(&self, job: &Job) {
+        if let Some((command, server)) = job.command
+            && self.agents.cancel(server, command, job.epoch).is_err()
+        {
+            tracing::info!(job = %job.id, %server, "the agent is not connected: it is told to cancel when it returns");
+        }
+    }
+
+    /// As [`Service::job_cancel`], in the caller's transaction; [`Service::job_cancel_tell`] follows its commit.
     pub async fn job_cancel_in(&self, tx: &mut Tx, actor: &Actor, mut job: Job) -> Result<Job> {
         let now = self.clock.now();
         if job.state.is_final() {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod cloudpods;
 pub mod images;
 pub mod ipam;
 pub mod jobs;

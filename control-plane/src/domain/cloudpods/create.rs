@@ -1,0 +1,187 @@
+//! What a create request comes to: everything in it checked, everything that it names looked up.
+
+use super::service::Service;
+use super::{CloudPod, CloudPodCreate, DesiredPower, Named, State, Wish, check};
+use crate::clock::Ms;
+use crate::db::Conn;
+use crate::domain::audit::Scope;
+use crate::domain::check::Checks;
+use crate::domain::images::Image;
+use crate::domain::jobs::Power;
+use crate::domain::plans::Plan;
+use crate::error::{Error, Result};
+use crate::ids::{CloudPodId, IpPoolId, TenantId};
+
+/// The most address pools that one pod may draw from.
+const POOLS_MAX: usize = 8;
+
+/// A create request whose names were looked up.
+pub(super) struct Resolved {
+    pub(super) tenant: TenantId,
+    plan: Plan,
+    image: Image,
+    wish: Wish,
+    ssh_keys: Vec<String>,
+    user: String,
+}
+
+impl Service {
+    /// Checks everything that the caller wrote and looks up what it names; every wrong field is collected.
+    pub(super) async fn create_resolve(
+        &self,
+        mut conn: Conn<'_>,
+        scope: Scope,
+        input: &CloudPodCreate,
+    ) -> Result<Resolved> {
+        let tenant = self.tenant_resolve(conn.again(), scope, input.tenant).await?;
+        let mut checks = Checks::new();
+        if let Err(message) = check::name(&input.name) {
+            checks.wrong("name", message);
+        }
+        let ssh_keys = keys_check(&mut checks, &input.ssh_keys);
+        if let Some(user) = &input.user
+            && let Err(message) = check::user(user)
+        {
+            checks.wrong("user", message);
+        }
+        let plan = found(&mut checks, "plan", self.plans.plan_find(conn.again(), &input.plan).await)?;
+        if let Some(plan) = plan.as_ref().filter(|plan| !plan.active) {
+            checks.wrong("plan", format!("the plan {} is not active: choose another one", plan.name));
+        }
+        let image = found(&mut checks, "image", self.books.images.image_find(conn.again(), &input.image).await)?;
+        if let Some(image) = image.as_ref().filter(|image| !image.active) {
+            checks.wrong("image", format!("the image {} is not active: choose another one", image.name));
+        }
+        if let (Some(plan), Some(image)) = (&plan, &image)
+            && plan.terms.disk_gib < image.min_disk_gib
+        {
+            let (has, needs) = (plan.terms.disk_gib, image.min_disk_gib);
+            checks.wrong("plan", format!("its disk of {has} GiB is smaller than the {needs} GiB that the image needs"));
+        }
+        let wish = self.wish_resolve(conn, &mut checks, input).await?;
+        checks.finish()?;
+        let (Some(plan), Some(image)) = (plan, image) else {
+            return Err(Error::internal("a plan or image is missing, and no field was found wrong"));
+        };
+        let user = input.user.clone().unwrap_or_else(|| image.default_user.clone());
+        Ok(Resolved { tenant, plan, image, wish, ssh_keys, user })
+    }
+
+    async fn tenant_resolve(&self, mut conn: Conn<'_>, scope: Scope, wanted: Option<TenantId>) -> Result<TenantId> {
+        match (scope, wanted) {
+            (Scope::Tenant(own), None) => Ok(own),
+            (Scope::Tenant(own), Some(wanted)) if own == wanted => Ok(own),
+            (Scope::Tenant(_), Some(wanted)) => Err(Error::not_found("tenant", wanted)),
+            (Scope::Platform, None) => Ok(self.tenants.tenant_default(conn).await?.id),
+            (Scope::Platform, Some(wanted)) => {
+                if self.tenants.tenant_exists(conn.again(), wanted).await? {
+                    Ok(wanted)
+                } else {
+                    Err(Error::invalid("tenant_id", "no such tenant"))
+                }
+            }
+        }
+    }
+
+    async fn wish_resolve(&self, mut conn: Conn<'_>, checks: &mut Checks, input: &CloudPodCreate) -> Result<Wish> {
+        let wanted = &input.placement;
+        if let Some(region) = &wanted.region {
+            checks.text("placement.region", region, 1..=63);
+        }
+        if let Some(storage) = &wanted.storage {
+            checks.storage_name("placement.storage", storage);
+        }
+        checks.labels("placement.labels", &wanted.labels);
+        let server = match &wanted.server {
+            None => None,
+            Some(server) => {
+                let server = self.books.servers.server_find(conn.again(), server).await;
+                found(checks, "placement.server", server)?.map(|server| server.id)
+            }
+        };
+        let mut pools: Vec<IpPoolId> = Vec::new();
+        if input.ip_pools.len() > POOLS_MAX {
+            checks.wrong("ip_pools", format!("has {} pools; at most {POOLS_MAX} are allowed", input.ip_pools.len()));
+        } else {
+            for (i, pool) in input.ip_pools.iter().enumerate() {
+                let field = format!("ip_pools[{i}]");
+                let Some(pool) = found(checks, &field, self.books.ipam.pool_find(conn.again(), pool).await)? else {
+                    continue;
+                };
+                if !pool.active {
+                    checks.wrong(field, format!("the pool {} is not active: choose another one", pool.name));
+                } else if pools.contains(&pool.id) {
+                    checks
+                        .wrong(field, format!("names the pool {} again: a pod gets one address of a pool", pool.name));
+                } else {
+                    pools.push(pool.id);
+                }
+            }
+        }
+        Ok(Wish {
+            region: wanted.region.clone(),
+            server,
+            storage: wanted.storage.clone(),
+            labels: wanted.labels.clone(),
+            anti_affinity: wanted.anti_affinity,
+            pools,
+        })
+    }
+}
+
+/// The pod that was asked for.
+pub(super) fn pod_new(name: &str, resolved: Resolved, now: Ms) -> CloudPod {
+    let Resolved { tenant, plan, image, wish, ssh_keys, user } = resolved;
+    CloudPod {
+        id: CloudPodId::generate(),
+        tenant,
+        name: name.to_owned(),
+        state: State::Requested,
+        desired_power: DesiredPower::Running,
+        observed_power: Power::Unknown,
+        observed_at: None,
+        vcpu: plan.terms.vcpu,
+        memory_mib: plan.terms.memory_mib,
+        disk_gib: plan.terms.disk_gib,
+        plan: Named { id: plan.id, name: plan.name },
+        image: Named { id: image.id, name: image.name },
+        wish,
+        ssh_keys,
+        cloud_init_user: user,
+        server: None,
+        storage: None,
+        vmid: None,
+        template_vmid: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn keys_check(checks: &mut Checks, keys: &[String]) -> Vec<String> {
+    if keys.len() > check::SSH_KEYS_MAX {
+        checks.wrong("ssh_keys", format!("has {} keys; at most {} are allowed", keys.len(), check::SSH_KEYS_MAX));
+        return Vec::new();
+    }
+    let mut good: Vec<String> = Vec::new();
+    for (i, key) in keys.iter().enumerate() {
+        match check::ssh_key(key) {
+            Ok(key) if good.contains(&key) => {}
+            Ok(key) => good.push(key),
+            Err(message) => checks.wrong(format!("ssh_keys[{i}]"), message),
+        }
+    }
+    good
+}
+
+/// What was looked up; that there is no such thing is the field's error.
+pub(super) fn found<T>(checks: &mut Checks, field: &str, result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error @ Error::NotFound { .. }) => {
+            checks.wrong(field, error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,182 @@
+//! How pods are made, run and removed: one saga a file, reading top to bottom.
+//!
+//! A pod's row is what the steps share: a step reads there what the steps before it brought, so that it says the same
+//! however often it is asked. What a pod holds is freed by one function, [`release_all`], and by the undos of `provision`,
+//! and both run only behind a `Destroy` that an agent answered with *absent*.
+
+mod destroy;
+mod provision;
+mod reboot;
+mod shutdown;
+mod start;
+mod stop;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{CloudPod, DesiredPower, State, store};
+use crate::clock::Clock;
+use crate::db::Tx;
+use crate::domain::audit::{Actor, Record, Scope, audit_append};
+use crate::domain::images::service::Service as Images;
+use crate::domain::ipam::service::Service as Ipam;
+use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Presence, Saga};
+use crate::domain::scheduling::service::Service as Scheduling;
+use crate::domain::servers::service::Service as Servers;
+use crate::error::{Error, Result};
+use crate::events::{Event, event_append};
+
+pub use destroy::DestroyParams;
+pub use reboot::RebootParams;
+pub use shutdown::ShutdownParams;
+
+/// The job kinds of this slice.
+pub mod kind {
+    /// Makes a pod's VM and starts it.
+    pub const PROVISION: &str = "provision";
+    /// Starts it.
+    pub const START: &str = "start";
+    /// Cuts its power.
+    pub const STOP: &str = "stop";
+    /// Asks its guest to shut down.
+    pub const SHUTDOWN: &str = "shutdown";
+    /// Asks its guest to restart.
+    pub const REBOOT: &str = "reboot";
+    /// Removes it and frees what it held.
+    pub const DESTROY: &str = "destroy";
+}
+
+/// How long an agent may try a quick change: start, stop, a configuration.
+const QUICK: Duration = Duration::from_secs(5 * 60);
+/// What an agent gets on top of the time that its guest gets.
+const BESIDE_GUEST: Duration = Duration::from_secs(60);
+
+/// The services that the sagas need.
+#[derive(Clone)]
+pub struct Books {
+    /// The time.
+    pub clock: Clock,
+    /// Hosts, reservations, VMIDs.
+    pub servers: Arc<Servers>,
+    /// Templates.
+    pub images: Arc<Images>,
+    /// Addresses.
+    pub ipam: Arc<Ipam>,
+    /// Placement.
+    pub scheduling: Arc<Scheduling>,
+}
+
+/// The sagas of this slice, for the engine.
+#[must_use]
+pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
+    vec![
+        Arc::new(provision::Provision::new(books)),
+        Arc::new(start::Start::new(books)),
+        Arc::new(stop::Stop::new(books)),
+        Arc::new(shutdown::Shutdown::new(books)),
+        Arc::new(reboot::Reboot::new(books)),
+        Arc::new(destroy::Destroy::new(books)),
+    ]
+}
+
+/// What a job that changes the wanted power remembers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct PowerParams {
+    /// What was wanted before.
+    pub was: DesiredPower,
+}
+
+/// The job's pod, held against other writers.
+async fn pod_of(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
+    let id = job.pod.ok_or_else(|| Error::internal(format!("job {} of kind {} names no pod", job.id, job.kind)))?;
+    let found = store::pod_lock(tx, Scope::Platform, id).await?;
+    found.ok_or_else(|| Error::internal(format!("job {} is about the pod {id}, which does not exist", job.id)))
+}
+
+/// The job's pod, if its power may be changed.
+async fn active_pod_of(tx: &mut Tx, job: &Job, wanted: &'static str) -> Result<CloudPod> {
+    let pod = pod_of(tx, job).await?;
+    pod.state.power_change(wanted)?;
+    Ok(pod)
+}
+
+fn params_of<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {
+    serde_json::from_value(job.params.clone()).map_err(Error::internal)
+}
+
+/// An order about the pod's VM.
+fn order(pod: &CloudPod, kind: CommandKind, timeout: Duration) -> Result<AgentCommand> {
+    match (&pod.server, pod.vmid) {
+        (Some(server), Some(vmid)) => Ok(AgentCommand { server: server.id, pod: pod.id, vmid, kind, timeout }),
+        _ => Err(Error::conflict(
+            "cloudpod_without_vm",
+            format!("the pod {} has no VM to {}: delete the pod and create another one", pod.name, kind.name()),
+        )),
+    }
+}
+
+/// Stores a transition with its audit record and event, if it is one.
+async fn state_store(tx: &mut Tx, books: &Books, job: &Job, pod: &CloudPod, to: State) -> Result<()> {
+    if to == pod.state {
+        return Ok(());
+    }
+    let now = books.clock.now();
+    if !store::pod_state_set(tx, pod.id, pod.state.as_str(), &to, now).await? {
+        return Err(Error::unavailable("the pod changed meanwhile; it is read anew"));
+    }
+    let detail = json!({ "name": pod.name, "before": pod.state.as_str(), "after": to.as_str(), "job_id": job.id,
+                         "failure": if let State::Failed { cause } = &to { Some(cause) } else { None } });
+    let action = format!("cloudpod.{}", to.as_str());
+    let actor = Actor::system("engine");
+    let record = Record {
+        actor: &actor,
+        tenant: Some(pod.tenant),
+        action: &action,
+        target_kind: "cloudpod",
+        target_id: pod.id.to_string(),
+    };
+    audit_append(tx, now, record, &detail).await?;
+    event_append(tx, now, Event { tenant: Some(pod.tenant), name: &action, subject: pod.id.to_string() }, &detail).await
+}
+
+/// Stores the power that a command of the pod's own brought.
+async fn power_store(tx: &mut Tx, books: &Books, job: &Job, output: &CommandOutput) -> Result<()> {
+    let pod = pod_of(tx, job).await?;
+    store::pod_observe(tx, pod.id, output.power, books.clock.now()).await
+}
+
+/// Puts back what was wanted before a cancelled job.
+async fn power_ended(tx: &mut Tx, books: &Books, job: &Job, end: &End) -> Result<()> {
+    match end {
+        End::Cancelled => {
+            let PowerParams { was } = params_of(job)?;
+            let pod = pod_of(tx, job).await?;
+            store::pod_desire(tx, pod.id, was, books.clock.now()).await
+        }
+        // What was wanted stays wanted: a failure is shown with the job, and beside it what is observed.
+        End::Succeeded | End::Failed(_) | End::Stuck(_) => Ok(()),
+    }
+}
+
+/// Refuses to go on unless the VM is certainly gone: nothing that it held may be freed before.
+fn require_absent(pod: &CloudPod, output: &CommandOutput) -> Result<()> {
+    if output.presence == Presence::Absent {
+        return Ok(());
+    }
+    let vmid = output.vmid;
+    Err(Error::unavailable(format!(
+        "the agent does not say that the VM {vmid} of the pod {} is absent: what it holds stays held",
+        pod.name
+    )))
+}
+
+/// Frees all that a pod holds. Only to be called when its VM is known to be absent, or was never asked for.
+async fn release_all(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<()> {
+    books.ipam.addresses_release(tx, pod.id).await?;
+    books.servers.vmid_release(tx, pod.id).await?;
+    books.servers.reservation_release(tx, pod.id).await?;
+    store::pod_unplace(tx, pod.id, books.clock.now()).await
+}

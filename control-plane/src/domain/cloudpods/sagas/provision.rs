@@ -1,0 +1,355 @@
+//! Makes a pod's VM: reserve → address → vmid → clone → configure → resize_disk → start → wait_running.
+//!
+//! Undone from where it failed: the VM is destroyed, and only when the agent says *absent* are the VMID, the addresses and
+//! the reservation free. A pod that could not be made ends `failed`, with its cause, holding nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Books, QUICK, kind, order, pod_of, power_store, require_absent, state_store};
+use crate::db::Tx;
+use crate::domain::cloudpods::{CloudPod, State, service, store};
+use crate::domain::ipam::{AllocatedAddress, NetworkFacts};
+use crate::domain::jobs::command::{Configure as ConfigureVm, Nic};
+use crate::domain::jobs::{
+    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Power, Saga, Step, Verdict,
+};
+use crate::error::{Error, Result};
+
+/// A full clone copies the whole template.
+const CLONE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const RESIZE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const DESTROY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const RUNNING_WITHIN_S: u64 = 120;
+
+/// The saga.
+pub(super) struct Provision {
+    books: Arc<Books>,
+    steps: Vec<Box<dyn Step>>,
+}
+
+impl Provision {
+    pub(super) fn new(books: &Arc<Books>) -> Self {
+        let b = || books.clone();
+        let steps: Vec<Box<dyn Step>> = vec![
+            // do: hold room on a server; undo: give it back.
+            Box::new(Reserve(b())),
+            // do: allocate addresses; undo: release them.
+            Box::new(Address(b())),
+            // do: take a VMID; undo: release it.
+            Box::new(Vmid(b())),
+            // do: clone the template; undo: destroy the clone, and nothing before it is undone until it is absent.
+            Box::new(Clone(b())),
+            // The rest changes that VM alone, so that its destruction undoes it.
+            Box::new(Configure(b())),
+            Box::new(ResizeDisk),
+            Box::new(Start(b())),
+            Box::new(WaitRunning(b())),
+        ];
+        Self { books: books.clone(), steps }
+    }
+}
+
+#[async_trait]
+impl Saga for Provision {
+    fn kind(&self) -> &'static str {
+        kind::PROVISION
+    }
+
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
+    }
+
+    async fn began(&self, tx: &mut Tx, job: &Job) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        let to = pod.state.clone().provision_begin()?;
+        state_store(tx, &self.books, job, &pod, to).await
+    }
+
+    async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        let to = match end {
+            End::Succeeded => pod.state.clone().provision_succeed()?,
+            End::Failed(error) => {
+                if error.code == Error::NoCapacity(Vec::new()).code() {
+                    let request = service::request_of(&self.books, tx.conn(), &pod).await?;
+                    self.books.scheduling.placement_refuse(tx, pod.id, &request).await?;
+                }
+                pod.state.clone().provision_fail(error.detail.clone())
+            }
+            End::Cancelled => pod.state.clone().provision_fail("its provisioning was cancelled".to_owned()),
+            End::Stuck(error) => pod.state.clone().provision_fail(format!(
+                "{}; and its undoing cannot finish, so that it still holds what it held: see the job {}",
+                error.detail, job.id
+            )),
+        };
+        state_store(tx, &self.books, job, &pod, to).await
+    }
+}
+
+/// The job's pod, unless somebody wants it gone.
+async fn wanted_pod_of(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
+    let pod = pod_of(tx, job).await?;
+    if pod.state == State::Provisioning {
+        return Ok(pod);
+    }
+    Err(Error::conflict("cloudpod_deleting", format!("the pod {} is {} meanwhile", pod.name, pod.state.as_str())))
+}
+
+struct Reserve(Arc<Books>);
+
+#[async_trait]
+impl Step for Reserve {
+    fn name(&self) -> &'static str {
+        "reserve"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        if let (Some(server), Some(storage)) = (&pod.server, &pod.storage) {
+            return Ok(Action::Done(format!("server {}, storage {storage}", server.name)));
+        }
+        let request = service::request_of(&self.0, tx.conn(), &pod).await?;
+        let choice = self.0.scheduling.placement_commit(tx, pod.id, request).await?;
+        store::pod_place(tx, pod.id, &choice, self.0.clock.now()).await?;
+        Ok(Action::Done(format!("server {}, storage {}", choice.name, choice.storage)))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        self.0.servers.reservation_release(tx, pod.id).await?;
+        store::pod_unplace(tx, pod.id, self.0.clock.now()).await?;
+        Ok(Action::Done("the reservation is released".to_owned()))
+    }
+}
+
+struct Address(Arc<Books>);
+
+#[async_trait]
+impl Step for Address {
+    fn name(&self) -> &'static str {
+        "address"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        let server = self.0.servers.server_get(tx.conn(), server_of(&pod)?).await?;
+        let network = NetworkFacts { region: server.region, bridge: server.bridge, bridges: server.seen.bridges };
+        let addresses = self.0.ipam.addresses_allocate(tx, pod.id, &network, &pod.wish.pools).await?;
+        let shown: Vec<_> = addresses.iter().map(|a| format!("{} from pool {}", a.address, a.pool_name)).collect();
+        Ok(Action::Done(if shown.is_empty() { "none: by DHCP".to_owned() } else { shown.join(", ") }))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        self.0.ipam.addresses_release(tx, pod.id).await?;
+        Ok(Action::Done("the addresses are released".to_owned()))
+    }
+}
+
+struct Vmid(Arc<Books>);
+
+#[async_trait]
+impl Step for Vmid {
+    fn name(&self) -> &'static str {
+        "vmid"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        let vmid = self.0.servers.vmid_take(tx, server_of(&pod)?, pod.id).await?;
+        store::pod_vmid_set(tx, pod.id, Some(vmid), self.0.clock.now()).await?;
+        Ok(Action::Done(format!("VMID {vmid}")))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        self.0.servers.vmid_release(tx, pod.id).await?;
+        store::pod_vmid_set(tx, pod.id, None, self.0.clock.now()).await?;
+        Ok(Action::Done("the VMID is released".to_owned()))
+    }
+}
+
+struct Clone(Arc<Books>);
+
+#[async_trait]
+impl Step for Clone {
+    fn name(&self) -> &'static str {
+        "clone"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        let template_vmid = pod.template_vmid.ok_or_else(|| not_placed(&pod))?;
+        let storage = pod.storage.clone().ok_or_else(|| not_placed(&pod))?;
+        let kind = CommandKind::Clone { template_vmid, name: pod.name.clone(), full: true, storage };
+        Ok(Action::Command(order(&pod, kind, CLONE_TIMEOUT)?))
+    }
+
+    async fn failed(&self, tx: &mut Tx, job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        if failure.kind != FailureKind::VmidTaken {
+            return Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail });
+        }
+        // Somebody made a VM of that number by hand: it is theirs from now on, and this pod takes another.
+        let pod = pod_of(tx, job).await?;
+        let (server, now) = (server_of(&pod)?, self.0.clock.now());
+        if let Some(vmid) = pod.vmid {
+            self.0.servers.vmid_mark_foreign(tx, server, vmid, pod.id).await?;
+            store::pod_vmid_set(tx, pod.id, None, now).await?;
+        }
+        match self.0.servers.vmid_take(tx, server, pod.id).await {
+            Ok(vmid) => {
+                store::pod_vmid_set(tx, pod.id, Some(vmid), now).await?;
+                Ok(Verdict::Retry)
+            }
+            Err(Error::NoCapacity(_) | Error::Conflict { .. }) => Ok(Verdict::Fail),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        if pod.vmid.is_none() {
+            return Ok(Action::Done("there is no VM".to_owned()));
+        }
+        Ok(Action::Command(order(&pod, CommandKind::Destroy, DESTROY_TIMEOUT)?))
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        require_absent(&pod, output)
+    }
+}
+
+struct Configure(Arc<Books>);
+
+#[async_trait]
+impl Step for Configure {
+    fn name(&self) -> &'static str {
+        "configure"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        let server = self.0.servers.server_get(tx.conn(), server_of(&pod)?).await?;
+        let addresses = self.0.ipam.addresses_of(tx.conn(), pod.id).await?;
+        let configure = ConfigureVm {
+            vcpu: pod.vcpu,
+            memory_mib: pod.memory_mib,
+            cloud_init_user: pod.cloud_init_user.clone(),
+            ssh_keys: pod.ssh_keys.clone(),
+            nics: nics(&addresses, &server.bridge),
+            nameservers: nameservers(&addresses),
+            search_domain: String::new(),
+            password: String::new(),
+            start_on_boot: true,
+        };
+        Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
+    }
+}
+
+struct ResizeDisk;
+
+#[async_trait]
+impl Step for ResizeDisk {
+    fn name(&self) -> &'static str {
+        "resize_disk"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        let kind = CommandKind::ResizeDisk { size_gib: pod.disk_gib };
+        Ok(Action::Command(order(&pod, kind, RESIZE_TIMEOUT)?))
+    }
+}
+
+struct Start(Arc<Books>);
+
+#[async_trait]
+impl Step for Start {
+    fn name(&self) -> &'static str {
+        "start"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+}
+
+struct WaitRunning(Arc<Books>);
+
+#[async_trait]
+impl Step for WaitRunning {
+    fn name(&self) -> &'static str {
+        "wait_running"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = wanted_pod_of(tx, job).await?;
+        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
+        Ok(Action::Command(order(&pod, kind, QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+}
+
+fn server_of(pod: &CloudPod) -> Result<crate::ids::ServerId> {
+    pod.server.as_ref().map(|server| server.id).ok_or_else(|| not_placed(pod))
+}
+
+fn not_placed(pod: &CloudPod) -> Error {
+    Error::internal(format!("the pod {} is not placed, though its step `reserve` is done", pod.id))
+}
+
+/// One network card for each network that the addresses are in, the first IPv4 network first. Without addresses one card
+/// on the server's bridge: the guest asks DHCP.
+fn nics(addresses: &[AllocatedAddress], bridge_default: &str) -> Vec<Nic> {
+    let mut by_network: BTreeMap<(String, Option<u16>), Vec<&AllocatedAddress>> = BTreeMap::new();
+    for address in addresses {
+        let bridge = address.bridge.clone().unwrap_or_else(|| bridge_default.to_owned());
+        by_network.entry((bridge, address.vlan)).or_default().push(address);
+    }
+    if by_network.is_empty() {
+        by_network.insert((bridge_default.to_owned(), None), Vec::new());
+    }
+    let mut networks: Vec<_> = by_network.into_iter().collect();
+    networks.sort_by_key(|(_, addresses)| !addresses.iter().any(|a| a.family == 4));
+    let gateway = |addresses: &[&AllocatedAddress], family| {
+        addresses.iter().find(|a| a.family == family).map(|a| a.gateway.to_string()).unwrap_or_default()
+    };
+    networks
+        .into_iter()
+        .zip(0..)
+        .map(|(((bridge, vlan), addresses), index)| Nic {
+            index,
+            bridge,
+            vlan: vlan.map(u32::from),
+            mac: String::new(),
+            addresses: addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect(),
+            gateway4: gateway(&addresses, 4),
+            gateway6: gateway(&addresses, 6),
+            rate_mbps: 0.0,
+        })
+        .collect()
+}
+
+fn nameservers(addresses: &[AllocatedAddress]) -> Vec<String> {
+    let mut servers: Vec<String> = Vec::new();
+    for server in addresses.iter().flat_map(|a| &a.dns) {
+        let server = server.to_string();
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    servers
+}

@@ -1,0 +1,77 @@
+//! Starts a pod's VM and waits until it runs: start → wait_running.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Books, QUICK, active_pod_of, kind, order, power_ended, power_store};
+use crate::db::Tx;
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Power, Saga, Step};
+use crate::error::Result;
+
+const RUNNING_WITHIN_S: u64 = 120;
+
+/// The saga.
+pub(super) struct Start {
+    books: Arc<Books>,
+    steps: Vec<Box<dyn Step>>,
+}
+
+impl Start {
+    pub(super) fn new(books: &Arc<Books>) -> Self {
+        let steps: Vec<Box<dyn Step>> = vec![Box::new(StartVm(books.clone())), Box::new(WaitRunning(books.clone()))];
+        Self { books: books.clone(), steps }
+    }
+}
+
+#[async_trait]
+impl Saga for Start {
+    fn kind(&self) -> &'static str {
+        kind::START
+    }
+
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
+    }
+
+    async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()> {
+        power_ended(tx, &self.books, job, end).await
+    }
+}
+
+struct StartVm(Arc<Books>);
+
+#[async_trait]
+impl Step for StartVm {
+    fn name(&self) -> &'static str {
+        "start"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = active_pod_of(tx, job, "be started").await?;
+        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+}
+
+struct WaitRunning(Arc<Books>);
+
+#[async_trait]
+impl Step for WaitRunning {
+    fn name(&self) -> &'static str {
+        "wait_running"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = active_pod_of(tx, job, "be started").await?;
+        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
+        Ok(Action::Command(order(&pod, kind, QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+}

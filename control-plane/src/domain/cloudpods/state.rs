@@ -1,0 +1,186 @@
+//! The life of a pod.
+//!
+//! ```text
+//! requested ──▶ provisioning ──▶ active ◀──▶ suspended
+//!     │              │              │            │
+//!     │              │              ▼            │
+//!     └──────────────┴─────────▶ deleting ◀──────┘
+//!                    │           │  │  ▲
+//!                    ▼           │  │  │ DELETE again
+//!                 failed ◀───────┘  │  │         a destroy that failed: what the pod holds stays held
+//!                    │              ▼  │
+//!                    └──────────────┼──┘
+//!                                deleted
+//! ```
+//!
+//! A transition consumes the state and either gives the next one or says why not and what to do.
+
+use crate::clock::Ms;
+use crate::error::Error;
+
+/// Where a pod is in its life. See the diagram above.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Asked for; its job has not begun.
+    Requested,
+    /// Its VM is being made.
+    Provisioning,
+    /// Its VM exists and is the customer's to use.
+    Active,
+    /// Its VM exists and the customer may not use it.
+    Suspended,
+    /// Its VM is being removed.
+    Deleting,
+    /// Its VM is known to be absent and all that it held is free.
+    Deleted {
+        /// When that was known.
+        at: Ms,
+    },
+    /// It could not be made, or could not be removed.
+    Failed {
+        /// Why, in full.
+        cause: String,
+    },
+}
+
+/// Why a transition is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The state it is in.
+    pub state: &'static str,
+    /// What was asked for.
+    pub wanted: &'static str,
+    /// What to do instead.
+    pub cure: &'static str,
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let Refused { state, wanted, cure } = refused;
+        let code = match state {
+            "deleting" => "cloudpod_deleting",
+            "deleted" => "cloudpod_deleted",
+            _ => "cloudpod_state",
+        };
+        Self::conflict(code, format!("the pod is {state}, so it cannot {wanted}: {cure}"))
+    }
+}
+
+impl State {
+    /// As it is stored and shown.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Provisioning => "provisioning",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deleting => "deleting",
+            Self::Deleted { .. } => "deleted",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Its job has begun. Repeatable, and open to a failed pod whose provisioning is retried.
+    pub fn provision_begin(self) -> Result<Self, Refused> {
+        match self {
+            Self::Requested | Self::Provisioning | Self::Failed { .. } => Ok(Self::Provisioning),
+            Self::Active | Self::Suspended => {
+                Err(self.refuse("be provisioned", "it is provisioned already; there is nothing to do"))
+            }
+            Self::Deleting | Self::Deleted { .. } => Err(self.refuse("be provisioned", "create another one")),
+        }
+    }
+
+    /// Its VM runs.
+    pub fn provision_succeed(self) -> Result<Self, Refused> {
+        match self {
+            Self::Provisioning => Ok(Self::Active),
+            _ => Err(self.refuse("become active", "read it again")),
+        }
+    }
+
+    /// Its VM could not be made. A pod that is being deleted stays so: the customer's newer wish counts.
+    #[must_use]
+    pub fn provision_fail(self, cause: String) -> Self {
+        match self {
+            Self::Requested | Self::Provisioning | Self::Failed { .. } => Self::Failed { cause },
+            Self::Active | Self::Suspended | Self::Deleting | Self::Deleted { .. } => self,
+        }
+    }
+
+    /// Somebody wants it gone.
+    pub fn destroy_begin(self) -> Result<Self, Refused> {
+        match self {
+            Self::Requested
+            | Self::Provisioning
+            | Self::Active
+            | Self::Suspended
+            | Self::Deleting
+            | Self::Failed { .. } => Ok(Self::Deleting),
+            Self::Deleted { .. } => Err(self.refuse("be deleted", "it is gone already; there is nothing to do")),
+        }
+    }
+
+    /// Its VM is known to be absent.
+    pub fn destroy_succeed(self, at: Ms) -> Result<Self, Refused> {
+        match self {
+            Self::Deleting => Ok(Self::Deleted { at }),
+            _ => Err(self.refuse("become deleted", "delete it first")),
+        }
+    }
+
+    /// Its VM could not be removed: it keeps what it holds.
+    #[must_use]
+    pub fn destroy_fail(self, cause: String) -> Self {
+        match self {
+            Self::Deleting => Self::Failed { cause },
+            _ => self,
+        }
+    }
+
+    /// The destroy was cancelled before it began. A pod that was still being made stays without a VM.
+    #[must_use]
+    pub fn destroy_cancel(self, was: &str, failure: Option<String>) -> Self {
+        match (&self, was) {
+            (Self::Deleting, "active") => Self::Active,
+            (Self::Deleting, "suspended") => Self::Suspended,
+            (Self::Deleting, _) => {
+                Self::Failed { cause: failure.unwrap_or_else(|| "its provisioning was cancelled".to_owned()) }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether the customer may start, stop and restart it.
+    pub fn power_change(&self, wanted: &'static str) -> Result<(), Refused> {
+        match self {
+            Self::Active => Ok(()),
+            Self::Requested | Self::Provisioning => {
+                Err(self.refuse(wanted, "wait until its provisioning job has succeeded"))
+            }
+            Self::Suspended => Err(self.refuse(wanted, "lift the suspension first")),
+            Self::Deleting => Err(self.refuse(wanted, "create another one")),
+            Self::Deleted { .. } => Err(self.refuse(wanted, "it is gone; create another one")),
+            Self::Failed { .. } => {
+                Err(self.refuse(wanted, "see its `failure` for the cause, then delete it and create another one"))
+            }
+        }
+    }
+
+    /// Whether its record may be changed.
+    pub fn update(&self) -> Result<(), Refused> {
+        match self {
+            Self::Active | Self::Suspended | Self::Failed { .. } => Ok(()),
+            Self::Requested | Self::Provisioning => {
+                Err(self.refuse("be changed", "wait until its provisioning job has ended"))
+            }
+            Self::Deleting => Err(self.refuse("be changed", "it is on its way out")),
+            Self::Deleted { .. } => Err(self.refuse("be changed", "it is gone")),
+        }
+    }
+
+    fn refuse(&self, wanted: &'static str, cure: &'static str) -> Refused {
+        Refused { state: self.as_str(), wanted, cure }
+    }
+}

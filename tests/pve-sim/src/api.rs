@@ -1,0 +1,390 @@
+//! The API below `/api2/json`: from a request to a handler and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::app::{App, Ctx};
+use crate::auth::authenticate;
+use crate::clock;
+use crate::codec::{RawParams, decode_form, decode_json, decode_multipart, decode_segment};
+use crate::error::{ApiError, ApiResult};
+use crate::faults::{Action, Call};
+use crate::http::{Handler, Reply, Request, Response};
+use crate::task_api::Counted;
+use crate::{cluster, nodes, pools, storage, task_api, users, vm};
+
+/// A handler's answer.
+pub(crate) struct Answer {
+    data: Value,
+    total: Option<usize>,
+}
+
+impl From<Value> for Answer {
+    fn from(data: Value) -> Self {
+        Self { data, total: None }
+    }
+}
+
+impl From<Counted> for Answer {
+    fn from(counted: Counted) -> Self {
+        Self { data: counted.data, total: Some(counted.total) }
+    }
+}
+
+/// `None` when there is no such path or method.
+type Found = Option<ApiResult<Answer>>;
+
+#[expect(clippy::unnecessary_wraps, reason = "the other half of `Found`")]
+fn found<T: Into<Answer>>(result: ApiResult<T>) -> Found {
+    Some(result.map(Into::into))
+}
+
+type File = Option<(String, Vec<u8>)>;
+
+/// Answers the API's requests.
+pub(crate) struct Api(pub(crate) Arc<App>);
+
+impl Handler for Api {
+    async fn handle(&self, request: Request) -> Reply {
+        let path = request.path.strip_prefix("/api2/json").map(|rest| rest.trim_end_matches('/').to_owned());
+        let Some(path) = path.filter(|_| !request.path.contains("//")) else {
+            let name = request.path.strip_prefix("//api2").unwrap_or(&request.path);
+            return Reply::Send(Response::error(&ApiError::plain(500, &format!("no such file '{name}'\n"))));
+        };
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        let fault = self.0.faults.take(&request.method, &path);
+        let method = request.method.clone();
+        let reply = self.with_fault(request, &path, fault).await;
+        let status = if let Reply::Send(response) = &reply { response.status } else { 0 };
+        self.0.faults.record(Call { at_ms: clock::now_ms(), method, path, status });
+        reply
+    }
+}
+
+impl Api {
+    async fn with_fault(&self, request: Request, path: &str, fault: Option<Action>) -> Reply {
+        match fault {
+            None => Reply::Send(self.answer(request, path, |_| ()).await),
+            Some(Action::Status { status, reason }) => {
+                let err = if status == 595 || status == 599 || status == 401 {
+                    ApiError::empty(status, &reason)
+                } else {
+                    ApiError { status, ..ApiError::internal(&reason) }
+                };
+                Reply::Send(Response::error(&err))
+            }
+            Some(Action::Html { status }) => {
+                let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+                let mut response = Response::json(page.into_bytes());
+                response.status = status;
+                "Bad Gateway".clone_into(&mut response.reason);
+                response.content_type = Some("text/html");
+                Reply::Send(response)
+            }
+            Some(Action::Hang) => Reply::Hang,
+            Some(Action::Close) => Reply::Drop,
+            Some(Action::LoseAnswer) => {
+                self.answer(request, path, |_| ()).await;
+                Reply::Drop
+            }
+            Some(Action::CloseMidBody) => {
+                let mut response = self.answer(request, path, |_| ()).await;
+                response.cut_after = Some(response.body.as_ref().map_or(0, Vec::len) / 2);
+                Reply::Send(response)
+            }
+            Some(Action::Delay { ms }) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Reply::Send(self.answer(request, path, |_| ()).await)
+            }
+            Some(Action::UnknownFields) => Reply::Send(self.answer(request, path, add_unknown_fields).await),
+            Some(Action::NumbersAsStrings) => Reply::Send(self.answer(request, path, stringify_numbers).await),
+            Some(Action::Garbage) => Reply::Send(Response::json(b"{\"data\":[{\"vmid\":1".to_vec())),
+        }
+    }
+
+    async fn answer(&self, request: Request, path: &str, alter: impl FnOnce(&mut Value)) -> Response {
+        let writes = request.method != "GET";
+        let result = self.run(request, path).await;
+        if writes && let Err(err) = self.0.persist() {
+            tracing::error!(%err, "the state could not be saved");
+            return Response::error(&ApiError::internal(format!("unable to write state: {err}")));
+        }
+        match result {
+            Ok(mut answer) => {
+                alter(&mut answer.data);
+                let mut body = json!({ "data": answer.data });
+                if let Some(total) = answer.total {
+                    body["total"] = json!(total);
+                }
+                let mut response = Response::json(body.to_string().into_bytes());
+                response.proxied = writes;
+                response
+            }
+            Err(err) => {
+                if err.status == 401 {
+                    tokio::time::sleep(self.0.timings().auth_failure).await;
+                }
+                Response::error(&err)
+            }
+        }
+    }
+
+    async fn run(&self, request: Request, path: &str) -> ApiResult<Answer> {
+        let owned: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode_segment).collect();
+        let parts: Vec<&str> = owned.iter().map(String::as_str).collect();
+        if parts == ["access", "ticket"] && request.method == "POST" {
+            let (params, _) = decode(&request)?;
+            return users::ticket(&self.0, &params).map(Into::into);
+        }
+        let who = self.0.read(|cluster| authenticate(cluster, &request))?;
+        let (params, file) = decode(&request)?;
+        let own = self.0.config.node.clone();
+        let node = match parts.as_slice() {
+            ["nodes", node, ..] if *node != "localhost" => (*node).to_owned(),
+            _ => own,
+        };
+        let ctx = Ctx { app: Arc::clone(&self.0), who, node, params };
+        if !self.0.read(|cluster| cluster.nodes.contains_key(&ctx.node)) {
+            return Err(self.elsewhere(&ctx.node).await);
+        }
+        let answer = dispatch(&ctx, &request.method, &parts, file).await;
+        answer.unwrap_or_else(|| Err(ApiError::not_implemented(&request.method, path)))
+    }
+
+    /// A node that is not this one: known and unreachable, or unknown.
+    async fn elsewhere(&self, node: &str) -> ApiError {
+        if self.0.config.unreachable_nodes.iter().any(|name| name == node) {
+            tokio::time::sleep(self.0.timings().unreachable).await;
+            return ApiError::empty(595, "No route to host");
+        }
+        let why = "Temporary failure in name resolution";
+        ApiError::internal(format!("hostname lookup '{node}' failed - failed to get address info for: {node}: {why}"))
+    }
+}
+
+fn decode(request: &Request) -> ApiResult<(RawParams, File)> {
+    let mut params = decode_form(&request.query);
+    let content_type = request.header("Content-Type").unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let writes = matches!(request.method.as_str(), "POST" | "PUT");
+    if !writes || (request.body.is_empty() && kind != "application/json") {
+        return Ok((params, None));
+    }
+    let mut file = None;
+    match kind.as_str() {
+        "" | "application/x-www-form-urlencoded" => {
+            params.extend(decode_form(&String::from_utf8_lossy(&request.body)));
+        }
+        "application/json" => params.extend(decode_json(&request.body)?),
+        "multipart/form-data" => {
+            let boundary = content_type.split("boundary=").nth(1).unwrap_or_default().trim_matches('"');
+            let (fields, upload) = decode_multipart(&request.body, boundary);
+            params.extend(fields);
+            file = upload;
+        }
+        other => return Err(ApiError::plain(506, &format!("upload 'Content-Type '{other}' not implemented"))),
+    }
+    Ok((params, file))
+}
+
+async fn dispatch(ctx: &Ctx, method: &str, parts: &[&str], file: File) -> Found {
+    match (method, parts) {
+        ("GET", ["version"]) => found(nodes::version(ctx)),
+        ("GET", ["nodes"]) => found(nodes::list(ctx)),
+        (_, ["nodes", _, "qemu", rest @ ..]) => qemu(ctx, method, rest).await,
+        (_, ["nodes", _, "storage", rest @ ..]) => node_storage(ctx, method, rest, file),
+        (_, ["nodes", _, "tasks", rest @ ..]) => node_tasks(ctx, method, rest).await,
+        ("GET", ["nodes", _, rest @ ..]) => node(ctx, rest),
+        (_, ["cluster", rest @ ..]) => cluster_paths(ctx, method, rest),
+        (_, ["access", rest @ ..]) => access_paths(ctx, method, rest),
+        (_, ["pools", rest @ ..]) => pool_paths(ctx, method, rest),
+        ("GET", ["storage"]) => found(storage::definitions(ctx)),
+        ("POST", ["storage"]) => found(storage::define(ctx)),
+        ("GET", ["storage", name]) => found(storage::definition(ctx, name)),
+        ("DELETE", ["storage", name]) => found(storage::undefine(ctx, name)),
+        _ => None,
+    }
+}
+
+fn node(ctx: &Ctx, parts: &[&str]) -> Found {
+    found(match parts {
+        [] => nodes::index(ctx),
+        ["status"] => nodes::status(ctx),
+        ["version"] => nodes::version(ctx),
+        ["time"] => nodes::time(ctx),
+        ["services"] => nodes::services(ctx),
+        ["network"] => nodes::network(ctx),
+        ["rrddata"] => nodes::rrddata(ctx),
+        ["subscription"] => nodes::subscription(ctx),
+        ["capabilities", "qemu", "cpu"] => nodes::cpu_models(ctx),
+        ["lxc"] => Ok(json!([])),
+        _ => return None,
+    })
+}
+
+async fn qemu(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
+    match (method, parts) {
+        ("GET", []) => found(vm::status::list(ctx)),
+        ("POST", []) => found(vm::create::start(ctx).await),
+        ("DELETE", [id]) => found(vm::destroy::destroy(ctx, id)),
+        ("GET", [id, "config"]) => found(vm::config::get(ctx, id)),
+        ("PUT", [id, "config"]) => found(vm::config::update(ctx, id, true).await),
+        ("POST", [id, "config"]) => found(vm::config::update(ctx, id, false).await),
+        ("GET", [id, "pending"]) => found(vm::config::pending(ctx, id)),
+        ("POST", [id, "clone"]) => found(vm::clone::start(ctx, id)),
+        ("POST", [id, "template"]) => found(vm::destroy::template(ctx, id).await),
+        ("PUT", [id, "resize"]) => found(vm::disk::resize(ctx, id)),
+        ("POST", [id, "move_disk"]) => found(vm::disk::move_disk(ctx, id).await),
+        ("PUT", [id, "unlink"]) => found(vm::disk::unlink(ctx, id).await),
+        ("POST", [id, "migrate"]) => found(migrate(ctx, id)),
+        ("GET", [id, "feature"]) => found(vm::clone::feature(ctx, id)),
+        ("GET", [id, "rrddata"]) => found(vm::status::rrddata(ctx, id)),
+        ("GET", [id, "firewall", "rules"]) => found(firewall_rules(ctx, id)),
+        ("POST", [id, "monitor"]) => found(vm::guest::monitor(ctx, id)),
+        ("POST", [id, kind @ ("vncproxy" | "termproxy")]) => found(vm::guest::console(ctx, id, kind)),
+        (_, [id, "agent", command]) => vm::guest::agent(ctx, method, id, command).await.and_then(found),
+        ("GET", [id, "status", "current"]) => found(vm::status::current(ctx, id)),
+        ("POST", [id, "status", action]) if POWER.contains(action) => found(vm::power::action(ctx, id, action)),
+        (_, [id, "snapshot", rest @ ..]) => snapshots(ctx, method, id, rest),
+        ("GET", [id, "cloudinit"]) => found(vm::cloudinit::settings(ctx, id)),
+        ("PUT", [id, "cloudinit"]) => found(vm::cloudinit::regenerate(ctx, id).await),
+        ("GET", [id, "cloudinit", "dump"]) => found(vm::cloudinit::dump(ctx, id)),
+        _ => None,
+    }
+}
+
+const POWER: &[&str] = &["start", "stop", "shutdown", "reboot", "reset", "suspend", "resume"];
+
+fn snapshots(ctx: &Ctx, method: &str, id: &str, parts: &[&str]) -> Found {
+    found(match (method, parts) {
+        ("GET", []) => vm::snapshot::list(ctx, id),
+        ("POST", []) => vm::snapshot::create(ctx, id),
+        ("DELETE", [name]) => vm::snapshot::delete(ctx, id, name),
+        ("POST", [name, "rollback"]) => vm::snapshot::rollback(ctx, id, name),
+        ("GET", [name, "config"]) => vm::snapshot::config(ctx, id, name),
+        ("PUT", [name, "config"]) => vm::snapshot::update(ctx, id, name),
+        _ => return None,
+    })
+}
+
+fn firewall_rules(ctx: &Ctx, id: &str) -> ApiResult {
+    ctx.require(&format!("/vms/{id}"), "VM.Audit")?;
+    vm::path_vmid(id)?;
+    Ok(json!([]))
+}
+
+/// One node has nowhere to migrate to.
+fn migrate(ctx: &Ctx, id: &str) -> ApiResult {
+    use crate::schema::{Kind, check_with, req};
+    ctx.require(&format!("/vms/{id}"), "VM.Migrate")?;
+    let number = vm::path_vmid(id)?;
+    let known =
+        ["online", "force", "with-local-disks", "targetstorage", "bwlimit", "migration_type", "migration_network"];
+    let params =
+        check_with(&ctx.params, &[req("target", Kind::Text)], |name| known.contains(&name).then_some(Kind::Text))?;
+    let target = params.text("target");
+    if target == ctx.node {
+        return Err(ApiError::param("target", "target is local node."));
+    }
+    ctx.vm(number, |_| ())?;
+    Err(ApiError::internal(format!("no such cluster node '{target}'")))
+}
+
+fn node_storage(ctx: &Ctx, method: &str, parts: &[&str], file: File) -> Found {
+    found(match (method, parts) {
+        ("GET", []) => storage::list(ctx),
+        ("GET", [name]) => storage::index(ctx, name),
+        ("GET", [name, "status"]) => storage::status(ctx, name),
+        ("GET", [name, "content"]) => storage::content(ctx, name),
+        ("POST", [name, "content"]) => storage::allocate(ctx, name),
+        ("POST", [name, "upload"]) => storage::upload(ctx, name, file),
+        ("POST", [name, "download-url"]) => storage::download(ctx, name),
+        ("GET", [name, "content", volume @ ..]) => storage::attributes(ctx, name, &volume.join("/")),
+        ("DELETE", [name, "content", volume @ ..]) if !volume.is_empty() => {
+            storage::delete(ctx, name, &volume.join("/"))
+        }
+        _ => return None,
+    })
+}
+
+async fn node_tasks(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
+    match (method, parts) {
+        ("GET", []) => found(task_api::list(ctx)),
+        ("GET", [upid]) => found(task_api::index(ctx, upid)),
+        ("DELETE", [upid]) => found(task_api::stop(ctx, upid).await),
+        ("GET", [upid, "status"]) => found(task_api::status(ctx, upid)),
+        ("GET", [upid, "log"]) => found(task_api::log(ctx, upid)),
+        _ => None,
+    }
+}
+
+fn cluster_paths(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
+    found(match (method, parts) {
+        ("GET", []) => cluster::index(ctx),
+        ("GET", ["nextid"]) => cluster::next_id(ctx),
+        ("GET", ["resources"]) => cluster::resources(ctx),
+        ("GET", ["status"]) => cluster::status(ctx),
+        ("GET", ["tasks"]) => cluster::tasks(ctx),
+        ("GET", ["options"]) => cluster::options(ctx),
+        ("GET", ["ha", "status", "current"]) => cluster::ha_status(ctx),
+        ("GET", ["config", "nodes"]) => cluster::config_nodes(ctx),
+        ("GET", ["firewall", "options"]) => cluster::firewall_options(ctx),
+        ("POST", ["backup"]) => cluster::backup(ctx),
+        _ => return None,
+    })
+}
+
+fn access_paths(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
+    found(match (method, parts) {
+        ("GET", ["permissions"]) => users::permissions(ctx),
+        ("GET", ["domains"]) => users::domains(ctx),
+        ("GET", ["users"]) => users::users(ctx),
+        ("POST", ["users"]) => users::user_create(ctx),
+        ("GET", ["users", id]) => users::user(ctx, id),
+        ("DELETE", ["users", id]) => users::user_delete(ctx, id),
+        ("GET", ["users", id, "token"]) => users::tokens(ctx, id),
+        ("GET", ["users", id, "token", token]) => users::token(ctx, id, token),
+        ("POST", ["users", id, "token", token]) => users::token_create(ctx, id, token),
+        ("DELETE", ["users", id, "token", token]) => users::token_delete(ctx, id, token),
+        ("GET", ["roles"]) => users::roles(ctx),
+        ("POST", ["roles"]) => users::role_create(ctx),
+        ("PUT", ["roles", id]) => users::role_update(ctx, id),
+        ("DELETE", ["roles", id]) => users::role_delete(ctx, id),
+        ("GET", ["acl"]) => users::acl(ctx),
+        ("PUT", ["acl"]) => users::acl_update(ctx),
+        _ => return None,
+    })
+}
+
+fn pool_paths(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
+    found(match (method, parts) {
+        ("GET", []) => pools::list(ctx),
+        ("POST", []) => pools::create(ctx),
+        ("GET", [name]) => pools::get(ctx, name),
+        ("PUT", [name]) => pools::update(ctx, name),
+        ("DELETE", [name]) => pools::delete(ctx, name),
+        _ => return None,
+    })
+}
+
+fn add_unknown_fields(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(add_unknown_fields),
+        Value::Object(map) => {
+            map.insert("x-new-in-next-release".to_owned(), json!({ "nested": [1, null, "text"] }));
+            map.insert("zz_unknown".to_owned(), json!(null));
+        }
+        _ => {}
+    }
+}
+
+fn stringify_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(stringify_numbers),
+        Value::Object(map) => map.values_mut().for_each(stringify_numbers),
+        Value::Number(number) => *value = json!(number.to_string()),
+        _ => {}
+    }
+}

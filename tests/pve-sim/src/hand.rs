@@ -1,0 +1,227 @@
+//! What somebody does by hand on the host, behind the agent's back; and looking at the state.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::clock;
+use crate::state::{CreatedVm, Run, Vm};
+use crate::vm::{fresh_identity, shown_config, volume};
+
+/// Reaches into a server's state, past its API.
+#[derive(Debug, Clone)]
+pub struct Hand {
+    app: Arc<App>,
+}
+
+/// A VM as it is, without lag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VmView {
+    /// Its VMID.
+    pub vmid: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it runs (paused counts as running).
+    pub running: bool,
+    /// The lock in its configuration.
+    pub lock: Option<String>,
+    /// Whether it is a template.
+    pub template: bool,
+    /// Its configuration as the API shows it.
+    pub config: Value,
+}
+
+impl Hand {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    fn change<T>(&self, vmid: u32, change: impl FnOnce(&mut Vm) -> T) -> Option<T> {
+        let node = self.app.config.node.clone();
+        let out = self.app.write(|cluster| cluster.nodes.get_mut(&node)?.vms.get_mut(&vmid).map(change));
+        self.app.persist_or_log();
+        out
+    }
+
+    /// One VM, `None` when there is none.
+    pub fn vm(&self, vmid: u32) -> Option<VmView> {
+        self.app.read(|cluster| cluster.vm(vmid).map(|vm| view(vmid, vm)))
+    }
+
+    /// Every VM, templates included.
+    pub fn vms(&self) -> Vec<VmView> {
+        self.app.read(|cluster| {
+            let vms = cluster.nodes.values().flat_map(|node| &node.vms);
+            vms.map(|(vmid, vm)| view(*vmid, vm)).collect()
+        })
+    }
+
+    /// Every VM that ever was made, oldest first, deleted ones included.
+    pub fn history(&self) -> Vec<CreatedVm> {
+        self.app.read(|cluster| cluster.history.iter().cloned().collect())
+    }
+
+    /// Makes a VM that is nobody's; false when the VMID is taken.
+    pub fn create_vm(&self, vmid: u32, name: &str) -> bool {
+        let node = self.app.config.node.clone();
+        let made = self.app.write(|cluster| {
+            if cluster.vm_exists(vmid) {
+                return false;
+            }
+            let mut vm = Vm::default();
+            vm.config.insert("name".to_owned(), name.to_owned());
+            vm.config.insert("memory".to_owned(), "512".to_owned());
+            fresh_identity(&mut vm.config);
+            cluster.insert_vm(&node, vmid, vm, "hand", None);
+            true
+        });
+        self.app.persist_or_log();
+        made
+    }
+
+    /// Renames a VM; false when there is none. So for all below.
+    pub fn rename_vm(&self, vmid: u32, name: &str) -> bool {
+        self.set_config(vmid, "name", Some(name))
+    }
+
+    /// Sets or deletes a configuration key.
+    pub fn set_config(&self, vmid: u32, key: &str, value: Option<&str>) -> bool {
+        let changed = self.change(vmid, |vm| match value {
+            Some(value) => vm.config.insert(key.to_owned(), value.to_owned()),
+            None => vm.config.remove(key),
+        });
+        changed.is_some()
+    }
+
+    /// Starts a VM.
+    pub fn start_vm(&self, vmid: u32) -> bool {
+        let pid = self.app.write(crate::state::Cluster::take_pid);
+        let run = Run { pid, started_ms: clock::now_ms(), paused: false };
+        self.change(vmid, |vm| vm.set_run(Some(run))).is_some()
+    }
+
+    /// Stops a VM.
+    pub fn stop_vm(&self, vmid: u32) -> bool {
+        self.change(vmid, |vm| vm.set_run(None)).is_some()
+    }
+
+    /// Pauses or resumes a running VM.
+    pub fn pause_vm(&self, vmid: u32, paused: bool) -> bool {
+        let changed = self.change(vmid, |vm| vm.run.as_mut().map(|run| run.paused = paused));
+        changed.flatten().is_some()
+    }
+
+    /// Deletes a VM and its disks.
+    pub fn delete_vm(&self, vmid: u32) -> bool {
+        let node = self.app.config.node.clone();
+        let gone = self.app.write(|cluster| {
+            let Some(vm) = cluster.vm(vmid).cloned() else { return false };
+            for (_, drive) in volume::own_drives(&vm) {
+                volume::remove(cluster, &node, &drive.first);
+            }
+            cluster.remove_vm(vmid);
+            true
+        });
+        self.app.persist_or_log();
+        gone
+    }
+
+    /// Leaves a lock in a VM's configuration, or takes it away.
+    pub fn lock_vm(&self, vmid: u32, lock: Option<&str>) -> bool {
+        self.set_config(vmid, "lock", lock)
+    }
+
+    /// Makes the guest deaf to shutdown, or not.
+    pub fn ignore_shutdown(&self, vmid: u32, ignores: bool) -> bool {
+        self.change(vmid, |vm| vm.guest.ignores_shutdown = ignores).is_some()
+    }
+
+    /// Whether the guest agent ever answers.
+    pub fn guest_agent(&self, vmid: u32, answers: bool) -> bool {
+        self.change(vmid, |vm| vm.guest.agent = answers).is_some()
+    }
+
+    /// Leaves this many bytes free on a storage; false when there is none.
+    pub fn leave_free(&self, storage: &str, free_bytes: u64) -> bool {
+        let node = self.app.config.node.clone();
+        let changed = self.app.write(|cluster| {
+            let storage = cluster.nodes.get_mut(&node)?.storages.get_mut(storage)?;
+            let volumes = storage.used() - storage.base_used;
+            storage.base_used = storage.total.saturating_sub(volumes).saturating_sub(free_bytes);
+            Some(())
+        });
+        self.app.persist_or_log();
+        changed.is_some()
+    }
+
+    /// Bytes used on a storage.
+    pub fn storage_used(&self, storage: &str) -> Option<u64> {
+        let node = &self.app.config.node;
+        self.app.read(|cluster| Some(cluster.nodes.get(node)?.storages.get(storage)?.used()))
+    }
+
+    /// Names of the volumes on a storage.
+    pub fn volumes(&self, storage: &str) -> Vec<String> {
+        let node = &self.app.config.node;
+        self.app.read(|cluster| {
+            let storage = cluster.nodes.get(node).and_then(|node| node.storages.get(storage));
+            storage.map(|storage| storage.volumes.keys().cloned().collect()).unwrap_or_default()
+        })
+    }
+
+    /// Tasks so far, oldest first: UPID and exit status, `None` while running.
+    pub fn tasks(&self) -> Vec<(String, Option<String>)> {
+        self.app.read(|cluster| {
+            let tasks = cluster.nodes.values().flat_map(|node| &node.tasks);
+            tasks.map(|task| (task.upid.clone(), task.exit.clone())).collect()
+        })
+    }
+
+    /// Forgets a task, as the server does with old ones; false when it was not known.
+    pub fn forget_task(&self, upid: &str) -> bool {
+        let known = self.app.write(|cluster| {
+            let known = cluster.task(upid).is_some();
+            for node in cluster.nodes.values_mut() {
+                node.tasks.retain(|task| task.upid != upid);
+            }
+            known
+        });
+        self.app.persist_or_log();
+        known
+    }
+
+    /// Waits until no task runs.
+    pub async fn wait_idle(&self) {
+        let mut ended = self.app.task_ended.subscribe();
+        let busy = || {
+            self.app.read(|cluster| cluster.nodes.values().any(|node| node.tasks.iter().any(|task| task.end.is_none())))
+        };
+        while busy() {
+            // The sender lives as long as the server does.
+            if ended.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The whole state as JSON, secrets included.
+    pub fn dump(&self) -> Value {
+        self.app.read(|cluster| serde_json::to_value(cluster).unwrap_or_else(|err| json!({ "error": err.to_string() })))
+    }
+}
+
+fn view(vmid: u32, vm: &Vm) -> VmView {
+    VmView {
+        vmid,
+        name: vm.name(vmid),
+        running: vm.run.is_some(),
+        lock: vm.lock().map(str::to_owned),
+        template: vm.is_template(),
+        config: Value::Object(shown_config(&vm.config)),
+    }
+}

@@ -1,13 +1,46 @@
-//! The configuration: a TOML file, overridden by the environment.
+//! The configuration: a TOML file, overridden by the environment. `deploy/mpanel.toml` is its annotated default.
 
-use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::jobs::Pace;
+use crate::error::{Error, FieldError, Result};
+use crate::grpc;
+
+/// The annotated default configuration, as `mpanel config` prints it.
+pub const ANNOTATED: &str = include_str!("../../deploy/mpanel.toml");
+
+/// Read when no file is named, if it exists.
+pub const DEFAULT_FILE: &str = "/etc/mpanel/mpanel.toml";
+
+/// `MPANEL__HTTP__LISTEN` overrides `[http] listen`.
+const ENVIRONMENT_PREFIX: &str = "MPANEL__";
+
+/// Where things lie that have no place beside an SQLite file.
+const STATE_DIRECTORY: &str = "/var/lib/mpanel";
 
 /// All of it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// How long requests and agents' sessions may take to end when the process is told to stop.
+    #[serde(deserialize_with = "duration")]
+    pub shutdown_grace: Duration,
     /// `[database]`
     pub database: Database,
+    /// `[secrets]`
+    pub secrets: Secrets,
+    /// `[http]`
+    pub http: Http,
+    /// `[agents]`
+    pub agents: grpc::Config,
+    /// `[jobs]`
+    pub jobs: Jobs,
+    /// `[log]`
+    pub log: Log,
 }
 
 /// `[database]`: where everything is kept.
@@ -18,8 +51,389 @@ pub struct Database {
     pub url: String,
 }
 
+/// `[secrets]`: the key under which secrets in the database are sealed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Secrets {
+    /// The file with the key; made when it does not exist. `None`: `secret.key` beside the database.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[http]`: the REST API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The certificate (PEM, with those above it); read again on SIGHUP.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// A reverse proxy on the way to here does TLS and says in `X-Forwarded-For` who asks.
+    pub behind_proxy: bool,
+    /// Where to write the platform's first token, mode 0600. `None`: it is printed once.
+    pub bootstrap_token_file: Option<PathBuf>,
+    /// How long a client may take for a request's headers, and stay idle between two requests.
+    #[serde(deserialize_with = "duration")]
+    pub header_timeout: Duration,
+    /// How long a request may take.
+    #[serde(deserialize_with = "duration")]
+    pub request_timeout: Duration,
+    /// The most connections at once; beyond them, those idle for longest are closed.
+    pub max_connections: usize,
+}
+
+/// `[jobs]`: how the engine is paced.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// A claim that is not renewed for so long is anybody's.
+    #[serde(deserialize_with = "duration")]
+    pub lease: Duration,
+    /// The wait before the second try of a step; it doubles up to `retry_max`.
+    #[serde(deserialize_with = "duration")]
+    pub retry_first: Duration,
+    /// The longest wait between two tries.
+    #[serde(deserialize_with = "duration")]
+    pub retry_max: Duration,
+    /// How many jobs one claim takes.
+    pub claim_batch: u32,
+    /// How many commands may be out at one agent.
+    pub per_server: u32,
+    /// How many jobs of one tenant may run at once.
+    pub per_tenant: u32,
+}
+
+/// `[log]`: what is logged, on standard error.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or by module: `info,control_plane::http=debug`.
+    pub filter: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One line of text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            shutdown_grace: Duration::from_secs(20),
+            database: Database::default(),
+            secrets: Secrets::default(),
+            http: Http::default(),
+            agents: grpc::Config::default(),
+            jobs: Jobs::default(),
+            log: Log::default(),
+        }
+    }
+}
+
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "sqlite:///var/lib/mpanel/mpanel.db".to_owned() }
+        Self { url: format!("sqlite://{STATE_DIRECTORY}/mpanel.db") }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls_certificate: None,
+            tls_key: None,
+            behind_proxy: false,
+            bootstrap_token_file: None,
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            max_connections: 2048,
+        }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        let Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant } = Pace::default();
+        Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Jobs {
+    /// As the engine wants it.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant } = *self;
+        Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant }
+    }
+}
+
+impl Config {
+    /// Reads `file`, or the default one if there is one, then what the environment overrides, and checks all of it.
+    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let default = Path::new(DEFAULT_FILE);
+        let file = file.or_else(|| default.exists().then_some(default));
+        let text = match file {
+            None => String::new(),
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(|error| Error::invalid(file.display().to_string(), format!("cannot be read: {error}")))?,
+        };
+        let name = file.map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string());
+        let config = Self::parse(&name, &text, environment)?;
+        let problems = config.problems();
+        if problems.is_empty() { Ok(config) } else { Err(Error::Invalid(problems)) }
+    }
+
+    fn parse(name: &str, text: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        // As text first, because only then can an error say which line.
+        let mut config: Self = toml::from_str(text).map_err(|error| explain(name, text, &error))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| explain(name, text, &error))?;
+        let mut overrides: Vec<_> =
+            environment.into_iter().filter(|(k, _)| k.starts_with(ENVIRONMENT_PREFIX)).collect();
+        overrides.sort();
+        for (variable, value) in overrides {
+            (config, table) = overridden(&table, &variable, &value)?;
+        }
+        Ok(config)
+    }
+
+    /// What is wrong with it, field by field.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut problems = Vec::new();
+        let mut require = |ok: bool, field: &str, message: &str| {
+            if !ok {
+                problems.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+            }
+        };
+        let url = &self.database.url;
+        require(
+            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)),
+            "database.url",
+            "must start with sqlite: or postgres:, e.g. sqlite:///var/lib/mpanel/mpanel.db",
+        );
+        let http = &self.http;
+        let has_tls = http.tls_certificate.is_some();
+        require(
+            has_tls == http.tls_key.is_some(),
+            "http.tls_certificate",
+            "tls_certificate and tls_key belong together: set both or neither",
+        );
+        require(
+            has_tls || http.behind_proxy || http.listen.ip().is_loopback(),
+            "http.listen",
+            "is not loopback, and tokens would cross the network in the clear: set http.tls_certificate and http.tls_key, \
+             or http.behind_proxy = true if a reverse proxy does TLS in front of it",
+        );
+        let second = Duration::from_secs(1);
+        require(http.header_timeout >= second, "http.header_timeout", "must be at least 1s");
+        require(http.request_timeout >= second, "http.request_timeout", "must be at least 1s");
+        require(http.max_connections > 0, "http.max_connections", "must be at least 1");
+        let jobs = &self.jobs;
+        require(jobs.lease >= second, "jobs.lease", "must be at least 1s");
+        require(!jobs.retry_first.is_zero(), "jobs.retry_first", "must be more than zero");
+        require(jobs.retry_first <= jobs.retry_max, "jobs.retry_max", "must be at least jobs.retry_first");
+        require(jobs.claim_batch > 0, "jobs.claim_batch", "must be at least 1");
+        require(jobs.per_server > 0, "jobs.per_server", "must be at least 1");
+        require(jobs.per_tenant > 0, "jobs.per_tenant", "must be at least 1");
+        let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
+        require(
+            filter.is_ok(),
+            "log.filter",
+            "must be a level such as info, or by module: info,control_plane::http=debug",
+        );
+        problems.extend(self.agents.problems());
+        problems
+    }
+
+    /// The file with the key under which secrets are sealed.
+    #[must_use]
+    pub fn secret_key_file(&self) -> PathBuf {
+        self.secrets.key_file.clone().unwrap_or_else(|| self.state_directory().join("secret.key"))
+    }
+
+    /// The SQLite file's directory; with PostgreSQL `/var/lib/mpanel`.
+    fn state_directory(&self) -> PathBuf {
+        let sqlite = self.database.url.strip_prefix("sqlite:").map(|rest| rest.trim_start_matches("//"));
+        let file = sqlite.map(|rest| Path::new(rest.split('?').next().unwrap_or(rest)));
+        file.and_then(Path::parent).map_or_else(|| PathBuf::from(STATE_DIRECTORY), Path::to_path_buf)
+    }
+}
+
+/// The table with one variable put into it: as text where the setting is a text, otherwise as a TOML value.
+fn overridden(table: &toml::Table, variable: &str, value: &str) -> Result<(Config, toml::Table)> {
+    let wrong = |message: String| Error::invalid(variable, message);
+    let path = variable[ENVIRONMENT_PREFIX.len()..].to_ascii_lowercase();
+    let text = put(table, &path, toml::Value::String(value.to_owned())).map_err(wrong)?;
+    let first = match Config::deserialize(text.clone()) {
+        Ok(config) => return Ok((config, text)),
+        Err(error) => error,
+    };
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
+    let Some(parsed) = parsed else { return Err(wrong(first.message().to_owned())) };
+    let table = put(table, &path, parsed).map_err(wrong)?;
+    match Config::deserialize(table.clone()) {
+        Ok(config) => Ok((config, table)),
+        Err(error) => Err(wrong(error.message().to_owned())),
+    }
+}
+
+fn put(table: &toml::Table, path: &str, value: toml::Value) -> Result<toml::Table, String> {
+    let mut table = table.clone();
+    let mut names: Vec<_> = path.split("__").collect();
+    let last = names.pop().unwrap_or_default();
+    let mut inner = &mut table;
+    for name in names {
+        inner = inner
+            .entry(name)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| format!("`{name}` is a setting and no section"))?;
+    }
+    inner.insert(last.to_owned(), value);
+    Ok(table)
+}
+
+/// Says in which line of which file.
+fn explain(name: &str, text: &str, error: &toml::de::Error) -> Error {
+    let place = match error.span() {
+        Some(span) => format!("{name}, line {}", text[..span.start.min(text.len())].matches('\n').count() + 1),
+        None => name.to_owned(),
+    };
+    Error::invalid(place, error.message())
+}
+
+/// For `#[serde(deserialize_with)]`: `500ms`, `10s`, `5m`, `24h` or `7d`.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text)
+        .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration: write 500ms, 10s, 5m, 24h or 7d")))
+}
+
+/// Reads `500ms`, `10s`, `5m`, `24h` or `7d`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::parse("mpanel.toml", text, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_annotated_default_is_the_default() {
+        let annotated = check(ANNOTATED, &[]).unwrap();
+        assert_eq!(format!("{annotated:?}"), format!("{:?}", Config::default()));
+        assert!(annotated.problems().is_empty());
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line() {
+        for (text, expected) in [
+            ("[http]\nlistne = 1\n", "mpanel.toml, line 2: unknown field `listne`, expected one of `listen`,"),
+            ("[htp]\n", "mpanel.toml, line 1: unknown field `htp`,"),
+            ("\n[http]\nheader_timeout = \"5 parsecs\"\n", "mpanel.toml, line 3: `5 parsecs` is no duration"),
+            ("[http]\nlisten = true\n", "mpanel.toml, line 2: invalid type: boolean `true`"),
+            ("[http\n", "mpanel.toml, line 1: "),
+        ] {
+            let error = check(text, &[]).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let config = check(
+            "[http]\nlisten = \"127.0.0.1:1\"\nmax_connections = 1\n",
+            &[
+                ("MPANEL__HTTP__LISTEN", "127.0.0.1:2"),
+                ("MPANEL__HTTP__BEHIND_PROXY", "true"),
+                ("MPANEL__HTTP__MAX_CONNECTIONS", "7"),
+                ("MPANEL__AGENTS__TRUST_DOMAIN", "123"),
+                ("MPANEL__AGENTS__NAMES", "[\"a.example\", \"b.example\"]"),
+                ("MPANEL__SHUTDOWN_GRACE", "3s"),
+                ("MPANEL_UNRELATED", "x"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.http.listen.port(), 2);
+        assert!(config.http.behind_proxy);
+        assert_eq!(config.http.max_connections, 7);
+        assert_eq!(config.agents.trust_domain, "123");
+        assert_eq!(config.agents.names, ["a.example", "b.example"]);
+        assert_eq!(config.shutdown_grace, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_mistake_in_the_environment_is_named() {
+        for (variable, value, expected) in [
+            ("MPANEL__HTTP__LISTNE", "x", "MPANEL__HTTP__LISTNE: unknown field `listne`"),
+            ("MPANEL__HTTP__MAX_CONNECTIONS", "-1", "MPANEL__HTTP__MAX_CONNECTIONS: invalid value"),
+            ("MPANEL__HTTP__MAX_CONNECTIONS", "many", "MPANEL__HTTP__MAX_CONNECTIONS: invalid type"),
+            ("MPANEL__SHUTDOWN_GRACE__X", "1", "MPANEL__SHUTDOWN_GRACE__X: "),
+        ] {
+            let error = check("", &[(variable, value)]).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_or_behind_a_proxy() {
+        let fields = |text: &str| check(text, &[]).unwrap().problems().into_iter().map(|p| p.field).collect::<Vec<_>>();
+        assert_eq!(fields("[http]\nlisten = \"0.0.0.0:8080\""), ["http.listen"]);
+        assert!(fields("[http]\nlisten = \"0.0.0.0:8080\"\nbehind_proxy = true").is_empty());
+        assert!(fields("[http]\nlisten = \"[::1]:8080\"").is_empty());
+        assert!(fields("[http]\nlisten = \"0.0.0.0:1\"\ntls_certificate = \"c\"\ntls_key = \"k\"").is_empty());
+        assert_eq!(fields("[http]\ntls_key = \"k\""), ["http.tls_certificate"]);
+        assert_eq!(fields("[database]\nurl = \"mysql://x\""), ["database.url"]);
+        assert_eq!(fields("[log]\nfilter = \"a=b=c\""), ["log.filter"]);
+    }
+
+    #[test]
+    fn the_key_lies_beside_the_database() {
+        let file =
+            |url: &str| Config { database: Database { url: url.to_owned() }, ..Config::default() }.secret_key_file();
+        assert_eq!(file("sqlite:///srv/x/mpanel.db?mode=rwc"), Path::new("/srv/x/secret.key"));
+        assert_eq!(file("sqlite://mpanel.db"), Path::new("secret.key"));
+        assert_eq!(file("postgres://u@h/d"), Path::new("/var/lib/mpanel/secret.key"));
+    }
+
+    #[test]
+    fn durations_carry_their_unit() {
+        assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_duration("24h"), Some(Duration::from_secs(86_400)));
+        assert_eq!(parse_duration("7d"), Some(Duration::from_secs(604_800)));
+        for wrong in ["", "5", "s", "5 s", "-5s", "5y", "99999999999999999999s", "9999999999999999999d"] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
     }
 }

@@ -15,6 +15,8 @@ CREATE TABLE api_tokens (
     created_at    BIGINT  NOT NULL,
     revoked_at    BIGINT
 );
+-- One of a name, so that two control planes that start at once make one.
+CREATE UNIQUE INDEX api_tokens_active ON api_tokens (name) WHERE revoked_at IS NULL;
 
 -- Who did what to which. Append-only.
 CREATE TABLE audit_records (
@@ -39,17 +41,29 @@ CREATE TABLE events (
     created_at  BIGINT  NOT NULL
 );
 
--- The first answer to each Idempotency-Key, so that a repeated request has one effect. `status` is NULL while the first
--- request is still running.
+-- The first answer to each Idempotency-Key, so that a repeated request has one effect. The transaction that has the effect
+-- sets committed_at and target_*, under the present claim_id only; `status` is NULL until the answer is known. A claim whose
+-- lease is over and that had no effect may be replaced.
 CREATE TABLE idempotency_keys (
     actor         TEXT    NOT NULL,
     key           TEXT    NOT NULL,
     request_hash  BYTEA   NOT NULL,
+    claim_id      UUID    NOT NULL,
+    owner         UUID    NOT NULL,
+    lease_until   BIGINT  NOT NULL,
+    committed_at  BIGINT,
+    target_kind   TEXT,
+    target_id     TEXT,
     status        BIGINT,
     headers       JSONB,
+    -- Sealed under the caller's own token and key: answers hold what is shown once.
     body          BYTEA,
     created_at    BIGINT  NOT NULL,
-    PRIMARY KEY (actor, key)
+    finished_at   BIGINT,
+    PRIMARY KEY (actor, key),
+    CHECK ((committed_at IS NULL) = (target_id IS NULL)),
+    CHECK ((target_kind IS NULL) = (target_id IS NULL)),
+    CHECK ((status IS NULL) = (body IS NULL) AND (status IS NULL) = (headers IS NULL) AND (status IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 

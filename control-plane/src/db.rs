@@ -154,6 +154,25 @@ impl Db {
         })
     }
 
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<()> {
+        const SQL: &str = "SELECT 1";
+        let mut read = self.read().await?;
+        crate::execute!(read.conn(), SQL)?;
+        Ok(())
+    }
+
+    /// Each pool's name, its connections and those of them that are idle.
+    #[must_use]
+    pub fn connections(&self) -> Vec<(&'static str, u32, usize)> {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                vec![("writer", writer.size(), writer.num_idle()), ("readers", readers.size(), readers.num_idle())]
+            }
+            Pools::Postgres(pool) => vec![("postgres", pool.size(), pool.num_idle())],
+        }
+    }
+
     /// The wake-ups of this process.
     #[must_use]
     pub fn wakes(&self) -> &Wakes {

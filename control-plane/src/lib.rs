@@ -15,6 +15,7 @@
 //! 6. State, job, audit record and event commit together or not at all ([`db::Tx`]).
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -25,4 +26,6 @@ pub mod fault;
 pub mod grpc;
 pub mod http;
 pub mod ids;
+pub mod lifecycle;
 pub mod loops;
+pub mod telemetry;

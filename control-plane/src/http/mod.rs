@@ -1,27 +1,71 @@
 //! The REST edge. One line per slice in [`router`]; everything else here is what all of them share.
 
+mod attempts;
 pub mod auth;
 pub mod etag;
 pub mod idempotency;
 pub mod json;
+mod observe;
+mod openapi;
+mod operations;
 pub mod page;
 pub mod path;
 pub mod problem;
 pub mod query;
+pub mod server;
+pub mod tls;
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, Router};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use attempts::Attempts;
+
 use crate::app::App;
+use problem::Problem;
 
 /// The routes of every slice, with their description.
-pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().merge(operations::router())
+}
+
+/// The API's description, as `/api/openapi.json` gives it.
+#[must_use]
+pub fn description() -> OpenApi {
+    openapi::complete(routes().into_openapi())
+}
+
+/// The whole API. A layer that is added later is passed earlier.
+pub fn router(app: &Arc<App>) -> Router {
+    let (router, api) = routes().split_for_parts();
+    router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(Extension(Arc::new(openapi::complete(api))))
+        .layer(from_fn_with_state(app.clone(), idempotency::layer))
+        .layer(from_fn(observe::collected))
+        .layer(from_fn_with_state(app.clone(), auth::layer))
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(app.clone(), observe::layer))
+        .with_state(app.clone())
+}
+
+async fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; /api/docs lists what there is")
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "this path does not take this method; the header Allow says which it takes";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// 202: the work has begun; `location` is where its job can be watched.

@@ -68,6 +68,10 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Marks an answer whose status is an error's but whose body says something else, for programs that ask for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AsIs;
+
 /// The HTTP status of an error.
 #[must_use]
 pub fn status_of(error: &Error) -> StatusCode {
@@ -147,7 +151,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// same shape.
 pub fn render(response: Response, request_id: &str) -> Response {
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<AsIs>().is_some() {
         return response;
     }
     let (mut parts, _) = response.into_parts();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::clock::Ms;
 use crate::db::Tx;
+use crate::domain::idempotency::{self, Claim, Effect};
 use crate::error::{Error, Result};
 use crate::ids::{TenantId, TokenId};
 
@@ -15,7 +16,7 @@ pub struct Actor {
     /// Who it is.
     pub kind: ActorKind,
     /// The request's `Idempotency-Key`: the transaction that does what it asks marks the key as done.
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<Claim>,
 }
 
 /// Who asks.
@@ -88,8 +89,13 @@ pub struct Record<'a> {
     pub target_id: String,
 }
 
-/// Appends a record; `detail` is an object such as `{"before":…, "after":…}` without secrets.
+/// Appends a record; `detail` is an object such as `{"before":…, "after":…}` without secrets. The actor's idempotency key is
+/// marked as done by it, in the same transaction.
 pub async fn audit_append(tx: &mut Tx, at: Ms, record: Record<'_>, detail: &impl Serialize) -> Result<()> {
     let detail = serde_json::to_value(detail).map_err(Error::internal)?;
+    if let Some(claim) = &record.actor.idempotency_key {
+        let effect = Effect { kind: record.target_kind.to_owned(), id: record.target_id.clone() };
+        idempotency::key_mark(tx, at, &record.actor.to_string(), claim, &effect).await?;
+    }
     store::record_insert(tx, at, &record, detail).await
 }

@@ -14,14 +14,23 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Ms};
 use crate::config::Config;
 use crate::db::Db;
+use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
-use crate::domain::{idempotency, secrets, tokens};
+use crate::domain::{idempotency, jobs, secrets, servers, tokens};
 use crate::error::{Error, Result};
+use crate::grpc;
+use crate::grpc::ca::Authority;
+use crate::grpc::hub::SessionHub;
+use crate::grpc::tls::ServingCertificate;
 use crate::http::server::Server;
 use crate::http::tls::Tls;
 use crate::http::{self, Attempts};
 use crate::ids::InstanceId;
 use crate::lifecycle::Running;
+use crate::loops::dispatcher::Dispatcher;
+use crate::loops::leases::Leases;
+use crate::loops::renewals::Renewals;
+use crate::loops::{self, Loop};
 use crate::telemetry;
 
 /// A request may still be at its commit when its time is over; only after this is it certainly not.
@@ -64,6 +73,16 @@ pub struct App {
     pub tokens: tokens::service::Service,
     /// Secrets, sealed.
     pub secrets: secrets::service::Service,
+    /// Issues the agents' certificates.
+    pub authority: Arc<Authority>,
+    /// The agents that are connected to this process.
+    pub hub: Arc<SessionHub>,
+    /// The registered hosts.
+    pub servers: Arc<servers::service::Service>,
+    /// What is to be done.
+    pub jobs: Arc<jobs::service::Service>,
+    /// Does it.
+    pub engine: Engine,
 }
 
 impl App {
@@ -75,14 +94,34 @@ impl App {
         let db = Db::open(&config.database.url).await?;
         let instance = InstanceId::generate();
         let lease = config.http.request_timeout.saturating_add(REQUEST_SLACK);
+        let tasks = TaskTracker::new();
+        let secrets = secrets::service::Service::new(db.clone(), clock.clone(), key);
+        let authority = Arc::new(Authority::load(&config.agents, &secrets, clock.now()).await?);
+        let hub = SessionHub::new(clock.clone());
+        let facts = servers::service::Facts {
+            agents_url: config.agents.public_url.clone(),
+            ca_sha256: authority.sha256(),
+            heartbeat: config.agents.heartbeat_interval,
+        };
+        let servers =
+            Arc::new(servers::service::Service::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone()));
+        let sagas = jobs::Registry::new(Vec::new());
+        let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
+        let pace = config.jobs.pace();
+        let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
             idempotency: idempotency::service::Service::new(db.clone(), clock.clone(), instance, lease),
             tokens: tokens::service::Service::new(db.clone(), clock.clone()),
-            secrets: secrets::service::Service::new(db.clone(), clock.clone(), key),
+            secrets,
+            authority,
+            hub,
+            servers,
+            jobs: Arc::new(jobs),
+            engine,
             metrics: telemetry::metrics()?,
             readiness: Readiness::default(),
             attempts: Attempts::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             shutdown: CancellationToken::new(),
             config,
             clock,
@@ -100,7 +139,10 @@ impl App {
         let app = Self::build(config, &surroundings).await?;
         let kill = CancellationToken::new();
         match app.begin(&surroundings, &kill).await {
-            Ok((address, tls, bootstrap_token)) => Ok(Running { app, address, bootstrap_token, tls, kill }),
+            Ok(begun) => {
+                let Begun { address, agents_address, tls, bootstrap_token } = begun;
+                Ok(Running { app, address, agents_address, tls, bootstrap_token, kill })
+            }
             Err(error) => {
                 app.shutdown.cancel();
                 kill.cancel();
@@ -112,14 +154,13 @@ impl App {
         }
     }
 
-    async fn begin(
-        self: &Arc<Self>,
-        surroundings: &Surroundings,
-        kill: &CancellationToken,
-    ) -> Result<(SocketAddr, Option<Arc<Tls>>, Option<Secret<String>>)> {
+    async fn begin(self: &Arc<Self>, surroundings: &Surroundings, kill: &CancellationToken) -> Result<Begun> {
         let config = &self.config.http;
         let chosen = surroundings.bootstrap_token.as_ref().map(|token| token.expose().as_str());
         let bootstrap_token = self.tokens.token_bootstrap(chosen, config.bootstrap_token_file.as_deref()).await?;
+        if self.db.is_embedded() {
+            self.engine.leases_free().await?;
+        }
         let tls = Tls::load(config)?;
         let listener = bind("http.listen", config.listen).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
@@ -134,9 +175,56 @@ impl App {
             kill: kill.clone(),
         };
         self.tasks.spawn(server.run());
-        self.readiness.agents.store(true, Ordering::Relaxed);
-        Ok((address, tls, bootstrap_token))
+        let agents_address = self.agents_begin().await?;
+        Ok(Begun { address, agents_address, tls, bootstrap_token })
     }
+
+    /// Opens the agents' listener and starts the loops; where it listens.
+    async fn agents_begin(self: &Arc<Self>) -> Result<SocketAddr> {
+        let config = &self.config.agents;
+        let serving = Arc::new(ServingCertificate::new(&self.authority, config.server_names(), self.clock.now())?);
+        let parts = grpc::Parts {
+            config: config.clone(),
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            instance: self.instance,
+            authority: self.authority.clone(),
+            serving: serving.clone(),
+            hub: self.hub.clone(),
+            engine: self.engine.clone(),
+            servers: self.servers.clone(),
+        };
+        let channel = grpc::Channel::bind(parts, self.shutdown.clone()).await?;
+        let address = channel.local_address()?;
+        self.tasks.spawn(channel.run());
+        self.readiness.agents.store(true, Ordering::Relaxed);
+        for work in self.loops(serving) {
+            self.tasks.spawn(loops::drive(work, self.db.wakes().clone(), self.shutdown.clone()));
+        }
+        Ok(address)
+    }
+
+    fn loops(&self, serving: Arc<ServingCertificate>) -> Vec<Arc<dyn Loop>> {
+        let engine = || self.engine.clone();
+        vec![
+            Arc::new(Dispatcher { engine: engine() }),
+            Arc::new(Leases { engine: engine(), interval: self.config.jobs.lease / 3 }),
+            Arc::new(Renewals {
+                authority: self.authority.clone(),
+                serving,
+                hub: self.hub.clone(),
+                clock: self.clock.clone(),
+            }),
+        ]
+    }
+}
+
+/// What has begun.
+struct Begun {
+    address: SocketAddr,
+    agents_address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    bootstrap_token: Option<Secret<String>>,
 }
 
 async fn bind(field: &str, address: SocketAddr) -> Result<TcpListener> {

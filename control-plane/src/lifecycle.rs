@@ -21,6 +21,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where the API listens.
     pub address: SocketAddr,
+    /// Where agents connect.
+    pub agents_address: SocketAddr,
     /// The platform's token, if this start made it.
     pub bootstrap_token: Option<Secret<String>>,
     pub(crate) tls: Option<Arc<Tls>>,
@@ -46,7 +48,7 @@ impl Running {
 
     /// Takes nothing new, lets what is under way end within the grace time, cuts what is left, and closes the database.
     pub async fn shutdown(self) {
-        let Self { app, kill, address: _, bootstrap_token: _, tls: _ } = self;
+        let Self { app, kill, address: _, agents_address: _, bootstrap_token: _, tls: _ } = self;
         let grace = app.config.shutdown_grace;
         app.shutdown.cancel();
         app.tasks.close();

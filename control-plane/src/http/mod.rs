@@ -30,11 +30,12 @@ use utoipa_axum::router::OpenApiRouter;
 pub use attempts::Attempts;
 
 use crate::app::App;
+use crate::domain::jobs;
 use problem::Problem;
 
 /// The routes of every slice, with their description.
 fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(operations::router())
+    OpenApiRouter::new().merge(operations::router()).merge(jobs::routes::router())
 }
 
 /// The API's description, as `/api/openapi.json` gives it.

@@ -18,6 +18,7 @@
 mod backoff_policy;
 pub mod command;
 pub mod engine;
+pub mod routes;
 pub mod service;
 mod state;
 mod store;

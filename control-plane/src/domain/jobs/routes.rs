@@ -1,0 +1,304 @@
+//! Jobs over REST: looking, retrying, cancelling. The prefix decides whose jobs the caller sees, nothing else.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::service::JobFilter;
+use super::{Job, JobError, JobState, LogLine, StepRow, overall_percent};
+use crate::app::App;
+use crate::clock::Ms;
+use crate::error::Result;
+use crate::http::auth::Auth;
+use crate::http::page::{Listing, NoFilter, Page, PageQuery};
+use crate::http::path::Path;
+use crate::ids::{CloudPodId, JobId, ServerId, TenantId};
+
+/// A job as the API shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Job)]
+pub struct JobView {
+    id: JobId,
+    /// Null: the platform's own.
+    tenant_id: Option<TenantId>,
+    /// `provision`, `start`, `destroy`, …
+    kind: String,
+    cloudpod_id: Option<CloudPodId>,
+    server_id: Option<ServerId>,
+    state: JobState,
+    /// 0 to 100 of the whole.
+    #[schema(minimum = 0, maximum = 100)]
+    progress: u8,
+    /// The step that is next or under way.
+    step: Option<String>,
+    /// Which try of that step this is, from 1.
+    attempt: u32,
+    attempts_max: u32,
+    /// Not before this time.
+    run_at: Ms,
+    /// Whether `retry` does something: it is stuck, or it waits for its next try.
+    retryable: bool,
+    cancel_requested: bool,
+    /// Null: it waits for nobody.
+    waits_for: Option<WaitsFor>,
+    /// The newest error: the cause in full, in Proxmox's own words where it is Proxmox's.
+    error: Option<JobError>,
+    /// In order; only where one job is read, not in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<StepView>,
+    created_by: String,
+    created_at: Ms,
+    started_at: Option<Ms>,
+    finished_at: Option<Ms>,
+    updated_at: Ms,
+}
+
+/// What a job waits for.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct WaitsFor {
+    server_id: ServerId,
+    /// For people.
+    detail: String,
+}
+
+/// A step of a job.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct StepView {
+    name: String,
+    /// `pending`, `running`, `done`, `failed`, `undoing` or `undone`.
+    state: String,
+    attempt: u32,
+    started_at: Option<Ms>,
+    finished_at: Option<Ms>,
+    /// What it did, or why it failed.
+    detail: String,
+}
+
+impl JobView {
+    /// Of a job, the steps that have begun, and the names of all of them.
+    #[must_use]
+    pub fn new(job: Job, begun: Vec<StepRow>, names: &[&str]) -> Self {
+        let step = (!job.state.is_final()).then(|| names.get(job.step).map(|name| (*name).to_owned())).flatten();
+        let mut steps: Vec<StepView> = names.iter().map(|name| StepView::pending(name)).collect();
+        for row in begun {
+            let StepRow { index, name, state, attempt, started_at, finished_at, detail } = row;
+            let view = StepView { name, state, attempt, started_at, finished_at, detail };
+            match steps.get_mut(index) {
+                Some(pending) => *pending = view,
+                None => steps.push(view),
+            }
+        }
+        Self { step, steps, ..Self::brief(job) }
+    }
+
+    fn brief(job: Job) -> Self {
+        let progress = overall_percent(&job);
+        let retryable = matches!(job.state, JobState::Stuck)
+            || (job.attempt > 1 && matches!(job.state, JobState::Queued | JobState::Undoing));
+        let Job {
+            id,
+            tenant,
+            kind,
+            pod,
+            server,
+            state,
+            params: _,
+            step: _,
+            step_count: _,
+            attempt,
+            attempts_max,
+            run_at,
+            epoch: _,
+            command: _,
+            waits_for,
+            cancel_requested,
+            step_progress: _,
+            error,
+            created_by,
+            created_at,
+            started_at,
+            finished_at,
+            updated_at,
+        } = job;
+        Self {
+            id,
+            tenant_id: tenant,
+            kind,
+            cloudpod_id: pod,
+            server_id: server,
+            state,
+            progress,
+            step: None,
+            attempt,
+            attempts_max,
+            run_at,
+            retryable,
+            cancel_requested,
+            waits_for: waits_for.map(|server_id| WaitsFor {
+                server_id,
+                detail: format!(
+                    "server {server_id} is offline: the job goes on when its agent is back; see `mpanel server test-connection {server_id}`"
+                ),
+            }),
+            error,
+            steps: Vec::new(),
+            created_by,
+            created_at,
+            started_at,
+            finished_at,
+            updated_at,
+        }
+    }
+}
+
+impl StepView {
+    fn pending(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: "pending".to_owned(),
+            attempt: 0,
+            started_at: None,
+            finished_at: None,
+            detail: String::new(),
+        }
+    }
+}
+
+/// A line of a job's log.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct LogLineView {
+    at: Ms,
+    step: String,
+    attempt: u32,
+    /// `info`, `warn` or `error`.
+    level: String,
+    line: String,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct JobListFilter {
+    /// Of this pod.
+    cloudpod_id: Option<CloudPodId>,
+    /// On this server.
+    server_id: Option<ServerId>,
+    /// Of this kind, e.g. `provision`.
+    kind: Option<String>,
+    /// In this state.
+    state: Option<JobState>,
+}
+
+/// How much is queued.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct QueueView {
+    queued: i64,
+    running: i64,
+    undoing: i64,
+    /// Undos that cannot finish: each needs somebody to look at it, then `retry`.
+    stuck: i64,
+}
+
+/// The routes of this slice.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    let jobs = || {
+        OpenApiRouter::new()
+            .routes(routes!(job_list))
+            .routes(routes!(job_get))
+            .routes(routes!(job_log))
+            .routes(routes!(job_retry))
+            .routes(routes!(job_cancel))
+    };
+    OpenApiRouter::new()
+        .nest("/api/provisioning", jobs())
+        .nest("/api/platform/provisioning", jobs())
+        .nest("/api/admin/provisioning", OpenApiRouter::new().routes(routes!(queue_get)))
+}
+
+async fn view(app: &App, auth: &Auth, id: JobId) -> Result<JobView> {
+    let (job, begun) = app.jobs.job_get(auth.scope, id).await?;
+    let names = app.jobs.step_names(&job);
+    Ok(JobView::new(job, begun, &names))
+}
+
+/// Jobs, newest first.
+#[utoipa::path(get, path = "/jobs", tag = "Provisioning", params(PageQuery, JobListFilter),
+    responses((status = 200, body = Page<JobView>)), extensions(("x-permission" = json!("provisioning:read"))))]
+async fn job_list(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    list: Listing<JobListFilter>,
+) -> Result<Json<Page<JobView>>> {
+    auth.require("provisioning:read")?;
+    let JobListFilter { cloudpod_id, server_id, kind, state } = list.filter;
+    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state };
+    let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
+    Ok(Json(list.page.page(jobs, |job| job.id)?.map(JobView::brief)))
+}
+
+/// One job with its steps.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "Provisioning", params(("id" = JobId, Path)),
+    responses((status = 200, body = JobView)), extensions(("x-permission" = json!("provisioning:read"))))]
+async fn job_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<JobId>) -> Result<Json<JobView>> {
+    auth.require("provisioning:read")?;
+    Ok(Json(view(&app, &auth, id).await?))
+}
+
+/// What a job said, oldest first: each attempt of each step, and Proxmox's task log.
+#[utoipa::path(get, path = "/jobs/{id}/log", tag = "Provisioning", params(("id" = JobId, Path), PageQuery),
+    responses((status = 200, body = Page<LogLineView>)), extensions(("x-permission" = json!("provisioning:read"))))]
+async fn job_log(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<JobId>,
+    list: Listing<NoFilter>,
+) -> Result<Json<Page<LogLineView>>> {
+    auth.require("provisioning:read")?;
+    let lines = app.jobs.job_log(auth.scope, id, list.page.window()?).await?;
+    Ok(Json(list.page.page(lines, |line| line.id)?.map(|line| {
+        let LogLine { id: _, step, attempt, level, line, at } = line;
+        LogLineView { at, step, attempt, level, line }
+    })))
+}
+
+/// Tries again now: resumes a stuck undo, or ends the wait for the next try.
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "Provisioning", params(("id" = JobId, Path)),
+    responses((status = 202, body = JobView)), extensions(("x-permission" = json!("provisioning:write"))))]
+async fn job_retry(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<JobId>) -> Result<axum::response::Response> {
+    auth.require("provisioning:write")?;
+    app.jobs.job_retry(&auth.actor, auth.scope, id).await?;
+    Ok(crate::http::accepted(&format!("/api/platform/provisioning/jobs/{id}"), view(&app, &auth, id).await?))
+}
+
+/// Cancels: at once before a step; during one, the step ends or is aborted. What was done is undone.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "Provisioning", params(("id" = JobId, Path)),
+    responses((status = 202, body = JobView)), extensions(("x-permission" = json!("provisioning:write"))))]
+async fn job_cancel(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<JobId>,
+) -> Result<axum::response::Response> {
+    auth.require("provisioning:write")?;
+    app.jobs.job_cancel(&auth.actor, auth.scope, id).await?;
+    Ok(crate::http::accepted(&format!("/api/platform/provisioning/jobs/{id}"), view(&app, &auth, id).await?))
+}
+
+/// How much is queued, running, being undone and stuck.
+#[utoipa::path(get, path = "/queue", tag = "Provisioning",
+    responses((status = 200, body = QueueView)), extensions(("x-permission" = json!("provisioning:manage"))))]
+async fn queue_get(State(app): State<Arc<App>>, auth: Auth) -> Result<Json<QueueView>> {
+    auth.require("provisioning:manage")?;
+    let counts = app.jobs.counts_by_state().await?;
+    let of = |state: JobState| counts.iter().find(|(name, _)| name == state.as_str()).map_or(0, |(_, count)| *count);
+    Ok(Json(QueueView {
+        queued: of(JobState::Queued),
+        running: of(JobState::Running),
+        undoing: of(JobState::Undoing),
+        stuck: of(JobState::Stuck),
+    }))
+}

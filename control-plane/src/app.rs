@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
-use crate::domain::{idempotency, jobs, secrets, servers, tokens};
+use crate::domain::{idempotency, images, ipam, jobs, plans, secrets, servers, tenants, tokens};
 use crate::error::{Error, Result};
 use crate::grpc;
 use crate::grpc::ca::Authority;
@@ -79,6 +79,14 @@ pub struct App {
     pub hub: Arc<SessionHub>,
     /// The registered hosts.
     pub servers: Arc<servers::service::Service>,
+    /// Whose pods they are.
+    pub tenants: Arc<tenants::service::Service>,
+    /// The sizes.
+    pub plans: Arc<plans::service::Service>,
+    /// The templates.
+    pub images: Arc<images::service::Service>,
+    /// The addresses.
+    pub ipam: Arc<ipam::service::Service>,
     /// What is to be done.
     pub jobs: Arc<jobs::service::Service>,
     /// Does it.
@@ -115,6 +123,10 @@ impl App {
             secrets,
             authority,
             hub,
+            tenants: Arc::new(tenants::service::Service::new(db.clone(), clock.clone())),
+            plans: Arc::new(plans::service::Service::new(db.clone(), clock.clone())),
+            images: Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone())),
+            ipam: Arc::new(ipam::service::Service::new(db.clone(), clock.clone())),
             servers,
             jobs: Arc::new(jobs),
             engine,
@@ -158,6 +170,7 @@ impl App {
         let config = &self.config.http;
         let chosen = surroundings.bootstrap_token.as_ref().map(|token| token.expose().as_str());
         let bootstrap_token = self.tokens.token_bootstrap(chosen, config.bootstrap_token_file.as_deref()).await?;
+        self.tenants.tenant_default_ensure().await?;
         if self.db.is_embedded() {
             self.engine.leases_free().await?;
         }

@@ -3,9 +3,9 @@
 pub mod audit;
 pub mod check;
 pub mod cloudpods;
+pub mod idempotency;
 pub mod images;
 pub mod ipam;
-pub mod idempotency;
 pub mod jobs;
 pub mod plans;
 pub mod scheduling;

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
-use crate::domain::{idempotency, images, ipam, jobs, plans, secrets, servers, tenants, tokens};
+use crate::domain::{cloudpods, idempotency, images, ipam, jobs, plans, scheduling, secrets, servers, tenants, tokens};
 use crate::error::{Error, Result};
 use crate::grpc;
 use crate::grpc::ca::Authority;
@@ -87,6 +87,8 @@ pub struct App {
     pub images: Arc<images::service::Service>,
     /// The addresses.
     pub ipam: Arc<ipam::service::Service>,
+    /// Customers' VMs.
+    pub cloudpods: Arc<cloudpods::service::Service>,
     /// What is to be done.
     pub jobs: Arc<jobs::service::Service>,
     /// Does it.
@@ -113,8 +115,21 @@ impl App {
         };
         let servers =
             Arc::new(servers::service::Service::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone()));
-        let sagas = jobs::Registry::new(Vec::new());
+        let tenants = Arc::new(tenants::service::Service::new(db.clone(), clock.clone()));
+        let plans = Arc::new(plans::service::Service::new(db.clone(), clock.clone()));
+        let images = Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone()));
+        let ipam = Arc::new(ipam::service::Service::new(db.clone(), clock.clone()));
+        let books = Arc::new(cloudpods::sagas::Books {
+            clock: clock.clone(),
+            servers: servers.clone(),
+            images: images.clone(),
+            ipam: ipam.clone(),
+            scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
+        });
+        let sagas = jobs::Registry::new(cloudpods::sagas::all(&books));
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
+        let cloudpods =
+            cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
@@ -123,10 +138,11 @@ impl App {
             secrets,
             authority,
             hub,
-            tenants: Arc::new(tenants::service::Service::new(db.clone(), clock.clone())),
-            plans: Arc::new(plans::service::Service::new(db.clone(), clock.clone())),
-            images: Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone())),
-            ipam: Arc::new(ipam::service::Service::new(db.clone(), clock.clone())),
+            cloudpods: Arc::new(cloudpods),
+            tenants,
+            plans,
+            images,
+            ipam,
             servers,
             jobs: Arc::new(jobs),
             engine,
@@ -206,6 +222,7 @@ impl App {
             hub: self.hub.clone(),
             engine: self.engine.clone(),
             servers: self.servers.clone(),
+            cloudpods: self.cloudpods.clone(),
         };
         let channel = grpc::Channel::bind(parts, self.shutdown.clone()).await?;
         let address = channel.local_address()?;

@@ -35,6 +35,7 @@ use self::hub::SessionHub;
 use self::tls::ServingCertificate;
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::cloudpods::service::Service as CloudPods;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::servers::service::Service as Servers;
 use crate::error::{Error, Result};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Redeems join tokens, keeps certificates, sessions, heartbeats and inventories.
     pub servers: Arc<Servers>,
+    /// Learns from inventories what became of the pods.
+    pub cloudpods: Arc<CloudPods>,
 }
 
 /// The agents' listener, bound. Connections wait in the socket's queue until [`Channel::run`].
@@ -70,7 +73,7 @@ pub struct Channel(server::Server);
 impl Channel {
     /// Binds the listener. It serves until `shutdown`.
     pub async fn bind(parts: Parts, shutdown: CancellationToken) -> Result<Self> {
-        let Parts { config, db, clock, instance, authority, serving, hub, engine, servers } = parts;
+        let Parts { config, db, clock, instance, authority, serving, hub, engine, servers, cloudpods } = parts;
         let tls = tls::server_config(&authority, serving, &clock)?;
         let tasks = TaskTracker::new();
         let enrolment = enrolment::Enrolment::new(db.clone(), clock.clone(), servers.clone(), authority.clone());
@@ -82,6 +85,7 @@ impl Channel {
             hub,
             engine,
             servers,
+            cloudpods,
             authority: authority.clone(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),

@@ -23,6 +23,7 @@ use super::outbound::{Farewell, Outbound};
 use super::{Config, status_of};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::Db;
+use crate::domain::cloudpods::service::Service as CloudPods;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::servers::{Hello, service::Service as Servers};
 use crate::error::{Error, Result};
@@ -59,6 +60,7 @@ pub(super) struct Context {
     pub(super) hub: Arc<SessionHub>,
     pub(super) engine: Engine,
     pub(super) servers: Arc<Servers>,
+    pub(super) cloudpods: Arc<CloudPods>,
     pub(super) authority: Arc<Authority>,
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
@@ -455,6 +457,7 @@ impl Context {
     async fn inventory_store(&self, server: ServerId, inventory: &crate::domain::servers::Inventory) -> Result<()> {
         let mut tx = self.db.begin().await?;
         self.servers.inventory_record(&mut tx, server, inventory).await?;
+        self.cloudpods.inventory_observe(&mut tx, server, inventory).await?;
         tx.commit().await
     }
 

@@ -78,7 +78,9 @@ fn state_load(state: &str, failure: String, deleted_at: Option<Ms>) -> Result<St
         ("failed", None) => State::Failed { cause: failure },
         ("deleted", Some(at)) => State::Deleted { at },
         _ => {
-            return Err(Error::internal(format!("the column cloudpods.state holds {state}, deleted at {deleted_at:?}")));
+            return Err(Error::internal(format!(
+                "the column cloudpods.state holds {state}, deleted at {deleted_at:?}"
+            )));
         }
     })
 }

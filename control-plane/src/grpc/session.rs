@@ -77,6 +77,7 @@ pub(super) struct Parts {
     pub(super) hub: Arc<SessionHub>,
     pub(super) engine: Engine,
     pub(super) servers: Arc<Servers>,
+    pub(super) cloudpods: Arc<CloudPods>,
     pub(super) authority: Arc<Authority>,
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
@@ -84,7 +85,7 @@ pub(super) struct Parts {
 
 impl Sessions {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { config, db, clock, instance, hub, engine, servers, authority, tasks, shutdown } = parts;
+        let Parts { config, db, clock, instance, hub, engine, servers, cloudpods, authority, tasks, shutdown } = parts;
         let opening = Semaphore::new(config.max_opening.min(Semaphore::MAX_PERMITS));
         let renewals = Attempts::new(RENEWALS_MAX, RENEWALS_WINDOW, config.max_sessions);
         Self(Arc::new(Context {
@@ -95,6 +96,7 @@ impl Sessions {
             hub,
             engine,
             servers,
+            cloudpods,
             authority,
             tasks,
             shutdown,

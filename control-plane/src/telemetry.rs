@@ -45,10 +45,9 @@ pub fn metrics() -> Result<PrometheusHandle> {
 }
 
 /// Sets the gauges that are read and not counted.
-pub async fn observe(app: &App) -> Result<()> {
+pub fn observe(app: &App) {
     for (pool, size, idle) in app.db.connections() {
         metrics::gauge!("mpanel_db_connections", "pool" => pool).set(f64::from(size));
         metrics::gauge!("mpanel_db_connections_idle", "pool" => pool).set(idle as f64);
     }
-    Ok(())
 }

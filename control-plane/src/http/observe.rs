@@ -103,6 +103,7 @@ async fn collect(headers: &http::HeaderMap, body: Body) -> Result<Bytes> {
 }
 
 /// A panic is a defect; its text is for the log alone.
+#[allow(clippy::needless_pass_by_value, reason = "the layer gives it so")]
 pub(super) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<String>()

@@ -15,8 +15,8 @@ const SCHEME: &str = "token";
 
 /// Adds to each operation what all share: the token, the problem document, the idempotency key.
 pub(super) fn complete(mut api: OpenApi) -> OpenApi {
-    api.info.title = "mPanel".to_owned();
-    api.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    "mPanel".clone_into(&mut api.info.title);
+    env!("CARGO_PKG_VERSION").clone_into(&mut api.info.version);
     api.info.description = Some(
         "Errors are problem documents (RFC 9457). Lists are read page by page with `page_token`. A POST, PATCH or DELETE may \
          carry an `Idempotency-Key`: repeated with the same key and body it has one effect and gets the first answer."
@@ -29,17 +29,18 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     components.security_schemes.insert(SCHEME.to_owned(), SecurityScheme::Http(bearer).into());
     for (path, item) in &mut api.paths.paths {
         let is_open = OPEN.contains(&path.as_str());
-        for (method, operation) in [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post)] {
-            operation.iter_mut().for_each(|operation| complete_operation(operation, method, is_open));
+        for operation in item.get.iter_mut() {
+            complete_operation(operation, is_open);
         }
-        for (method, operation) in [("patch", &mut item.patch), ("delete", &mut item.delete)] {
-            operation.iter_mut().for_each(|operation| complete_operation(operation, method, is_open));
+        for operation in [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
+            complete_operation(operation, is_open);
+            operation.parameters.get_or_insert_default().push(idempotency_key().into());
         }
     }
     api
 }
 
-fn complete_operation(operation: &mut Operation, method: &str, is_open: bool) {
+fn complete_operation(operation: &mut Operation, is_open: bool) {
     if is_open {
         operation.security = Some(Vec::new());
         return;
@@ -51,9 +52,6 @@ fn complete_operation(operation: &mut Operation, method: &str, is_open: bool) {
         .content("application/problem+json", content)
         .build();
     operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));
-    if method != "get" {
-        operation.parameters.get_or_insert_default().push(idempotency_key().into());
-    }
 }
 
 fn idempotency_key() -> Parameter {

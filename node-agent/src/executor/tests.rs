@@ -1,0 +1,439 @@
+//! The executor against a hypervisor that does what the test says.
+
+use std::collections::VecDeque;
+use std::fs;
+
+use async_trait::async_trait;
+use proto::agent::v1::run_command::Kind;
+use tempfile::TempDir;
+
+use super::*;
+use crate::proxmox::{
+    Begun, Check, Cluster, ErrorKind, HostStatus, Power, Presence, ProbeSpec, PveError, Request, Storage, Target,
+    TaskEnd, Upid, Vm, VmState, Watch,
+};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn upid(kind: &str) -> Upid {
+    format!("UPID:pve1:000002A5:0002DC55:6B003461:{kind}:100:root@pam!test:").parse().unwrap()
+}
+
+/// Begins as told, ends tasks as told, and remembers what it was asked.
+struct Script {
+    begins: Mutex<VecDeque<Result<Begun, PveError>>>,
+    ends: Mutex<VecDeque<Result<TaskEnd, PveError>>>,
+    /// Tasks may end; without it they run until cancelled.
+    open: watch::Sender<bool>,
+    found: Mutex<Option<Upid>>,
+    calls: watch::Sender<Vec<String>>,
+}
+
+impl Script {
+    fn new(begins: Vec<Result<Begun, PveError>>) -> Arc<Self> {
+        Arc::new(Self {
+            begins: Mutex::new(begins.into()),
+            ends: Mutex::default(),
+            open: watch::Sender::new(true),
+            found: Mutex::default(),
+            calls: watch::Sender::new(Vec::new()),
+        })
+    }
+
+    fn note(&self, call: String) {
+        self.calls.send_modify(|calls| calls.push(call));
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.calls.borrow().iter().filter(|call| call.starts_with(name)).count()
+    }
+
+    async fn called(&self, name: &str, times: usize) {
+        let mut calls = self.calls.subscribe();
+        let reached = calls.wait_for(|calls| calls.iter().filter(|call| call.starts_with(name)).count() >= times);
+        tokio::time::timeout(DEADLINE, reached).await.expect("the call did not come").unwrap();
+    }
+}
+
+#[async_trait]
+impl Hypervisor for Script {
+    async fn begin(&self, request: &Request) -> Result<Begun, PveError> {
+        self.note(format!("begin {}", request.command_id));
+        self.begins.lock().unwrap().pop_front().unwrap_or(Ok(Begun::Done))
+    }
+
+    async fn follow(&self, _: &Request, upid: &Upid, watch: Watch<'_>) -> Result<TaskEnd, PveError> {
+        self.note(format!("follow {}", upid.kind()));
+        let mut open = self.open.subscribe();
+        tokio::select! {
+            () = watch.cancel.cancelled() => Err(PveError::new(ErrorKind::Cancelled, "the task was stopped")),
+            _ = open.wait_for(|open| *open) => {
+                self.ends.lock().unwrap().pop_front().unwrap_or_else(|| Ok(TaskEnd::default()))
+            }
+        }
+    }
+
+    async fn find_task(&self, _: &Request, _: i64) -> Result<Option<Upid>, PveError> {
+        self.note("find".to_owned());
+        Ok(self.found.lock().unwrap().clone())
+    }
+
+    async fn stop_task(&self, _: &Upid) -> Result<(), PveError> {
+        Ok(())
+    }
+
+    async fn wait_power(&self, _: Target, power: Power, _: Watch<'_>) -> Result<VmState, PveError> {
+        Ok(VmState { presence: Presence::Present, power, ..VmState::default() })
+    }
+
+    async fn inspect(&self, _: u32) -> Result<VmState, PveError> {
+        Ok(VmState { presence: Presence::Present, power: Power::Running, ..VmState::default() })
+    }
+
+    async fn list_vms(&self) -> Result<Vec<Vm>, PveError> {
+        Ok(Vec::new())
+    }
+
+    async fn host_status(&self) -> Result<HostStatus, PveError> {
+        Ok(HostStatus::default())
+    }
+
+    async fn storages(&self) -> Result<Vec<Storage>, PveError> {
+        Ok(Vec::new())
+    }
+
+    async fn bridges(&self) -> Result<Vec<String>, PveError> {
+        Ok(Vec::new())
+    }
+
+    async fn version(&self) -> Result<String, PveError> {
+        Ok(String::new())
+    }
+
+    async fn cluster(&self) -> Result<Cluster, PveError> {
+        Ok(Cluster::default())
+    }
+
+    async fn probe(&self, _: &ProbeSpec, _: &(dyn Fn(Check) + Send + Sync)) {}
+}
+
+struct Bench {
+    directory: TempDir,
+    script: Arc<Script>,
+    executor: Executor,
+}
+
+impl Bench {
+    async fn new(script: Arc<Script>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let executor = start(&directory, &script).await;
+        Self { directory, script, executor }
+    }
+
+    /// Ends the agent and starts it again with the same ledger.
+    async fn restart(self) -> Self {
+        self.executor.stop(DEADLINE).await;
+        let Self { directory, script, executor } = self;
+        drop(executor);
+        let executor = start(&directory, &script).await;
+        Self { directory, script, executor }
+    }
+
+    /// Waits until `count` results wait to be told.
+    async fn results(&self, count: usize) -> Vec<CommandResult> {
+        let mut changed = self.executor.results_changed();
+        let executor = self.executor.clone();
+        let wait = async {
+            loop {
+                let results = executor.results();
+                if results.len() >= count {
+                    return results;
+                }
+                changed.changed().await.unwrap();
+            }
+        };
+        let results = tokio::time::timeout(DEADLINE, wait).await.expect("the results did not come");
+        results.into_iter().map(|(_, _, message)| result_of(message)).collect()
+    }
+
+    /// Waits until the ledger is as wanted, by what memory says of it.
+    async fn run(&self, command: &RunCommand) -> AgentMessage {
+        self.executor.run(command.clone()).await.unwrap()
+    }
+}
+
+async fn start(directory: &TempDir, script: &Arc<Script>) -> Executor {
+    let (ledger, opened) = Ledger::open(directory.path()).await.unwrap();
+    Executor::start(script.clone(), ledger, opened, Arc::default(), Limits { at_once: 4, open_max: 8 })
+}
+
+fn command(number: u128, epoch: u64, vmid: u32, kind: Kind) -> RunCommand {
+    RunCommand {
+        command_id: Uuid::from_u128(number).to_string(),
+        epoch,
+        deadline_ms: 0,
+        pod_id: Uuid::from_u128(1000 + u128::from(vmid)).to_string(),
+        vmid,
+        kind: Some(kind),
+    }
+}
+
+fn start_vm(number: u128, epoch: u64) -> RunCommand {
+    command(number, epoch, 100, Kind::Start(wire::Start {}))
+}
+
+fn result_of(message: AgentMessage) -> CommandResult {
+    match message.body {
+        Some(Body::Result(result)) => result,
+        other => panic!("not a result: {other:?}"),
+    }
+}
+
+fn error_of(result: &CommandResult) -> (wire::ErrorKind, &str) {
+    match &result.outcome {
+        Some(Outcome::Error(error)) => (error.kind(), &error.message),
+        other => panic!("not an error: {other:?}"),
+    }
+}
+
+fn check_accepted(message: AgentMessage, epoch: u64) {
+    match message.body {
+        Some(Body::Accepted(accepted)) => assert_eq!(accepted.epoch, epoch),
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_command_delivered_again_is_not_run_again() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    check_accepted(bench.run(&start_vm(1, 1)).await, 1);
+    bench.script.called("follow", 1).await;
+    check_accepted(bench.run(&start_vm(1, 2)).await, 2);
+    check_accepted(bench.run(&start_vm(1, 1)).await, 2);
+    bench.script.open.send_replace(true);
+    let results = bench.results(1).await;
+    assert_eq!((results.len(), results[0].epoch, results[0].cancelled), (1, 2, false));
+    let Some(Outcome::Ok(output)) = &results[0].outcome else { panic!("{results:?}") };
+    assert_eq!((output.power(), output.presence(), output.vmid), (wire::Power::Running, wire::Presence::Present, 100));
+    assert_eq!(output.upid, upid("qmstart").as_str());
+
+    assert_eq!(result_of(bench.run(&start_vm(1, 3)).await).epoch, 3);
+    bench.executor.acknowledge(&start_vm(1, 1).command_id).await;
+    assert!(bench.executor.results().is_empty() && bench.executor.open().is_empty());
+    // An acknowledgement that crossed a repetition on the way.
+    assert_eq!(result_of(bench.run(&start_vm(1, 4)).await).epoch, 4);
+    let bench = bench.restart().await;
+    assert_eq!(result_of(bench.run(&start_vm(1, 5)).await).epoch, 5);
+    assert_eq!(bench.script.count("begin"), 1);
+}
+
+#[tokio::test]
+async fn an_id_of_another_command_is_refused() {
+    let bench = Bench::new(Script::new(Vec::new())).await;
+    bench.run(&start_vm(1, 1)).await;
+    let other = RunCommand { vmid: 101, ..start_vm(1, 2) };
+    let result = result_of(bench.run(&other).await);
+    assert_eq!(error_of(&result).0, wire::ErrorKind::BadParameter);
+    let unknown = RunCommand { kind: None, ..start_vm(2, 1) };
+    assert_eq!(error_of(&result_of(bench.run(&unknown).await)).0, wire::ErrorKind::Unsupported);
+    bench.results(1).await;
+    assert_eq!(bench.script.count("begin"), 1);
+}
+
+#[tokio::test]
+async fn a_running_task_is_followed_after_a_restart_without_the_parameters() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmclone")))]);
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    let clone = wire::Clone { template_vmid: 9000, name: "a".to_owned(), ..wire::Clone::default() };
+    bench.run(&command(1, 1, 100, Kind::Clone(clone))).await;
+    bench.script.called("follow", 1).await;
+    let bench = bench.restart().await;
+    assert_eq!(bench.executor.open().len(), 1);
+    bench.script.called("follow", 2).await;
+    bench.script.open.send_replace(true);
+    assert!(matches!(bench.results(1).await[0].outcome, Some(Outcome::Ok(_))));
+    assert_eq!(bench.script.count("begin"), 1);
+}
+
+/// A ledger as a crash leaves it: Proxmox was being called.
+async fn crashed_while_calling(script: Arc<Script>, command: &RunCommand) -> Bench {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, _) = Ledger::open(directory.path()).await.unwrap();
+    let job = job_of(command).unwrap();
+    let entry = Entry {
+        id: job.id,
+        epoch: command.epoch,
+        pod_id: job.target.pod_id,
+        vmid: command.vmid,
+        command: Public::of(command),
+        accepted_ms: now_ms(),
+        deadline_ms: now_ms() + 60_000,
+        state: State::Called { at_ms: now_ms() },
+    };
+    ledger.write(entry).await.unwrap();
+    drop(ledger);
+    let executor = start(&directory, &script).await;
+    Bench { directory, script, executor }
+}
+
+#[tokio::test]
+async fn after_a_crash_in_a_call_its_task_is_looked_up_and_followed() {
+    let script = Script::new(vec![Ok(Begun::Done)]);
+    *script.found.lock().unwrap() = Some(upid("qmstart"));
+    let bench = crashed_while_calling(script, &start_vm(1, 1)).await;
+    bench.script.called("follow", 1).await;
+    // Whether that was its last task only Proxmox knows: it is begun again, once the control plane says so.
+    bench.run(&start_vm(1, 2)).await;
+    assert_eq!(bench.results(1).await[0].epoch, 2);
+    assert_eq!((bench.script.count("begin"), bench.script.count("follow")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_reboot_whose_task_is_found_is_not_done_twice() {
+    let script = Script::new(Vec::new());
+    *script.found.lock().unwrap() = Some(upid("qmreboot"));
+    let reboot = command(1, 1, 100, Kind::Reboot(wire::Reboot { timeout_s: 9 }));
+    let bench = crashed_while_calling(script, &reboot).await;
+    bench.results(1).await;
+    assert_eq!((bench.script.count("begin"), bench.script.count("follow")), (0, 1));
+}
+
+#[tokio::test]
+async fn after_a_crash_nothing_new_is_begun_before_the_control_plane_says_so() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    let bench = crashed_while_calling(script, &start_vm(1, 1)).await;
+    bench.script.called("find", 1).await;
+    // Another command for the same VM goes past the one that waits.
+    bench.run(&start_vm(2, 1)).await;
+    assert_eq!(bench.results(1).await[0].command_id, start_vm(2, 1).command_id);
+    assert_eq!(bench.script.count("begin"), 1);
+    bench.run(&start_vm(1, 2)).await;
+    bench.results(2).await;
+    assert_eq!((bench.script.count("begin"), bench.script.count("find")), (2, 1));
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_is_looked_up_before_it_counts_as_failed() {
+    let timeout = || Err(PveError::new(ErrorKind::Timeout, "no answer within 30 s"));
+    let script = Script::new(vec![timeout(), Ok(Begun::Done), timeout()]);
+    *script.found.lock().unwrap() = Some(upid("qmstart"));
+    let bench = Bench::new(script).await;
+    bench.run(&start_vm(1, 1)).await;
+    assert!(matches!(bench.results(1).await[0].outcome, Some(Outcome::Ok(_))));
+    assert_eq!((bench.script.count("begin"), bench.script.count("find"), bench.script.count("follow")), (2, 1, 1));
+
+    *bench.script.found.lock().unwrap() = None;
+    bench.executor.acknowledge(&start_vm(1, 1).command_id).await;
+    bench.run(&start_vm(2, 1)).await;
+    let results = bench.results(1).await;
+    assert_eq!(error_of(&results[0]), (wire::ErrorKind::Timeout, "no answer within 30 s"));
+}
+
+#[tokio::test]
+async fn a_step_is_followed_by_the_next_and_a_failure_keeps_proxmoxs_words() {
+    let failure = PveError {
+        log: vec!["TASK ERROR: VM is locked (backup)".to_owned()],
+        presence: Presence::Present,
+        upid: Some(upid("qmdestroy")),
+        ..PveError::new(ErrorKind::Locked, "VM is locked (backup)")
+    };
+    let script = Script::new(vec![Ok(Begun::Step(upid("qmstop"))), Ok(Begun::Task(upid("qmdestroy")))]);
+    script.ends.lock().unwrap().extend([Ok(TaskEnd::default()), Err(failure)]);
+    let bench = Bench::new(script).await;
+    bench.run(&command(1, 1, 100, Kind::Destroy(wire::Destroy {}))).await;
+    let results = bench.results(1).await;
+    assert_eq!(error_of(&results[0]), (wire::ErrorKind::Locked, "VM is locked (backup)"));
+    assert_eq!(results[0].log, ["TASK ERROR: VM is locked (backup)"]);
+    assert_eq!((bench.script.count("begin"), bench.script.count("follow")), (2, 2));
+}
+
+#[tokio::test]
+async fn one_vm_has_one_command_at_a_time_and_a_waiting_one_can_be_cancelled() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    bench.run(&start_vm(1, 1)).await;
+    bench.script.called("follow", 1).await;
+    bench.run(&start_vm(2, 5)).await;
+    // A cancellation by an older claim does not count.
+    assert!(bench.executor.cancel(&start_vm(2, 5).command_id, 4).is_none());
+    assert!(bench.executor.cancel(&start_vm(2, 5).command_id, 5).is_none());
+    let results = bench.results(1).await;
+    assert_eq!(error_of(&results[0]), (wire::ErrorKind::Cancelled, "cancelled before it was begun"));
+    assert!(results[0].cancelled && results[0].command_id == start_vm(2, 5).command_id);
+    assert_eq!(bench.script.count("begin"), 1);
+
+    assert!(bench.executor.cancel(&start_vm(1, 1).command_id, 1).is_none());
+    let results = bench.results(2).await;
+    assert!(results.iter().all(|result| result.cancelled));
+    let unknown = result_of(bench.executor.cancel(&start_vm(9, 1).command_id, 1).unwrap());
+    assert!(unknown.cancelled && error_of(&unknown).0 == wire::ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn without_a_ledger_nothing_is_accepted_and_with_it_again_all_is() {
+    let script = Script::new(Vec::new());
+    let directory = tempfile::tempdir().unwrap();
+    // A directory where the file should be: nobody can write that, not even root.
+    fs::create_dir(directory.path().join("ledger.redb")).unwrap();
+    let executor = start(&directory, &script).await;
+    let bench = Bench { directory, script, executor };
+    assert!(bench.executor.ledger().error().is_some());
+    let result = result_of(bench.run(&start_vm(1, 1)).await);
+    assert_eq!(error_of(&result).0, wire::ErrorKind::Ledger);
+    assert_eq!(bench.script.count("begin"), 0);
+
+    fs::remove_dir(bench.directory.path().join("ledger.redb")).unwrap();
+    check_accepted(bench.run(&start_vm(1, 2)).await, 2);
+    bench.results(1).await;
+}
+
+#[tokio::test]
+async fn too_many_open_commands_are_refused() {
+    let script = Script::new((0..8).map(|_| Ok(Begun::Task(upid("qmstart")))).collect());
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    for number in 1..=8 {
+        check_accepted(bench.run(&start_vm(number, 1)).await, 1);
+    }
+    let result = result_of(bench.run(&start_vm(9, 1)).await);
+    assert_eq!(error_of(&result).0, wire::ErrorKind::Unavailable);
+    bench.executor.stop(DEADLINE).await;
+}
+
+#[tokio::test]
+async fn secrets_do_not_reach_the_ledger() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmconfig")))]);
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    let configure = wire::Configure {
+        password: "correct horse battery".to_owned(),
+        ssh_keys: vec!["ssh-ed25519 AAAAC3Nza anna".to_owned()],
+        cloud_init_user: "annas-user-name".to_owned(),
+        ..wire::Configure::default()
+    };
+    bench.run(&command(1, 1, 100, Kind::Configure(configure))).await;
+    bench.script.called("follow", 1).await;
+    bench.executor.stop(DEADLINE).await;
+    let bytes = fs::read(bench.directory.path().join("ledger.redb")).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has("annas-user-name"), "the command is not in the ledger at all");
+    assert!(!has("correct horse battery") && !has("AAAAC3Nza"), "a secret is in the ledger");
+}
+
+#[tokio::test]
+async fn a_command_from_before_a_lost_ledger_is_looked_up_first() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("ledger.redb"), vec![7; 8192]).unwrap();
+    let script = Script::new(vec![Ok(Begun::Done)]);
+    let old = RunCommand { command_id: Uuid::now_v7().to_string(), ..start_vm(1, 1) };
+    let executor = start(&directory, &script).await;
+    let bench = Bench { directory, script, executor };
+    assert_eq!(bench.executor.ledger().error(), None);
+    bench.run(&old).await;
+    bench.results(1).await;
+    assert_eq!(*bench.script.calls.borrow(), ["find".to_owned(), format!("begin {}", old.command_id)]);
+}

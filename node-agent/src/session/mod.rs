@@ -1,0 +1,311 @@
+//! The one stream to the control plane: dialled from here, held, and dialled again.
+//!
+//! A lost session stops no command. Results and what is open are told again in the next one.
+
+pub mod dial;
+pub(crate) mod probe;
+mod renew;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::agent::v1::agent_client::AgentClient;
+use proto::agent::v1::agent_message::Body;
+use proto::agent::v1::control_message::Body as Order;
+use proto::agent::v1::{ControlMessage, GoAway, GoAwayReason, Hello, Pong, Welcome};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::{Status, Streaming};
+use tracing::{debug, error, info, warn};
+
+use crate::backoff_policy::{Backoff, spread};
+use crate::clock::{Offset, now_ms};
+use crate::config::Config;
+use crate::error::Error;
+use crate::executor::{Executor, message};
+use crate::identity::IdentityStore;
+use crate::proxmox::Hypervisor;
+use crate::tls;
+use report::{Out, Silenced};
+
+/// Messages that wait to be sent.
+const OUT_MAX: usize = 64;
+/// How long the control plane may take to answer Hello.
+const WELCOME_MAX: Duration = Duration::from_secs(30);
+/// A session that lasted this long was a good one: the next waits begin small again.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// The longest message from the control plane.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Waits when coming back soon is of no use: another agent has this identity; the identity is refused; no common protocol.
+const SUPERSEDED_PAUSE: Duration = Duration::from_secs(300);
+const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+const PROTOCOL_PAUSE: Duration = Duration::from_secs(300);
+/// During a wait it is looked this often whether the host was enrolled again.
+const RELOAD_EVERY: Duration = Duration::from_secs(2);
+
+/// All that a session needs.
+pub(crate) struct Agent {
+    pub(crate) config: Config,
+    pub(crate) identity: IdentityStore,
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) executor: Executor,
+    pub(crate) offset: Arc<Offset>,
+    pub(crate) boot_id: String,
+    pub(crate) machine_id: String,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Why a session ended.
+enum End {
+    /// The agent stops.
+    Stopping,
+    /// The connection failed or broke.
+    Lost(String),
+    /// The identity is refused.
+    Refused(String),
+    /// The control plane sent the agent away.
+    Away(GoAway),
+    /// There is no protocol version that both speak.
+    Protocol(String),
+}
+
+/// Holds sessions and renews the certificate until the agent stops.
+pub(crate) async fn run(agent: Arc<Agent>) {
+    let tasks = TaskTracker::new();
+    let (renew_after, renewals) = watch::channel(None);
+    let renewing = agent.clone();
+    tasks.spawn(async move {
+        let stopping = renewing.stopping.clone();
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = renew::run(renewing, renewals) => {}
+        }
+    });
+    tasks.close();
+    let settings = &agent.config.control_plane;
+    let first = Duration::from_millis(settings.reconnect_first_ms);
+    let mut backoff = Backoff::new(first, Duration::from_secs(settings.reconnect_max_s));
+    while !agent.stopping.is_cancelled() {
+        let begin = Instant::now();
+        let end = hold(&agent, &renew_after).await;
+        agent.executor.uplink().set(None);
+        if begin.elapsed() >= GOOD_AFTER {
+            backoff.reset();
+        }
+        let wait = wait_after(end, &mut backoff);
+        pause(&agent, wait).await;
+    }
+    tasks.wait().await;
+}
+
+/// Says what happened and how long to stay away.
+fn wait_after(end: End, backoff: &mut Backoff) -> Duration {
+    match end {
+        End::Stopping => Duration::ZERO,
+        End::Lost(cause) => {
+            let wait = backoff.next_wait();
+            warn!(%cause, ?wait, "no session with the control plane; commands under way go on");
+            wait
+        }
+        End::Refused(cause) => {
+            error!(%cause, "the control plane refuses this agent: make a new token for this server there and run the `mpanel-agent enroll …` command that it shows; ledger and VMs stay");
+            spread(REFUSED_PAUSE)
+        }
+        End::Protocol(cause) => {
+            error!(%cause, "the control plane and this agent have no protocol version in common: upgrade the older one");
+            spread(PROTOCOL_PAUSE)
+        }
+        End::Away(GoAway { reason, message, reconnect_after_ms }) => {
+            let asked = Duration::from_millis(reconnect_after_ms);
+            match GoAwayReason::try_from(reason).unwrap_or(GoAwayReason::Unspecified) {
+                GoAwayReason::Shutdown | GoAwayReason::Unspecified => {
+                    let wait = asked + backoff.next_wait();
+                    info!(%message, ?wait, "the control plane closes the session; back after a wait");
+                    wait
+                }
+                GoAwayReason::Superseded => {
+                    error!(%message, "ANOTHER AGENT USES THIS AGENT'S IDENTITY and has taken over the session. If a disk or container was copied, stop one of the two and enrol it as a server of its own");
+                    spread(SUPERSEDED_PAUSE.max(asked))
+                }
+                GoAwayReason::Revoked => {
+                    error!(%message, "this agent's certificate was revoked: if that was not intended, make a new token for this server at the control plane and run the `mpanel-agent enroll …` command that it shows; ledger and VMs stay");
+                    spread(REFUSED_PAUSE.max(asked))
+                }
+                GoAwayReason::Protocol => {
+                    error!(%message, "the control plane does not speak this agent's protocol: upgrade the older one");
+                    spread(PROTOCOL_PAUSE.max(asked))
+                }
+            }
+        }
+    }
+}
+
+/// Waits, but not when the agent stops or was enrolled anew.
+async fn pause(agent: &Agent, wait: Duration) {
+    let deadline = Instant::now() + wait;
+    loop {
+        match agent.identity.reload() {
+            Ok(true) => {
+                info!("a new identity was found on disk and is used from now on");
+                return;
+            }
+            Ok(false) => {}
+            Err(cause) => warn!(%cause, "the identity on disk could not be read"),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = agent.stopping.cancelled() => return,
+            () = sleep(left.min(RELOAD_EVERY)) => {}
+        }
+    }
+}
+
+/// One session from dialling to its end.
+async fn hold(agent: &Arc<Agent>, renew_after: &watch::Sender<Option<i64>>) -> End {
+    tokio::select! {
+        () = agent.stopping.cancelled() => End::Stopping,
+        end = dial_and_serve(agent, renew_after) => end,
+    }
+}
+
+async fn dial_and_serve(agent: &Arc<Agent>, renew_after: &watch::Sender<Option<i64>>) -> End {
+    let identity = agent.identity.current();
+    let settings = &agent.config.control_plane;
+    let connected = async {
+        let url = dial::target(settings, &identity)?;
+        let channel = dial::connect(&url, tls::mutual(&identity)?, settings).await?;
+        Ok::<_, Error>((url, channel))
+    };
+    let (url, channel) = match connected.await {
+        Ok(connected) => connected,
+        Err(error) => return refused_or_lost(tonic::Code::Unavailable, error.to_string()),
+    };
+    let (sender, outgoing) = mpsc::channel(OUT_MAX);
+    let out = Out(sender);
+    if let Err(Silenced(cause)) = out.send(message(Body::Hello(hello(agent)))).await {
+        return End::Lost(cause.to_owned());
+    }
+    let mut client = AgentClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let opening = async {
+        let mut stream = client.session(ReceiverStream::new(outgoing)).await?.into_inner();
+        let first = stream.message().await?;
+        Ok::<_, Status>((stream, first))
+    };
+    let (stream, first) = match timeout(WELCOME_MAX, opening).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(status)) => return refused_or_lost(status.code(), dial::words(&status)),
+        Err(_) => return End::Lost(format!("no welcome within {WELCOME_MAX:?}")),
+    };
+    match first.and_then(|first| first.body) {
+        Some(Order::Welcome(welcome)) if proto::PROTOCOL.contains(&welcome.protocol) => {
+            info!(control_plane = %url, server = %identity.server_name, session = welcome.session_epoch, "session begun");
+            serve(agent, &welcome, renew_after, out, stream).await
+        }
+        Some(Order::Welcome(welcome)) => End::Protocol(format!("it wants version {}", welcome.protocol)),
+        Some(Order::GoAway(away)) => End::Away(away),
+        Some(_) => End::Lost("the control plane did not begin with a welcome".to_owned()),
+        None => End::Lost("the control plane closed the stream at once".to_owned()),
+    }
+}
+
+fn refused_or_lost(code: tonic::Code, cause: String) -> End {
+    if dial::is_refusal(code, &cause) { End::Refused(cause) } else { End::Lost(cause) }
+}
+
+fn hello(agent: &Agent) -> Hello {
+    Hello {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol_min: *proto::PROTOCOL.start(),
+        protocol_max: *proto::PROTOCOL.end(),
+        boot_id: agent.boot_id.clone(),
+        open: agent.executor.open(),
+        clock_ms: now_ms(),
+        machine_id: agent.machine_id.clone(),
+    }
+}
+
+/// Serves a session that has begun; whatever it started ends with it.
+async fn serve(
+    agent: &Arc<Agent>,
+    welcome: &Welcome,
+    renew_after: &watch::Sender<Option<i64>>,
+    out: Out,
+    mut stream: Streaming<ControlMessage>,
+) -> End {
+    agent.offset.observe(welcome.clock_ms);
+    if welcome.renew_after_ms > 0 {
+        let after = i64::try_from(welcome.renew_after_ms).unwrap_or(i64::MAX);
+        renew_after.send_replace(Some(now_ms().saturating_add(after)));
+    }
+    agent.executor.uplink().set(Some(out.0.clone()));
+    let mut reports: JoinSet<Silenced> = JoinSet::new();
+    reports.spawn(report::heartbeats(agent.clone(), out.clone(), every(welcome.heartbeat_ms, 10)));
+    reports.spawn(report::inventories(agent.clone(), out.clone(), every(welcome.inventory_ms, 60)));
+    reports.spawn(report::results(agent.clone(), out.clone()));
+    let mut probes: JoinSet<()> = JoinSet::new();
+    let places = Arc::new(Semaphore::new(probe::AT_ONCE_MAX));
+    let end = loop {
+        let received = tokio::select! {
+            received = stream.message() => received,
+            silenced = reports.join_next() => match silenced {
+                Some(Ok(Silenced(cause))) => break End::Lost(cause.to_owned()),
+                Some(Err(error)) => break End::Lost(format!("a report failed: {error}")),
+                None => break End::Lost("nothing is reported any more".to_owned()),
+            },
+            Some(probed) = probes.join_next() => {
+                if let Err(cause) = probed {
+                    error!(%cause, "a connection test failed");
+                }
+                continue;
+            }
+        };
+        let order = match received {
+            Ok(Some(ControlMessage { body: Some(order) })) => order,
+            Ok(Some(ControlMessage { body: None })) => {
+                debug!("a message of a kind that this agent does not know was left out");
+                continue;
+            }
+            Ok(None) => break End::Lost("the control plane closed the session".to_owned()),
+            Err(status) => break refused_or_lost(status.code(), dial::words(&status)),
+        };
+        let answer = match order {
+            Order::Probe(probe) => {
+                probes.spawn(probe::answer(agent.clone(), out.clone(), probe, places.clone()));
+                None
+            }
+            Order::GoAway(away) => break End::Away(away),
+            Order::Run(command) => agent.executor.run(command).await,
+            Order::Cancel(cancel) => agent.executor.cancel(&cancel.command_id, cancel.epoch),
+            Order::Ack(ack) => {
+                agent.executor.acknowledge(&ack.command_id).await;
+                None
+            }
+            Order::Ping(ping) => Some(message(Body::Pong(Pong { nonce: ping.nonce, clock_ms: now_ms() }))),
+            Order::Welcome(_) => None,
+        };
+        if let Some(answer) = answer
+            && let Err(Silenced(cause)) = out.send(answer).await
+        {
+            break End::Lost(cause.to_owned());
+        }
+    };
+    reports.shutdown().await;
+    probes.shutdown().await;
+    end
+}
+
+/// An interval as the control plane wants it, within reason.
+fn every(ms: u64, default_s: u64) -> Duration {
+    match ms {
+        0 => Duration::from_secs(default_s),
+        ms => Duration::from_millis(ms.clamp(100, 3_600_000)),
+    }
+}

@@ -1,0 +1,235 @@
+//! What the agent tells of its own accord: heartbeats, the inventory and results.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::agent::v1::agent_message::Body;
+use proto::agent::v1::{AgentMessage, Heartbeat, Inventory, Vm};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::Agent;
+use crate::clock::now_ms;
+use crate::convert;
+use crate::executor::message;
+use crate::proxmox::PveError;
+
+/// The longest a heartbeat waits for Proxmox: a Proxmox that hangs must not make the agent look dead.
+const FIGURES_MAX: Duration = Duration::from_secs(5);
+/// The longest an inventory may take.
+const INVENTORY_MAX: Duration = Duration::from_secs(60);
+/// Every so many inventories is a full one: what got lost in between comes right.
+const FULL_EVERY: u64 = 10;
+/// Not more inventories than one in this time, however much changes.
+const INVENTORY_PAUSE: Duration = Duration::from_secs(2);
+/// A result that was not acknowledged in this time is told again.
+const RESULT_REPEATED_AFTER: Duration = Duration::from_secs(30);
+/// The longest that the control plane may not take a message before the session is given up.
+const SEND_MAX: Duration = Duration::from_secs(30);
+
+/// The way out of one session.
+#[derive(Clone)]
+pub(super) struct Out(pub(super) mpsc::Sender<AgentMessage>);
+
+/// Nothing can be said in this session any more, and why.
+#[derive(Debug)]
+pub(super) struct Silenced(pub(super) &'static str);
+
+impl Out {
+    pub(super) async fn send(&self, message: AgentMessage) -> Result<(), Silenced> {
+        match self.0.send_timeout(message, SEND_MAX).await {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Silenced("the control plane takes no messages")),
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Silenced("the stream is closed")),
+        }
+    }
+}
+
+/// Sends heartbeats until the session ends.
+pub(super) async fn heartbeats(agent: Arc<Agent>, out: Out, every: Duration) -> Silenced {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let heartbeat = heartbeat(&agent).await;
+        if let Err(silenced) = out.send(message(Body::Heartbeat(heartbeat))).await {
+            return silenced;
+        }
+        if agent.executor.ledger().error().is_some() && agent.executor.revive().await {
+            return Silenced("the ledger can be read again, which the control plane learns with a new session");
+        }
+    }
+}
+
+async fn heartbeat(agent: &Agent) -> Heartbeat {
+    let mut heartbeat = match timeout(FIGURES_MAX, figures(agent)).await {
+        Ok(Ok(heartbeat)) => heartbeat,
+        Ok(Err(error)) => {
+            warn!(cause = %error, "Proxmox does not answer");
+            Heartbeat { pve_error: error.message, ..Heartbeat::default() }
+        }
+        Err(_) => {
+            warn!("Proxmox did not answer within {FIGURES_MAX:?}");
+            let pve_error = format!("Proxmox did not answer within {} s", FIGURES_MAX.as_secs());
+            Heartbeat { pve_error, ..Heartbeat::default() }
+        }
+    };
+    let ledger = agent.executor.ledger();
+    heartbeat.clock_ms = now_ms();
+    heartbeat.certificate_not_after_ms = agent.identity.current().not_after_ms;
+    heartbeat.ledger_error = ledger.error().unwrap_or_default();
+    heartbeat.ledger_free_mib = ledger.free_mib().unwrap_or_default();
+    heartbeat
+}
+
+async fn figures(agent: &Agent) -> Result<Heartbeat, PveError> {
+    let hypervisor = &agent.hypervisor;
+    let (host, storages, cluster) =
+        tokio::try_join!(hypervisor.host_status(), hypervisor.storages(), hypervisor.cluster())?;
+    let pve_version = if host.pve_version.is_empty() { hypervisor.version().await? } else { host.pve_version };
+    Ok(Heartbeat {
+        cpu_load: host.cpu_load,
+        cpu_threads: host.cpu_threads,
+        memory_total_mib: host.memory_total_mib,
+        memory_used_mib: host.memory_used_mib,
+        storages: storages.into_iter().map(convert::storage).collect(),
+        pve_version,
+        node_name: cluster.node,
+        cluster_name: cluster.name.unwrap_or_default(),
+        quorate: cluster.quorate,
+        uptime_s: host.uptime_s,
+        ..Heartbeat::default()
+    })
+}
+
+/// Sends inventories until the session ends: a full one first, then what changes, now and then a full one. A command that changed
+/// something does not wait for the next round.
+pub(super) async fn inventories(agent: Arc<Agent>, out: Out, every: Duration) -> Silenced {
+    let mut told: Option<Told> = None;
+    for round in 0_u64.. {
+        match timeout(INVENTORY_MAX, look(&agent)).await {
+            Ok(Ok(seen)) => {
+                let is_full = told.is_none() || round % FULL_EVERY == 0;
+                let inventory = if is_full { seen.full() } else { seen.since(told.as_ref()) };
+                if (inventory.full
+                    || !inventory.vms.is_empty()
+                    || !inventory.gone.is_empty()
+                    || seen.has_new_bridges(told.as_ref()))
+                    && let Err(silenced) = out.send(message(Body::Inventory(inventory))).await
+                {
+                    return silenced;
+                }
+                told = Some(seen);
+            }
+            // What cannot be seen is unknown, not gone: nothing is told. The heartbeat tells the error.
+            Ok(Err(error)) => warn!(cause = %error, "the inventory could not be read"),
+            Err(_) => warn!("the inventory could not be read within {INVENTORY_MAX:?}"),
+        }
+        sleep(INVENTORY_PAUSE.min(every)).await;
+        tokio::select! {
+            () = sleep(every.saturating_sub(INVENTORY_PAUSE)) => {}
+            () = agent.executor.touched() => debug!("a command changed something: looking again"),
+        }
+    }
+    Silenced("the inventory ended")
+}
+
+/// What the control plane knows after an inventory.
+struct Told {
+    vms: HashMap<u32, Vm>,
+    bridges: Vec<String>,
+    observed_ms: i64,
+}
+
+async fn look(agent: &Agent) -> Result<Told, PveError> {
+    let observed_ms = now_ms();
+    let (vms, bridges) = tokio::try_join!(agent.hypervisor.list_vms(), agent.hypervisor.bridges())?;
+    let vms = vms.into_iter().map(|vm| (vm.vmid, convert::vm(vm))).collect();
+    Ok(Told { vms, bridges, observed_ms })
+}
+
+impl Told {
+    fn full(&self) -> Inventory {
+        Inventory {
+            full: true,
+            vms: self.vms.values().cloned().collect(),
+            gone: Vec::new(),
+            observed_ms: self.observed_ms,
+            bridges: self.bridges.clone(),
+        }
+    }
+
+    fn since(&self, before: Option<&Self>) -> Inventory {
+        let known = |vmid: &u32| before.and_then(|before| before.vms.get(vmid));
+        let changed = self.vms.values().filter(|vm| known(&vm.vmid).is_none_or(|old| !is_same(old, vm)));
+        let before_vms = before.into_iter().flat_map(|before| before.vms.keys());
+        Inventory {
+            full: false,
+            vms: changed.cloned().collect(),
+            gone: before_vms.filter(|vmid| !self.vms.contains_key(vmid)).copied().collect(),
+            observed_ms: self.observed_ms,
+            bridges: self.bridges.clone(),
+        }
+    }
+
+    fn has_new_bridges(&self, before: Option<&Self>) -> bool {
+        before.is_none_or(|before| before.bridges != self.bridges)
+    }
+}
+
+/// Whether nothing worth telling has changed: a running VM's uptime always does, and counts only when it fell, after a restart.
+fn is_same(old: &Vm, new: &Vm) -> bool {
+    new.uptime_s >= old.uptime_s && *old == Vm { uptime_s: old.uptime_s, ..new.clone() }
+}
+
+/// Sends every result that is not acknowledged, again and again, until the session ends.
+pub(super) async fn results(agent: Arc<Agent>, out: Out) -> Silenced {
+    let mut changed = agent.executor.results_changed();
+    let mut sent: HashMap<Uuid, (u64, Instant)> = HashMap::new();
+    loop {
+        changed.borrow_and_update();
+        let waiting = agent.executor.results();
+        sent.retain(|id, _| waiting.iter().any(|(other, ..)| other == id));
+        for (id, epoch, result) in waiting {
+            let is_sent = sent.get(&id).is_some_and(|(e, at)| *e == epoch && at.elapsed() < RESULT_REPEATED_AFTER);
+            if !is_sent {
+                if let Err(silenced) = out.send(result).await {
+                    return silenced;
+                }
+                sent.insert(id, (epoch, Instant::now()));
+            }
+        }
+        tokio::select! {
+            changed = changed.changed() => if changed.is_err() {
+                return Silenced("the executor has ended");
+            },
+            () = sleep(RESULT_REPEATED_AFTER) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(vms: &[(u32, &str, u64)]) -> Told {
+        let vm = |(vmid, name, uptime_s): &(u32, &str, u64)| {
+            (*vmid, Vm { vmid: *vmid, name: (*name).to_owned(), uptime_s: *uptime_s, ..Vm::default() })
+        };
+        Told { vms: vms.iter().map(vm).collect(), bridges: vec!["vmbr0".to_owned()], observed_ms: 7 }
+    }
+
+    #[test]
+    fn an_inventory_of_changes_tells_what_is_new_other_restarted_or_gone() {
+        let before = told(&[(100, "same", 5), (101, "renamed", 5), (102, "restarted", 5), (103, "gone", 5)]);
+        let after = told(&[(100, "same", 65), (101, "new name", 65), (102, "restarted", 1), (104, "new", 0)]);
+        let mut inventory = after.since(Some(&before));
+        inventory.vms.sort_by_key(|vm| vm.vmid);
+        assert_eq!(inventory.vms.iter().map(|vm| vm.vmid).collect::<Vec<_>>(), [101, 102, 104]);
+        assert_eq!((inventory.gone, inventory.full, inventory.observed_ms), (vec![103], false, 7));
+        assert_eq!(after.full().vms.len(), 4);
+    }
+}

@@ -365,11 +365,11 @@ pub(super) async fn pods_observe(
           FROM (SELECT value ->> 'pod' AS pod, value ->> 'vmid' AS vmid, value ->> 'power' AS power
                   FROM json_each($2, '$.vms')) AS seen
          WHERE p.id = unhex(seen.pod) AND p.vmid = seen.vmid AND p.server_id = $1 AND p.observed_power <> seen.power
-        RETURNING p.id, p.tenant_id, p.observed_power";
+        RETURNING id, tenant_id, observed_power";
     const POSTGRES: &str = "UPDATE cloudpods AS p SET observed_power = seen.power, observed_at = $3
           FROM jsonb_to_recordset($2 -> 'vms') AS seen (pod uuid, vmid bigint, power text)
          WHERE p.id = seen.pod AND p.vmid = seen.vmid AND p.server_id = $1 AND p.observed_power <> seen.power
-        RETURNING p.id, p.tenant_id, p.observed_power";
+        RETURNING id, tenant_id, observed_power";
     let conn = tx.conn();
     let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
     Ok(fetch_all!(conn, (CloudPodId, TenantId, String), sql, server, Json(seen), at)?)
@@ -408,12 +408,12 @@ pub(super) async fn pods_unseen(
          WHERE p.server_id = $1 AND p.observed_power <> 'unknown'
            AND NOT EXISTS (SELECT 1 FROM json_each($2, '$.vms') AS seen
                             WHERE p.id = unhex(seen.value ->> 'pod') AND p.vmid = seen.value ->> 'vmid')
-        RETURNING p.id, p.tenant_id, p.observed_power";
+        RETURNING id, tenant_id, observed_power";
     const POSTGRES: &str = "UPDATE cloudpods AS p SET observed_power = 'unknown', observed_at = $3
          WHERE p.server_id = $1 AND p.observed_power <> 'unknown'
            AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset($2 -> 'vms') AS seen (pod uuid, vmid bigint)
                             WHERE p.id = seen.pod AND p.vmid = seen.vmid)
-        RETURNING p.id, p.tenant_id, p.observed_power";
+        RETURNING id, tenant_id, observed_power";
     let conn = tx.conn();
     let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
     Ok(fetch_all!(conn, (CloudPodId, TenantId, String), sql, server, Json(seen), at)?)

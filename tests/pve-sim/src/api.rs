@@ -107,7 +107,8 @@ impl Api {
     async fn answer(&self, request: Request, path: &str, alter: impl FnOnce(&mut Value)) -> Response {
         let writes = request.method != "GET";
         let result = self.run(request, path).await;
-        if writes && let Err(err) = self.0.persist() {
+        // Whatever an answer shows must still be so after a kill, so reads wait for the disk as well.
+        if let Err(err) = self.0.persist() {
             tracing::error!(%err, "the state could not be saved");
             return Response::error(&ApiError::internal(format!("unable to write state: {err}")));
         }

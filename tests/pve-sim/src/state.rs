@@ -10,7 +10,7 @@ use crate::access::Access;
 use crate::clock;
 
 /// Finished tasks that are remembered.
-const TASKS_MAX: usize = 2_000;
+const TASKS_MAX: usize = 1_000;
 /// Created VMs that are remembered.
 const HISTORY_MAX: usize = 20_000;
 

@@ -138,9 +138,22 @@ async fn fill(worker: &Worker, vmid: u32, params: &Params) -> TaskResult {
         fresh_identity(&mut vm.config);
         vm.config.insert("meta".to_owned(), format!("creation-qemu={qemu},ctime={}", clock::now_s()));
         vm.config.remove("lock");
-        if !vm.config.contains_key("boot") && vm.config.contains_key("scsi0") {
-            let net = if vm.config.contains_key("net0") { ";net0" } else { "" };
-            vm.config.insert("boot".to_owned(), format!("order=scsi0{net}"));
+        if !vm.config.contains_key("boot")
+            && let Some(order) = boot_order(&vm.config)
+        {
+            vm.config.insert("boot".to_owned(), order);
         }
     })
+}
+
+/// The order that a VM boots in unless told: its first disk, its first CD drive, its first network.
+fn boot_order(config: &VmConfig) -> Option<String> {
+    let drives =
+        config.iter().filter(|(key, _)| formats::is_drive_key(key) && *key != "efidisk0" && *key != "tpmstate0");
+    let drives: Vec<_> = drives.filter(|(_, value)| !keys::is_cloudinit(value)).collect();
+    let is_cd = |value: &str| value.contains("media=cdrom");
+    let first = |cd: bool| drives.iter().find(|(_, value)| is_cd(value) == cd).map(|(key, _)| key.as_str());
+    let net = config.keys().find(|key| formats::numbered(key, "net", 32)).map(String::as_str);
+    let order: Vec<&str> = [first(false), first(true), net].into_iter().flatten().collect();
+    (!order.is_empty()).then(|| format!("order={}", order.join(";")))
 }

@@ -1,53 +1,83 @@
-//! The command line.
+//! The command line: what runs the control plane, and [`remote`], a client of its REST API.
 
+mod client;
+mod common;
+mod connection;
+mod failure;
+mod humane;
+mod image;
+mod ip_pool;
+mod job;
+mod output;
+mod plan;
+mod pod;
+mod remote;
 mod serve;
+mod server;
+mod server_args;
+mod table;
+mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::http::problem::chain;
 
-/// mPanel's control plane.
-#[derive(Debug, Parser)]
-#[command(name = "mpanel", version, propagate_version = true)]
+/// mPanel: provisions VMs on Proxmox VE hosts. Runs the control plane, and commands it
+#[derive(Parser)]
+#[command(name = "mpanel", version, propagate_version = true, arg_required_else_help = true, after_help = remote::AFTER_HELP)]
 struct Cli {
-    /// The configuration file; by default /etc/mpanel/mpanel.toml, if it exists.
-    #[arg(long, global = true, env = "MPANEL_CONFIG", value_name = "FILE")]
+    /// The configuration of `serve`, `config` and `token` [default: /etc/mpanel/mpanel.toml, if it exists]
+    #[arg(long, global = true, env = "MPANEL_CONFIG", hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    options: remote::Options,
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // There is one of it in a process.
 enum Command {
-    /// Run the control plane.
+    /// Run the control plane
+    #[command(after_help = "Example:\n  mpanel --config /etc/mpanel/mpanel.toml serve")]
     Serve,
-    /// Print the annotated default configuration, or check the present one.
+    /// Print the annotated default configuration, or check the present one
+    #[command(after_help = "Example:\n  mpanel config > mpanel.toml")]
     Config {
         #[command(subcommand)]
         command: Option<ConfigCommand>,
     },
-    /// The platform's token.
-    Token {
-        #[command(subcommand)]
-        command: TokenCommand,
+    /// The platform's token
+    #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(flatten)]
+    Remote(remote::Remote),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  mpanel completions bash > /etc/bash_completion.d/mpanel")]
+    Completions {
+        /// For which shell
+        shell: Shell,
     },
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say what is wrong with the present configuration.
+    /// Say what is wrong with the present configuration
+    #[command(after_help = "Example:\n  mpanel --config mpanel.toml config check")]
     Check,
 }
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Replace the platform's token by a new one and print it. Works on the database itself: the way back in for who has
-    /// lost the token.
+    /// lost the token
+    #[command(after_help = "Example:\n  mpanel token rotate")]
     Rotate,
 }
 
@@ -64,9 +94,17 @@ pub fn main() -> ExitCode {
             say("the configuration is in order");
             ExitCode::SUCCESS
         }),
-        Command::Token { command: TokenCommand::Rotate } => load(cli.config.as_deref()).and_then(serve::token_rotate),
+        Command::Token(TokenCommand::Rotate) => load(cli.config.as_deref()).and_then(serve::token_rotate),
+        Command::Remote(command) => return remote::run(command, cli.options),
+        Command::Completions { shell } => return completions(shell),
     };
     done.unwrap_or_else(|error| fail(&error))
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mpanel", &mut script);
+    output::finish(output::Out::new(false, false), output::raw(&script))
 }
 
 fn load(file: Option<&Path>) -> Result<Config> {
@@ -76,22 +114,41 @@ fn load(file: Option<&Path>) -> Result<Config> {
     Config::load(file, std::env::vars_os().filter_map(text))
 }
 
-/// A line for whoever runs this.
-#[allow(clippy::print_stdout)]
+/// A line for whoever runs this. Where nobody reads it, the control plane runs on all the same.
 fn say(line: &str) {
-    println!("{line}");
+    let _ = output::raw(format!("{line}\n").as_bytes());
 }
 
-#[allow(clippy::print_stderr)]
 fn fail(error: &Error) -> ExitCode {
-    match error {
+    let text = match error {
         Error::Invalid(fields) => {
-            for field in fields {
-                eprintln!("mpanel: {}: {}", field.field, field.message);
-            }
+            let lines: Vec<_> = fields.iter().map(|f| format!("mpanel: {}: {}\n", f.field, f.message)).collect();
+            lines.concat()
         }
-        Error::Internal(cause) => eprintln!("mpanel: {}", chain(cause.as_ref())),
-        other => eprintln!("mpanel: {other}"),
-    }
+        Error::Internal(cause) => format!("mpanel: {}\n", chain(cause.as_ref())),
+        other => format!("mpanel: {other}\n"),
+    };
+    // Where even standard error is closed there is nobody left to tell.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        check_examples(&Cli::command());
+    }
+
+    fn check_examples(command: &clap::Command) {
+        if command.has_subcommands() {
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(check_examples);
+        } else {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example:\n  mpanel "), "{} has no example", command.get_name());
+        }
+    }
 }

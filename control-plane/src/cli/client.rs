@@ -1,0 +1,267 @@
+//! The REST API over HTTP. A request whose answer is lost is sent again with the same idempotency key, so it has one effect.
+
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::connection::{Connection, Resolved};
+use super::failure::{Failure, Problem, Result};
+use super::output::Out;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A little more than the control plane lets a request take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+const TRIES: u32 = 4;
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest that `Retry-After` is followed.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
+/// No answer of the API's is larger; what is, is not from it.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+const PAGE_LIMIT: usize = 200;
+
+/// An answer that is no error.
+pub struct Answer {
+    /// The document; null where there is none.
+    pub body: Value,
+    /// The version of what was read, for a change of it.
+    pub etag: Option<String>,
+}
+
+/// The API.
+pub struct Client {
+    http: reqwest::Client,
+    connection: Resolved,
+    idempotency_key: Option<String>,
+}
+
+struct Request<'a> {
+    method: Method,
+    url: Url,
+    body: Option<&'a Value>,
+    key: Option<String>,
+    if_match: Option<&'a str>,
+}
+
+/// What may be tried again.
+enum Lost {
+    /// With the same request, after so long.
+    Retry(Failure, Option<Duration>),
+    Final(Failure),
+}
+
+impl Client {
+    /// As the flags say; nothing is sent yet.
+    pub fn new(connection: &Connection, idempotency_key: Option<String>, out: Out) -> Result<Self> {
+        let connection = connection.resolve()?;
+        if connection.url.scheme() == "http" && connection.token.is_some() && !is_loopback(&connection.url) {
+            out.note(format!("warning: {} is not encrypted: the token can be read on its way", connection.url));
+        }
+        if idempotency_key.as_ref().is_some_and(|key| header::HeaderValue::from_str(key).is_err()) {
+            return Err(Failure::usage("--idempotency-key: must be plain text on one line"));
+        }
+        let http = build(&connection)?;
+        Ok(Self { http, connection, idempotency_key })
+    }
+
+    /// Reads.
+    pub async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer> {
+        self.send(Request { method: Method::GET, url: self.url(path, query), body: None, key: None, if_match: None })
+            .await
+    }
+
+    /// Makes something or starts something.
+    pub async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Answer> {
+        let key = self.idempotency_key.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+        let url = self.url(path, &[]);
+        self.send(Request { method: Method::POST, url, body, key: Some(key), if_match: None }).await
+    }
+
+    /// Changes the version that was read.
+    pub async fn patch(&self, path: &[&str], body: &Value, etag: Option<&str>) -> Result<Answer> {
+        let url = self.url(path, &[]);
+        self.send(Request { method: Method::PATCH, url, body: Some(body), key: None, if_match: etag }).await
+    }
+
+    /// Removes, or starts to.
+    pub async fn delete(&self, path: &[&str]) -> Result<Answer> {
+        let url = self.url(path, &[]);
+        let key = self.idempotency_key.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+        self.send(Request { method: Method::DELETE, url, body: None, key: Some(key), if_match: None }).await
+    }
+
+    /// Reads a list, page after page, up to `limit` items, in the shape of one page.
+    pub async fn list(&self, path: &[&str], filter: &[(&str, String)], limit: usize) -> Result<Value> {
+        let mut items: Vec<Value> = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let mut query = filter.to_vec();
+            query.push(("limit", (limit - items.len()).min(PAGE_LIMIT).to_string()));
+            query.extend(token.take().map(|token| ("page_token", token)));
+            let mut page = self.get(path, &query).await?.body;
+            let Some(of_page) = page["items"].as_array_mut() else {
+                return Err(self.unreachable("its list has no items".to_owned(), NOT_MPANEL));
+            };
+            items.append(of_page);
+            token = page["next_page_token"].as_str().map(str::to_owned);
+            if token.is_none() || items.len() >= limit {
+                return Ok(json!({ "items": items, "next_page_token": token }));
+            }
+        }
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
+        let mut url = self.connection.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("api").extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    async fn send(&self, request: Request<'_>) -> Result<Answer> {
+        let mut wait = RETRY_FIRST;
+        let mut tries = 1;
+        loop {
+            let (failure, after) = match self.send_once(&request).await {
+                Ok(answer) => return Ok(answer),
+                Err(Lost::Final(failure)) => return Err(failure),
+                Err(Lost::Retry(failure, after)) => (failure, after),
+            };
+            if tries == TRIES {
+                return Err(failure);
+            }
+            tries += 1;
+            tokio::time::sleep(after.unwrap_or(wait).min(RETRY_AFTER_MAX)).await;
+            wait *= 2;
+        }
+    }
+
+    async fn send_once(&self, request: &Request<'_>) -> Result<Answer, Lost> {
+        let mut builder = self.http.request(request.method.clone(), request.url.clone());
+        if let Some(token) = &self.connection.token {
+            builder = builder.bearer_auth(token);
+        }
+        if let Some(key) = &request.key {
+            builder = builder.header("Idempotency-Key", key);
+        }
+        if let Some(etag) = request.if_match {
+            builder = builder.header(header::IF_MATCH, etag);
+        }
+        if let Some(body) = request.body {
+            builder = builder.json(body);
+        }
+        let mut response = builder.send().await.map_err(|error| self.lost(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(&error))? {
+            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Lost::Final(self.unreachable("its answer is far too large".to_owned(), NOT_MPANEL)));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        self.understand(status, &headers, &bytes)
+    }
+
+    fn understand(&self, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Result<Answer, Lost> {
+        let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        if status.is_redirection() {
+            let to = text(header::LOCATION).unwrap_or_else(|| "somewhere else".to_owned());
+            return Err(Lost::Final(self.unreachable(format!("it sends us to {to}"), "use that address as --url")));
+        }
+        let body = if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(bytes).ok() };
+        let is_problem = body.as_ref().is_some_and(|body| body["code"].is_string() && body["detail"].is_string());
+        if status.is_success()
+            && let Some(body) = body
+        {
+            return Ok(Answer { body, etag: text(header::ETAG) });
+        }
+        let failure = match body {
+            Some(body) if is_problem => {
+                let token_source = self.connection.token_source;
+                Failure::Problem(Box::new(Problem { status: status.as_u16(), body, token_source }))
+            }
+            _ => self.unreachable(format!("it answers {status}, and not as mPanel does"), NOT_MPANEL),
+        };
+        let after = text(header::RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        let busy = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+            // Our own first request, whose answer was lost, is still under way.
+            || (status == StatusCode::CONFLICT && after.is_some())
+            // A proxy's.
+            || matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        Err(if busy { Lost::Retry(failure, after) } else { Lost::Final(failure) })
+    }
+
+    fn lost(&self, error: &reqwest::Error) -> Lost {
+        let cause = chain(error);
+        if error.is_connect() {
+            let advice = match (self.connection.url.scheme(), cause.contains("certificate")) {
+                ("https", true) => "give the authority that signed its certificate with --ca FILE",
+                _ => "check that `mpanel serve` runs and that --url (or MPANEL_URL) is where it listens",
+            };
+            return Lost::Final(self.unreachable(cause, advice));
+        }
+        Lost::Retry(self.unreachable(cause, "it was tried several times; see the control plane's log"), None)
+    }
+
+    fn unreachable(&self, cause: String, advice: &str) -> Failure {
+        Failure::Unreachable { url: self.connection.url.to_string(), cause, advice: advice.to_owned() }
+    }
+}
+
+const NOT_MPANEL: &str = "check that --url (or MPANEL_URL) names an mPanel control plane";
+
+fn build(connection: &Resolved) -> Result<reqwest::Client> {
+    // Fails only where one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("mpanel/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        // A token follows nobody elsewhere.
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(pem) = &connection.ca {
+        let wrong = |cause: String| Failure::usage(format!("--ca: {cause}"));
+        let certificates = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|error| wrong(format!("is not PEM: {}", chain(&error))))?;
+        if certificates.is_empty() {
+            return Err(wrong("holds no certificate; it must be a PEM file".to_owned()));
+        }
+        builder = builder.tls_certs_merge(certificates);
+    } else if connection.url.scheme() == "http" {
+        // Where nothing is encrypted, a machine without any authorities is none the worse.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| Failure::Unreachable {
+        url: connection.url.to_string(),
+        cause: chain(&error),
+        advice: "install the system's authorities (the package ca-certificates), or give one with --ca FILE".to_owned(),
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = if text.is_empty() { said } else { format!("{text}: {said}") };
+        }
+        next = cause.source();
+    }
+    if text.is_empty() { error.to_string() } else { text }
+}

@@ -1,0 +1,90 @@
+//! The commands that talk to a control plane over its REST API, and to nothing else.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::client::Client;
+use super::common::Context;
+use super::connection::Connection;
+use super::failure::Result;
+use super::output::{Out, finish};
+use super::{image, ip_pool, job, plan, pod, server};
+
+/// What `--help` says of all of them.
+pub const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  it was done and failed: a job failed or was cancelled, a check failed
+  2  wrong command line
+  3  refused: not valid, not allowed, a conflict, no capacity (4xx and 507)
+  4  no such thing (404)
+  5  the control plane cannot be reached or has a defect (5xx)
+  6  it still runs: the wait was over first, or somebody stopped waiting
+
+Example:
+  export MPANEL_URL=https://mpanel.example.net MPANEL_TOKEN_FILE=~/.mpanel-token
+  mpanel pod create web-1 --plan small --image debian-12 --ssh-key @~/.ssh/id_ed25519.pub --wait";
+
+/// A command to a control plane.
+#[derive(Subcommand)]
+pub enum Remote {
+    /// Registered Proxmox VE hosts
+    #[command(subcommand)]
+    Server(server::Command),
+    /// Customers' VMs
+    #[command(subcommand)]
+    Pod(pod::Command),
+    /// What was asked for, how it goes and why it failed
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Sizes and prices that pods are sold in
+    #[command(subcommand)]
+    Plan(plan::Command),
+    /// What pods are made from
+    #[command(subcommand)]
+    Image(image::Command),
+    /// Addresses that pods get
+    #[command(subcommand)]
+    IpPool(ip_pool::Command),
+}
+
+/// What all of them take.
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    connection: Connection,
+    /// Send this key with what creates or acts: the same command with the same key has one effect [default: a new one]
+    #[arg(long, global = true, value_name = "KEY", help_heading = "Connection")]
+    idempotency_key: Option<String>,
+    /// Print the API's JSON; lists are one document with all their pages up to --limit
+    #[arg(long, global = true, help_heading = "Output")]
+    json: bool,
+    /// Print only what was asked for: names and ids, no notes, no progress
+    #[arg(long, short, global = true, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// Runs one.
+pub fn run(remote: Remote, options: Options) -> ExitCode {
+    let Options { connection, idempotency_key, json, quiet } = options;
+    let out = Out::new(json, quiet);
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(send(remote, &connection, idempotency_key, out)));
+    finish(out, done)
+}
+
+async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<String>, out: Out) -> Result<()> {
+    let context = Context { client: Client::new(connection, idempotency_key, out)?, out };
+    match remote {
+        Remote::Server(command) => command.run(&context).await,
+        Remote::Pod(command) => command.run(&context).await,
+        Remote::Job(command) => command.run(&context).await,
+        Remote::Plan(command) => command.run(&context).await,
+        Remote::Image(command) => command.run(&context).await,
+        Remote::IpPool(command) => command.run(&context).await,
+    }
+}

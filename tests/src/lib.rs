@@ -2,5 +2,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
 
 pub mod database;
+pub mod pve_rig;
 
 pub use database::{TestDatabase, databases, eventually};

@@ -127,20 +127,16 @@ fn network_card(existing: Option<&str>, nic: &Nic) -> String {
         first if first.contains('=') => first.split_once('=').map_or((first, None), |(model, mac)| (model, Some(mac))),
         first => (first, None),
     };
-    let kept: Vec<&str> = parts.filter(|part| !OURS.contains(&part.split('=').next().unwrap_or_default())).collect();
+    let is_ours = |part: &&str| OURS.contains(&part.split('=').next().unwrap_or_default());
+    let mut settings: Vec<String> = parts.filter(|part| !is_ours(part)).map(str::to_owned).collect();
+    settings.push(format!("bridge={}", nic.bridge));
+    settings.extend(nic.rate_mbps.map(|rate| format!("rate={rate}")));
+    settings.extend(nic.vlan.map(|vlan| format!("tag={vlan}")));
+    // In Proxmox's own order, so that what is read back compares equal.
+    settings.sort();
     let mac = nic.mac.as_deref().map(str::to_ascii_uppercase).or_else(|| old_mac.map(str::to_owned));
-    let mut card = mac.map_or_else(|| model.to_owned(), |mac| format!("{model}={mac}"));
-    card = format!("{card},bridge={}", nic.bridge);
-    for part in kept {
-        card = format!("{card},{part}");
-    }
-    if let Some(rate) = nic.rate_mbps {
-        card = format!("{card},rate={rate}");
-    }
-    if let Some(vlan) = nic.vlan {
-        card = format!("{card},tag={vlan}");
-    }
-    card
+    let card = mac.map_or_else(|| model.to_owned(), |mac| format!("{model}={mac}"));
+    format!("{card},{}", settings.join(","))
 }
 
 fn check_nic(nic: &Nic) -> std::result::Result<(), String> {

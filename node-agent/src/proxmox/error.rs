@@ -125,11 +125,10 @@ fn kind_of_status(status: u16, message: &str) -> ErrorKind {
         // A pool that does not exist is answered 403 too.
         401 | 403 if message.contains("does not exist") => ErrorKind::NotFound,
         401 | 403 => ErrorKind::Permission,
-        404 => ErrorKind::NotFound,
         // A path or method this Proxmox does not know, or a body it refuses: repeating it changes nothing.
         501 | 505 | 506 => ErrorKind::TaskFailed,
         500 => kind_of_text(message).unwrap_or(ErrorKind::TaskFailed),
-        // 502 to 504 come from a proxy in between; 595 to 599 from Proxmox's own proxy to another node.
+        // 502 to 504, and 404 too (Proxmox says 501), come from a proxy in between; 595 to 599 from Proxmox's own to another node.
         _ => ErrorKind::Unavailable,
     }
 }
@@ -159,6 +158,7 @@ pub(super) fn kind_of_text(text: &str) -> Option<ErrorKind> {
         ("Connection refused", ErrorKind::Unavailable),
         ("ipcc_send_rec", ErrorKind::Unavailable),
         ("Internal Server Error", ErrorKind::Unavailable),
+        ("SSH public key validation error", ErrorKind::BadParameter),
         ("hostname lookup", ErrorKind::NotFound),
         ("address lookup for", ErrorKind::NotFound),
         ("no such cluster node", ErrorKind::NotFound),
@@ -197,7 +197,7 @@ mod tests {
         check(500, "VM 101 not running", ErrorKind::TaskFailed);
         check(500, "Internal Server Error", ErrorKind::Unavailable);
         check(500, "only root can set 'args' config", ErrorKind::Permission);
-        for status in [502, 503, 504, 595, 596, 599] {
+        for status in [404, 502, 503, 504, 595, 596, 599] {
             check(status, "", ErrorKind::Unavailable);
         }
         check(501, "Method 'GET /bogus' not implemented", ErrorKind::TaskFailed);

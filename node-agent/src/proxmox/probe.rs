@@ -30,6 +30,8 @@ pub const PRIVILEGES: &[(&str, &[&str])] = &[
     ("/storage", &["Datastore.AllocateSpace", "Datastore.Audit"]),
     ("/sdn", &["SDN.Use"]),
     ("/nodes", &["Sys.Audit"]),
+    // For the state of the cluster.
+    ("/", &["Sys.Audit"]),
 ];
 /// Below this a storage is as good as full for a clone.
 const FREE_MIB_MIN: u64 = 1024;

@@ -1,0 +1,308 @@
+//! A Proxmox VE to test against: simulated, or a real one named by the environment; and what is made there is removed again.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `MPANEL_CONFORMANCE_URL` | `https://host:8006`; unset: a simulated server in this process |
+//! | `MPANEL_CONFORMANCE_TOKEN` | `user@realm!id=secret` |
+//! | `MPANEL_CONFORMANCE_NODE` | the node's name |
+//! | `MPANEL_CONFORMANCE_FINGERPRINT`, `_CA` | SHA-256 of its certificate, or a PEM file; without either, whatever is shown is pinned |
+//! | `MPANEL_CONFORMANCE_STORAGE`, `_BRIDGE`, `_TEMPLATE` | `local`, `vmbr0`, `9000` |
+//! | `MPANEL_CONFORMANCE_VMID_MIN`, `_VMID_MAX` | `899000`, `899999`: the numbers it may use |
+
+use std::env;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use node_agent::proxmox::{
+    Begun, CloneSpec, ErrorKind, Hypervisor, Operation, Presence, Progress, Pve, PveConfig, PveError, Request, Target,
+    TaskEnd, Trust, Upid, VmState, Watch, fetch_fingerprint,
+};
+use pve_sim::{Sim, SimConfig, Timings};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+
+/// How many VMIDs one case may use.
+const CASE_VMIDS: u32 = 8;
+/// The longest that one operation may take: a real server without KVM is slow.
+const OPERATION_MAX: Duration = Duration::from_secs(180);
+
+/// One case's Proxmox VE.
+pub struct Rig {
+    /// The hypervisor under test.
+    pub pve: Arc<Pve>,
+    /// How it is reached.
+    pub config: PveConfig,
+    /// The simulated server; `None` on a real one.
+    pub sim: Option<Sim>,
+    /// A template VM.
+    pub template: u32,
+    /// A storage that holds VM disks.
+    pub storage: String,
+    /// A bridge.
+    pub bridge: String,
+    first: u32,
+    used: AtomicU32,
+    made: Mutex<Vec<Target>>,
+}
+
+/// What became of an operation.
+#[derive(Debug)]
+pub struct Done {
+    /// The VM after it.
+    pub state: VmState,
+    /// The tasks that were followed; empty: there was nothing to do.
+    pub tasks: Vec<Upid>,
+    /// What they told on their way.
+    pub progress: Vec<Progress>,
+    /// How the last one ended.
+    pub end: TaskEnd,
+}
+
+fn setting(name: &str) -> Option<String> {
+    env::var(format!("MPANEL_CONFORMANCE_{name}")).ok().filter(|value| !value.trim().is_empty())
+}
+
+fn number(name: &str, otherwise: u32) -> u32 {
+    setting(name)
+        .map_or(otherwise, |text| text.parse().unwrap_or_else(|e| panic!("MPANEL_CONFORMANCE_{name}={text}: {e}")))
+}
+
+/// Whether the cases run against a real server.
+pub fn is_real() -> bool {
+    setting("URL").is_some()
+}
+
+/// The simulated server's configuration, for suites that change it: template 9000, storage `local`, bridge `vmbr0`.
+pub fn sim_config() -> SimConfig {
+    SimConfig { timings: Timings::fast(), ..SimConfig::default() }
+}
+
+/// Runs one case: sets up its server, and removes what it made, also when it fails.
+pub async fn run<F: Future<Output = ()>>(index: u32, case: impl FnOnce(Arc<Rig>) -> F) {
+    let rig = Arc::new(if is_real() { Rig::real(index).await } else { Rig::simulated(sim_config(), index).await });
+    conclude(rig, case).await;
+}
+
+/// The same, always against a simulated server, set up as told.
+pub async fn run_simulated<F: Future<Output = ()>>(sim: SimConfig, case: impl FnOnce(Arc<Rig>) -> F) {
+    conclude(Arc::new(Rig::simulated(sim, 0).await), case).await;
+}
+
+async fn conclude<F: Future<Output = ()>>(rig: Arc<Rig>, case: impl FnOnce(Arc<Rig>) -> F) {
+    let outcome = AssertUnwindSafe(case(rig.clone())).catch_unwind().await;
+    let cleaned = AssertUnwindSafe(rig.clean()).catch_unwind().await;
+    if let Some(sim) = Arc::into_inner(rig).and_then(|rig| rig.sim) {
+        sim.stop().await;
+    }
+    for outcome in [outcome, cleaned] {
+        outcome.unwrap_or_else(|panic| resume_unwind(panic));
+    }
+}
+
+impl Rig {
+    async fn simulated(sim: SimConfig, index: u32) -> Self {
+        let sim = Sim::start(sim).await.expect("the simulated server starts");
+        let url = Url::parse(&sim.url()).expect("the simulated server's URL");
+        let fingerprint = sim.fingerprint().parse().expect("the simulated server's fingerprint");
+        let mut config = PveConfig::new(url, sim.token().parse().expect("a token"), Trust::Fingerprint(fingerprint));
+        config.node = Some(sim.node().to_owned());
+        Self::new(config, Some(sim), index)
+    }
+
+    async fn real(index: u32) -> Self {
+        let url = setting("URL").expect("MPANEL_CONFORMANCE_URL is set");
+        let url = Url::parse(&url).unwrap_or_else(|e| panic!("MPANEL_CONFORMANCE_URL={url}: {e}"));
+        let token = setting("TOKEN").expect("MPANEL_CONFORMANCE_TOKEN is missing: user@realm!id=secret");
+        let trust = match (setting("FINGERPRINT"), setting("CA")) {
+            (Some(fingerprint), _) => Trust::Fingerprint(fingerprint.parse().expect("MPANEL_CONFORMANCE_FINGERPRINT")),
+            (None, Some(ca)) => Trust::CaFile(ca.into()),
+            (None, None) => {
+                let found =
+                    fetch_fingerprint(&url, Duration::from_secs(10)).await.expect("a certificate of the server");
+                eprintln!(
+                    "warning: trusting the certificate {found} of {url} unseen; set MPANEL_CONFORMANCE_FINGERPRINT to pin it"
+                );
+                Trust::Fingerprint(found)
+            }
+        };
+        let mut config = PveConfig::new(url, token.parse().expect("MPANEL_CONFORMANCE_TOKEN"), trust);
+        config.node = setting("NODE");
+        let rig = Self::new(config, None, index);
+        for target in (0..CASE_VMIDS).map(|offset| Self::target_at(rig.first + offset)) {
+            // What an earlier run that was killed left behind: known by its pod id, which is made of the VMID.
+            let left = rig.pve.inspect(target.vmid).await.expect("a look at a VMID of the suite's range");
+            if left.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id) {
+                rig.drive(target, Operation::Destroy).await.expect("the removal of what an earlier run left");
+            }
+        }
+        rig
+    }
+
+    fn new(config: PveConfig, sim: Option<Sim>, index: u32) -> Self {
+        let (min, max) = (number("VMID_MIN", 899_000), number("VMID_MAX", 899_999));
+        let first = min + index * CASE_VMIDS;
+        assert!(
+            first + CASE_VMIDS - 1 <= max,
+            "the range of VMIDs {min}-{max} is too small: {} are needed",
+            first + CASE_VMIDS - min
+        );
+        Self {
+            pve: Arc::new(Pve::new(&config).expect("a usable configuration")),
+            config,
+            sim,
+            template: number("TEMPLATE", 9000),
+            storage: setting("STORAGE").unwrap_or_else(|| "local".to_owned()),
+            bridge: setting("BRIDGE").unwrap_or_else(|| "vmbr0".to_owned()),
+            first,
+            used: AtomicU32::new(0),
+            made: Mutex::default(),
+        }
+    }
+
+    /// The simulated server.
+    pub fn sim(&self) -> &Sim {
+        self.sim.as_ref().expect("a simulated server")
+    }
+
+    /// Another hypervisor of the same server, with something about it changed.
+    pub fn other(&self, change: impl FnOnce(&mut PveConfig)) -> Pve {
+        let mut config = self.config.clone();
+        change(&mut config);
+        Pve::new(&config).expect("a usable configuration")
+    }
+
+    fn target_at(vmid: u32) -> Target {
+        Target { vmid, pod_id: Uuid::from_u128(0x6d70_616e_656c_4c0f_9f00_0000_0000_0000 | u128::from(vmid)) }
+    }
+
+    /// A VMID of this case that is used by nothing, with a pod of its own. Whatever bears that pod's stamp there is removed in the end.
+    pub async fn target(&self) -> Target {
+        loop {
+            let offset = self.used.fetch_add(1, Ordering::Relaxed);
+            assert!(offset < CASE_VMIDS, "no VMID from {} to {} is free", self.first, self.first + CASE_VMIDS - 1);
+            let target = Self::target_at(self.first + offset);
+            if self.pve.inspect(target.vmid).await.expect("a look at a VMID").presence == Presence::Absent {
+                self.made.lock().unwrap_or_else(PoisonError::into_inner).push(target);
+                return target;
+            }
+        }
+    }
+
+    /// Leaves this one alone at the end: it cannot be removed by a token.
+    pub fn forget(&self, target: Target) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| *made != target);
+    }
+
+    /// The same VMID as another pod would claim it.
+    pub fn rival(&self, target: Target) -> Target {
+        let rival = Target { vmid: target.vmid, pod_id: Uuid::from_u128(target.pod_id.as_u128() ^ (1 << 40)) };
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(rival);
+        rival
+    }
+
+    /// A clone of the template.
+    pub fn clone_of_template(&self, target: Target, full: bool) -> Operation {
+        Operation::Clone(CloneSpec {
+            template_vmid: self.template,
+            name: format!("mpanel-test-{}", target.vmid),
+            full,
+            storage: full.then(|| self.storage.clone()),
+            pool: None,
+        })
+    }
+
+    /// A VM of this case, a linked clone of the template.
+    pub async fn vm(&self) -> Target {
+        let target = self.target().await;
+        self.drive(target, self.clone_of_template(target, false)).await.expect("a clone of the template");
+        target
+    }
+
+    /// A request of this pod.
+    pub fn request(target: Target, operation: Operation) -> Request {
+        Request { target, command_id: Uuid::now_v7(), operation }
+    }
+
+    /// Does an operation from begin to end as the agent does, trying again while the VM is locked.
+    pub async fn drive(&self, target: Target, operation: Operation) -> Result<Done, PveError> {
+        drive(&*self.pve, target, operation).await
+    }
+
+    async fn clean(&self) {
+        if let Some(sim) = &self.sim {
+            sim.faults().clear();
+        }
+        let made: Vec<Target> = self.made.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        for target in made {
+            let mine = match self.pve.inspect(target.vmid).await {
+                Ok(state) => state.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id),
+                Err(error) => panic!("VM {} could not be looked at for removal: {error}", target.vmid),
+            };
+            if mine {
+                let removed = self.drive(target, Operation::Destroy).await;
+                let removed =
+                    removed.unwrap_or_else(|error| panic!("VM {} could not be removed: {error}", target.vmid));
+                assert_eq!(removed.state.presence, Presence::Absent, "VM {} was left behind", target.vmid);
+            }
+        }
+    }
+}
+
+/// Waits this long, or until this token is cancelled.
+pub fn watch<'a>(
+    limit: Duration,
+    cancel: &CancellationToken,
+    progress: &'a (dyn Fn(Progress) + Send + Sync),
+) -> Watch<'a> {
+    Watch { deadline: Instant::now() + limit, cancel: cancel.clone(), progress }
+}
+
+/// Does an operation from begin to end as the agent does, trying again while the VM is locked.
+pub async fn drive(pve: &dyn Hypervisor, target: Target, operation: Operation) -> Result<Done, PveError> {
+    let request = Rig::request(target, operation);
+    let give_up = Instant::now() + OPERATION_MAX;
+    let told = Mutex::new(Vec::new());
+    let note = |progress| told.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
+    let (mut tasks, mut end) = (Vec::new(), TaskEnd::default());
+    loop {
+        match drive_once(pve, &request, &mut tasks, &note).await {
+            Ok(last) => {
+                end = last.unwrap_or(end);
+                break;
+            }
+            Err(error) if error.kind == ErrorKind::Locked && Instant::now() < give_up => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let state = pve.inspect(target.vmid).await?;
+    let progress = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Done { state, tasks, progress, end })
+}
+
+async fn drive_once(
+    pve: &dyn Hypervisor,
+    request: &Request,
+    tasks: &mut Vec<Upid>,
+    note: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Option<TaskEnd>, PveError> {
+    let mut end = None;
+    loop {
+        let (upid, is_last) = match pve.begin(request).await? {
+            Begun::Done => return Ok(end),
+            Begun::Task(upid) => (upid, true),
+            Begun::Step(upid) => (upid, false),
+        };
+        tasks.push(upid.clone());
+        end = Some(pve.follow(request, &upid, watch(OPERATION_MAX, &CancellationToken::new(), note)).await?);
+        if is_last {
+            return Ok(end);
+        }
+    }
+}

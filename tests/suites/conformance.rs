@@ -1,0 +1,53 @@
+//! What the agent expects of Proxmox VE, proven on a server: a simulated one, or a real one that `MPANEL_CONFORMANCE_*` names
+//! (see `pve_rig`). The cases are the same; they remove what they made and touch nothing else.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
+
+#[path = "conformance/lifecycle.rs"]
+mod lifecycle;
+#[path = "conformance/making.rs"]
+mod making;
+#[path = "conformance/node.rs"]
+mod node;
+#[path = "conformance/tasks.rs"]
+mod tasks;
+
+/// One test a case. The number is the case's own block of VMIDs, so that cases may run beside each other on one real server.
+macro_rules! cases {
+    ($($index:literal $module:ident :: $case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                mpanel_tests::pve_rig::run($index, $module::$case).await;
+            }
+        )*
+    };
+}
+
+cases! {
+    0 node::the_node_tells_its_figures
+    1 node::a_probe_finds_what_is_there_and_what_is_not
+    2 node::a_wrong_secret_is_a_permission_error_with_proxmoxs_reason
+    3 node::a_wrong_node_name_is_an_error_and_never_absent
+    4 node::another_certificate_is_refused
+    5 node::an_unused_vmid_is_absent
+    6 making::a_linked_clone_is_made_once
+    7 making::a_full_clone_tells_its_progress
+    8 making::a_taken_vmid_is_told
+    9 making::a_missing_template_or_storage_is_not_found
+    10 making::a_bad_name_is_a_bad_parameter
+    11 making::parallel_clones_for_one_pod_make_one_vm
+    12 making::of_two_pods_at_one_vmid_one_wins
+    13 making::the_inventory_shows_stamps
+    14 lifecycle::a_configuration_reads_back_and_repeats
+    15 lifecycle::a_disk_grows_and_never_shrinks
+    16 lifecycle::start_and_stop_may_be_repeated
+    17 lifecycle::a_forced_shutdown_ends_in_stopped
+    18 lifecycle::a_reboot_leaves_the_vm_running
+    19 lifecycle::destroy_may_be_repeated_and_stops_first
+    20 lifecycle::another_pods_vm_is_left_alone
+    21 lifecycle::what_is_missing_is_told_as_absent
+    22 tasks::a_stopped_clone_leaves_nothing_half_done
+    23 tasks::a_cancelled_follow_stops_its_task
+    24 tasks::a_task_is_found_again_after_its_upid_was_lost
+    25 tasks::waiting_for_power_ends_at_its_deadline
+}

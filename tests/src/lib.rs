@@ -1,6 +1,7 @@
 //! What the suites share.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
 
+pub mod channel;
 pub mod database;
 pub mod pve_rig;
 

@@ -28,8 +28,10 @@ use crate::http::{self, Attempts};
 use crate::ids::InstanceId;
 use crate::lifecycle::Running;
 use crate::loops::dispatcher::Dispatcher;
+use crate::loops::health::Health;
 use crate::loops::leases::Leases;
 use crate::loops::renewals::Renewals;
+use crate::loops::retention::Retention;
 use crate::loops::{self, Loop};
 use crate::telemetry;
 
@@ -234,7 +236,7 @@ impl App {
         Ok(address)
     }
 
-    fn loops(&self, serving: Arc<ServingCertificate>) -> Vec<Arc<dyn Loop>> {
+    fn loops(self: &Arc<Self>, serving: Arc<ServingCertificate>) -> Vec<Arc<dyn Loop>> {
         let engine = || self.engine.clone();
         vec![
             Arc::new(Dispatcher { engine: engine() }),
@@ -245,6 +247,8 @@ impl App {
                 hub: self.hub.clone(),
                 clock: self.clock.clone(),
             }),
+            Arc::new(Health { servers: self.servers.clone(), interval: self.config.agents.heartbeat_interval / 2 }),
+            Arc::new(Retention { app: self.clone() }),
         ]
     }
 }

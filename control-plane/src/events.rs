@@ -64,3 +64,9 @@ pub async fn event_append(tx: &mut Tx, at: Ms, event: Event<'_>, data: &impl Ser
     tx.wake(Topic::Events);
     Ok(())
 }
+
+/// Deletes up to `limit` of the oldest events that happened before `before`; how many.
+pub async fn events_prune(tx: &mut Tx, before: Ms, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM events WHERE created_at < $1 AND id IN (SELECT id FROM events ORDER BY id LIMIT $2)";
+    Ok(execute!(tx.conn(), SQL, before, i64::from(limit))?)
+}

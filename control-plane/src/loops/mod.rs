@@ -3,8 +3,10 @@
 //! interval and nothing else. All of them run on every control plane at once.
 
 pub mod dispatcher;
+pub mod health;
 pub mod leases;
 pub mod renewals;
+pub mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 mod store;
 
+pub(super) use store::certificate_not_after;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -152,6 +154,14 @@ impl Service {
         // Wherever the session is held, it is of an older epoch from now on.
         store::session_fence(tx, server, now).await?;
         self.note(tx, actor, "server.revoked", server, &serde_json::json!({ "certificates": certificates })).await
+    }
+
+    /// Forgets join tokens and certificates that ended before `before`; how many.
+    pub async fn identities_prune(&self, before: Ms) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let gone = store::identities_prune(&mut tx, before).await?;
+        tx.commit().await?;
+        Ok(gone)
     }
 
     /// An audit record and an event of the same name about a server.

@@ -97,3 +97,9 @@ pub(in crate::domain::servers) async fn certificate_not_after(conn: Conn<'_>, se
                        ORDER BY issued_at DESC LIMIT 1";
     Ok(fetch_optional!(conn, NotAfter, SQL, server)?.map(|NotAfter { not_after }| not_after))
 }
+
+pub(super) async fn identities_prune(tx: &mut Tx, before: Ms) -> Result<u64> {
+    const TOKENS: &str = "DELETE FROM enrolment_tokens WHERE expires_at < $1";
+    const CERTIFICATES: &str = "DELETE FROM agent_certificates WHERE not_after < $1";
+    Ok(execute!(tx.conn(), TOKENS, before)? + execute!(tx.conn(), CERTIFICATES, before)?)
+}

@@ -1,0 +1,46 @@
+//! Deletes what nobody needs any more, in bounded batches, so that no table grows for ever: health samples, answers under
+//! idempotency keys, events that everybody has had time to read, join tokens and certificates that ended long ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Loop, Report};
+use crate::app::App;
+use crate::error::Result;
+use crate::events::events_prune;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Rows that one statement deletes.
+const BATCH: u32 = 1000;
+
+/// See the module.
+pub struct Retention {
+    /// The services.
+    pub app: Arc<App>,
+}
+
+#[async_trait]
+impl Loop for Retention {
+    fn name(&self) -> &'static str {
+        "retention"
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn run_once(&self) -> Result<Report> {
+        let now = self.app.clock.now();
+        let keys = self.app.idempotency.keys_prune().await?;
+        let samples = self.app.servers.health_prune(now.minus(DAY * 30), BATCH).await?;
+        let identities = self.app.servers.identities_prune(now.minus(DAY * 90)).await?;
+        let mut tx = self.app.db.begin().await?;
+        let events = events_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
+        tx.commit().await?;
+        // A full batch says that there may be more; the next run begins at once.
+        let more = [samples, events].contains(&u64::from(BATCH));
+        Ok(Report { done: keys + samples + identities + events, more })
+    }
+}

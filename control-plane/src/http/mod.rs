@@ -9,6 +9,7 @@ mod observe;
 mod openapi;
 mod operations;
 pub mod page;
+pub mod patch;
 pub mod path;
 pub mod problem;
 pub mod query;
@@ -30,12 +31,19 @@ use utoipa_axum::router::OpenApiRouter;
 pub use attempts::Attempts;
 
 use crate::app::App;
-use crate::domain::jobs;
+use crate::domain::{images, ipam, jobs, plans, servers, tenants};
 use problem::Problem;
 
 /// The routes of every slice, with their description.
 fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(operations::router()).merge(jobs::routes::router())
+    OpenApiRouter::new()
+        .merge(operations::router())
+        .merge(servers::routes::router())
+        .merge(plans::routes::router())
+        .merge(images::routes::router())
+        .merge(ipam::routes::router())
+        .merge(tenants::routes::router())
+        .merge(jobs::routes::router())
 }
 
 /// The API's description, as `/api/openapi.json` gives it.

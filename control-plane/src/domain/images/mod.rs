@@ -1,5 +1,6 @@
 //! Images: VM templates under a customer-facing name. Where the template is may differ from server to server.
 
+pub mod routes;
 pub mod service;
 mod store;
 

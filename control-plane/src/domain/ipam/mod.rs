@@ -4,6 +4,7 @@
 
 mod check;
 pub mod range;
+pub mod routes;
 pub mod service;
 mod store;
 

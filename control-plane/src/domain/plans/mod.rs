@@ -1,5 +1,6 @@
 //! Plans: sizes and prices that pods are sold in. A pod keeps its size when its plan changes later.
 
+pub mod routes;
 pub mod service;
 mod store;
 

@@ -12,9 +12,11 @@ pub mod capacity;
 mod check;
 pub mod facts;
 pub mod identity;
-
+pub mod probe;
+pub mod routes;
 pub mod service;
 mod store;
+mod view;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ pub use facts::{
     StorageSeen,
 };
 pub use identity::{EnrolmentCommand, Redemption};
+pub use probe::TestReport;
 pub use watch::HealthSample;
 
 /// A registered host.

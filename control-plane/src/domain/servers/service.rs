@@ -12,7 +12,7 @@ use super::identity::EnrolmentCommand;
 use super::watch::Heard;
 use super::{ConnectionState, SchedulingState, Server, ServerCreate, ServerPatch, StatusChange, store};
 use crate::clock::Clock;
-use crate::db::{Conn, Db};
+use crate::db::{Conn, Db, Window};
 use crate::domain::audit::Actor;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
@@ -99,16 +99,15 @@ impl Service {
         self.server_find(read.conn(), id_or_name).await
     }
 
-    /// A page of servers, after the one whose name and id are given.
+    /// A page of servers; its key is a server's name and id, whatever the order.
     pub async fn server_list(
         &self,
         filter: &ServerFilter,
         sort: ServerSort,
-        after: Option<&(String, ServerId)>,
-        limit: u32,
+        window: Window<(String, ServerId)>,
     ) -> Result<Vec<Server>> {
         let mut read = self.db.read().await?;
-        store::server_list(read.conn(), filter, sort, after, limit).await
+        store::server_list(read.conn(), filter, sort, window).await
     }
 
     /// Registers a server, and makes the join token that its agent enrols with.

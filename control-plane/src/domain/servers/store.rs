@@ -9,7 +9,7 @@ use super::check::{Settings, StatusChange, StorageOffer};
 use super::service::{ServerFilter, ServerSort};
 use super::{Connection, ConnectionState, Limits, Reserved, Scheduling, SchedulingState, Seen, Server, ServerStorage};
 use crate::clock::Ms;
-use crate::db::{Conn, Tx};
+use crate::db::{Conn, Tx, Window};
 use crate::domain::check::{loaded, loaded_option, stored};
 use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::{CloudPodId, ServerId};
@@ -294,8 +294,7 @@ pub(super) async fn server_list(
     mut conn: Conn<'_>,
     filter: &ServerFilter,
     sort: ServerSort,
-    after: Option<&(String, ServerId)>,
-    limit: u32,
+    window: Window<(String, ServerId)>,
 ) -> Result<Vec<Server>> {
     const BY_NAME: &str = list!("AND ($6 IS NULL OR name > $6) ORDER BY name LIMIT $7");
     const BY_NAME_DOWN: &str = list!("AND ($6 IS NULL OR name < $6) ORDER BY name DESC LIMIT $7");
@@ -306,8 +305,9 @@ pub(super) async fn server_list(
     let (connection, scheduling) = (connection.map(ConnectionState::as_str), scheduling.map(SchedulingState::as_str));
     let (key, value) = label.as_ref().map(|(k, v)| (k.as_str(), v.as_str())).unzip();
     let region = region.as_deref();
-    let (name, id) = (after.map(|(name, _)| name.as_str()), after.map(|(_, id)| *id));
-    let limit = i64::from(limit);
+    let Window { limit, after } = window;
+    let (name, id) = after.unzip();
+    let name = name.as_deref();
     let rows = match sort {
         ServerSort::Name => {
             fetch_all!(conn.again(), ServerRow, BY_NAME, connection, scheduling, region, key, value, name, limit)

@@ -1,5 +1,6 @@
 //! Tenants: hosting companies' customer accounts, the boundary of all customer data.
 
+pub mod routes;
 pub mod service;
 mod store;
 

@@ -1,0 +1,459 @@
+//! Servers over REST, for platform staff. A path takes a server's id or its name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::service::{ServerFilter, ServerSort};
+use super::view::ServerView;
+use super::{
+    Check, CheckState, ConnectionState, EnrolmentCommand, HealthSample, SchedulingState, Server, ServerCreate,
+    ServerPatch, StatusChange, StorageOffer, TestReport,
+};
+use crate::app::App;
+use crate::clock::Ms;
+use crate::error::{Error, Result};
+use crate::http::auth::Auth;
+use crate::http::etag::{IfMatch, Tagged};
+use crate::http::json::Body;
+use crate::http::page::{Listing, Page, PageQuery};
+use crate::http::patch::clearable;
+use crate::http::path::Path;
+use crate::http::query::Params;
+
+const PATH: &str = "/api/platform/servers";
+/// Samples that one answer holds when the caller does not say, and at most.
+const SAMPLES: u32 = 500;
+const SAMPLES_MAX: u32 = 3000;
+
+/// A server to be registered.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ServerCreate)]
+struct CreateBody {
+    /// Unique; 1 to 63 letters, digits, `.`, `_` or `-`.
+    #[schema(example = "pve-1")]
+    name: String,
+    /// Where it stands; `default` when left out.
+    region: Option<String>,
+    /// At most 32.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    /// The bridge that pods are attached to; `vmbr0` when left out.
+    bridge: Option<String>,
+    /// The lowest VMID for pods; 10000 when left out.
+    vmid_min: Option<u32>,
+    /// The highest; 999999 when left out.
+    vmid_max: Option<u32>,
+    /// Threads to count with; as the agent reports when left out.
+    cpu_threads: Option<u32>,
+    /// Virtual CPUs per thread; 1 when left out.
+    cpu_overcommit: Option<f64>,
+    /// Memory for pods; as the agent reports when left out.
+    memory_mib: Option<u64>,
+    /// The most pods; no limit when left out.
+    pod_limit: Option<u32>,
+    /// The storages that pods may be placed on.
+    #[serde(default)]
+    storages: Vec<StorageBody>,
+}
+
+/// A storage that pods may be placed on.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StorageOffer)]
+struct StorageBody {
+    /// Proxmox's id of it.
+    #[schema(example = "local-lvm")]
+    name: String,
+    /// What may be reserved of it; as the agent reports when left out.
+    disk_gib: Option<u64>,
+}
+
+/// A change of a server; what is left out stays, `null` takes a limit away.
+#[expect(clippy::option_option, reason = "a field left out and a field that is null mean different things")]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ServerPatch)]
+struct PatchBody {
+    name: Option<String>,
+    region: Option<String>,
+    /// All labels anew.
+    labels: Option<BTreeMap<String, String>>,
+    bridge: Option<String>,
+    vmid_min: Option<u32>,
+    vmid_max: Option<u32>,
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<u32>)]
+    cpu_threads: Option<Option<u32>>,
+    cpu_overcommit: Option<f64>,
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<u64>)]
+    memory_mib: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<u32>)]
+    pod_limit: Option<Option<u32>>,
+    /// All offered storages anew. What is left out is offered no more; what is on it stays.
+    storages: Option<Vec<StorageBody>>,
+}
+
+/// What is wanted of a server from now on.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ServerStatusChange)]
+struct StatusBody {
+    status: SchedulingState,
+    /// Why; shown with the state.
+    #[serde(default)]
+    reason: String,
+    /// When a drain is to be over.
+    deadline: Option<Ms>,
+}
+
+/// A registered server, and what to paste on its host.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ServerCreated)]
+struct CreatedView {
+    server: ServerView,
+    enrolment: EnrolmentCommand,
+}
+
+/// What a change of status came to.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ServerStatus)]
+struct StatusView {
+    server: ServerView,
+    /// What happens now, and what does not.
+    detail: String,
+}
+
+/// What a connection test found.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ConnectionTest)]
+struct TestView {
+    /// The worst of all checks.
+    state: CheckState,
+    /// Milliseconds that the whole test took.
+    took_ms: u64,
+    checks: Vec<Check>,
+}
+
+/// Samples of a server's health, oldest first.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ServerHealth)]
+struct HealthView {
+    items: Vec<HealthSample>,
+    /// There are older ones in the time that was asked for: ask again with `until` set to the first one's `at`.
+    truncated: bool,
+}
+
+/// Which servers to list.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListFilter {
+    connection: Option<ConnectionState>,
+    scheduling: Option<SchedulingState>,
+    region: Option<String>,
+    /// One label, as `key=value`.
+    label: Option<String>,
+    sort: Option<Sort>,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+enum Sort {
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "-name")]
+    NameDescending,
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+}
+
+/// Which samples.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct HealthQuery {
+    /// From this time on; a day before `until` when left out.
+    since: Option<Ms>,
+    /// Before this time; now when left out.
+    until: Option<Ms>,
+    /// At most so many, the newest.
+    #[param(minimum = 1, maximum = 3000, default = 500)]
+    limit: Option<u32>,
+}
+
+/// The routes of this slice.
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    let servers = OpenApiRouter::new()
+        .routes(routes!(server_list, server_create))
+        .routes(routes!(server_get, server_update, server_delete))
+        .routes(routes!(server_status_set))
+        .routes(routes!(server_test_connection))
+        .routes(routes!(server_health))
+        .routes(routes!(enrolment_token_create))
+        .routes(routes!(certificates_revoke));
+    OpenApiRouter::new().nest(PATH, servers)
+}
+
+fn view(app: &App, server: Server) -> ServerView {
+    let newest = app.servers.heartbeat_newest(server.id);
+    ServerView::new(server, newest)
+}
+
+fn tagged(app: &App, server: Server) -> Tagged<ServerView> {
+    Tagged { version: server.version, body: view(app, server) }
+}
+
+fn offers(storages: Vec<StorageBody>) -> Vec<StorageOffer> {
+    storages.into_iter().map(|StorageBody { name, disk_gib }| StorageOffer { name, disk_gib }).collect()
+}
+
+/// Servers, page by page.
+#[utoipa::path(get, path = "", tag = "Servers", params(PageQuery, ListFilter),
+    responses((status = 200, body = Page<ServerView>)), extensions(("x-permission" = json!("servers:read"))))]
+async fn server_list(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    list: Listing<ListFilter>,
+) -> Result<Json<Page<ServerView>>> {
+    auth.require("servers:read")?;
+    let ListFilter { connection, scheduling, region, label, sort } = list.filter;
+    let label = match label.as_deref().map(|text| text.split_once('=')) {
+        None => None,
+        Some(Some((key, value))) => Some((key.to_owned(), value.to_owned())),
+        Some(None) => return Err(Error::invalid("label", "must be key=value, such as disk=ssd")),
+    };
+    let sort = match sort {
+        None | Some(Sort::CreatedAt) => ServerSort::CreatedAt,
+        Some(Sort::CreatedAtDescending) => ServerSort::CreatedAtDescending,
+        Some(Sort::Name) => ServerSort::Name,
+        Some(Sort::NameDescending) => ServerSort::NameDescending,
+    };
+    let filter = ServerFilter { connection, scheduling, region, label };
+    let servers = app.servers.server_list(&filter, sort, list.page.window()?).await?;
+    let page = list.page.page(servers, |server| (server.name.clone(), server.id))?;
+    Ok(Json(page.map(|server| view(&app, server))))
+}
+
+/// Registers a server. The answer holds the command to paste on the host; it is shown this once.
+#[utoipa::path(post, path = "", tag = "Servers", request_body = CreateBody,
+    responses((status = 201, body = CreatedView)), extensions(("x-permission" = json!("servers:write"))))]
+async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<CreateBody>) -> Result<Response> {
+    auth.require("servers:write")?;
+    let CreateBody {
+        name,
+        region,
+        labels,
+        bridge,
+        vmid_min,
+        vmid_max,
+        cpu_threads,
+        cpu_overcommit,
+        memory_mib,
+        pod_limit,
+        storages,
+    } = body;
+    let input = ServerCreate {
+        name,
+        region,
+        labels,
+        bridge,
+        vmid_min,
+        vmid_max,
+        cpu_threads,
+        cpu_overcommit,
+        memory_mib,
+        pod_limit,
+        storages: offers(storages),
+    };
+    let (server, enrolment) = app.servers.server_create(&auth.actor, input).await?;
+    let location = format!("{PATH}/{}", server.id);
+    Ok(crate::http::created(&location, CreatedView { server: view(&app, server), enrolment }))
+}
+
+/// One server.
+#[utoipa::path(get, path = "/{id}", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
+    responses((status = 200, body = ServerView)), extensions(("x-permission" = json!("servers:read"))))]
+async fn server_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ServerView>> {
+    auth.require("servers:read")?;
+    let server = app.servers.server_show(&id).await?;
+    Ok(tagged(&app, server))
+}
+
+/// Changes a server. With `If-Match`, only if it is still as it was read.
+#[utoipa::path(patch, path = "/{id}", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
+    request_body = PatchBody, responses((status = 200, body = ServerView)),
+    extensions(("x-permission" = json!("servers:write"))))]
+async fn server_update(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+    Body(body): Body<PatchBody>,
+) -> Result<Tagged<ServerView>> {
+    auth.require("servers:write")?;
+    let PatchBody {
+        name,
+        region,
+        labels,
+        bridge,
+        vmid_min,
+        vmid_max,
+        cpu_threads,
+        cpu_overcommit,
+        memory_mib,
+        pod_limit,
+        storages,
+    } = body;
+    let patch = ServerPatch {
+        name,
+        region,
+        labels,
+        bridge,
+        vmid_min,
+        vmid_max,
+        cpu_threads,
+        cpu_overcommit,
+        memory_mib,
+        pod_limit,
+        storages: storages.map(offers),
+    };
+    let id = app.servers.server_show(&id).await?.id;
+    let server = app.servers.server_update(&auth.actor, id, if_match.version(), patch).await?;
+    Ok(tagged(&app, server))
+}
+
+/// Deletes a server on which no pod holds anything. Its agent's certificates are void from then on.
+#[utoipa::path(delete, path = "/{id}", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
+    responses((status = 204, description = "It is gone")), extensions(("x-permission" = json!("servers:write"))))]
+async fn server_delete(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+) -> Result<StatusCode> {
+    auth.require("servers:write")?;
+    let id = app.servers.server_show(&id).await?.id;
+    app.servers.server_delete(&auth.actor, id, if_match.version()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Opens, locks or drains a server. `locked` and `draining` keep everything new away at once; what runs stays, for this
+/// version cannot move pods yet.
+#[utoipa::path(post, path = "/{id}/status", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
+    request_body = StatusBody,
+    responses((status = 200, body = StatusView), (status = 202, body = StatusView, description = "Draining")),
+    extensions(("x-permission" = json!("servers:write"))))]
+async fn server_status_set(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+    Body(StatusBody { status, reason, deadline }): Body<StatusBody>,
+) -> Result<Response> {
+    auth.require("servers:write")?;
+    let id = app.servers.server_show(&id).await?.id;
+    let change = StatusChange { status, reason, deadline };
+    let server = app.servers.server_status_set(&auth.actor, id, if_match.version(), change).await?;
+    let pods = server.reserved.pods;
+    let detail = match status {
+        SchedulingState::Online => "new pods may be placed on it".to_owned(),
+        SchedulingState::Locked => format!("nothing new is placed on it; the {pods} pod(s) on it stay and run on"),
+        SchedulingState::Draining if pods == 0 => {
+            "nothing new is placed on it, and no pod is on it: it is empty".to_owned()
+        }
+        SchedulingState::Draining => format!(
+            "nothing new is placed on it. The {pods} pod(s) on it stay and run on: this version cannot move pods yet; \
+             destroy them, or wait until they are gone"
+        ),
+    };
+    let body = StatusView { server: view(&app, server), detail };
+    Ok(match status {
+        SchedulingState::Draining => crate::http::accepted(&format!("{PATH}/{id}"), body),
+        SchedulingState::Online | SchedulingState::Locked => Json(body).into_response(),
+    })
+}
+
+/// Tests the connection to a server and what is needed on it; answers within 10 s.
+#[utoipa::path(post, path = "/{id}/test-connection", tag = "Servers",
+    params(("id" = String, Path, description = "Id or name")), responses((status = 200, body = TestView)),
+    extensions(("x-permission" = json!("servers:read"))))]
+async fn server_test_connection(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<String>,
+) -> Result<Json<TestView>> {
+    auth.require("servers:read")?;
+    let server = app.servers.server_show(&id).await?;
+    let templates = {
+        let mut read = app.db.read().await?;
+        app.images.templates_expected(read.conn(), server.id).await?
+    };
+    let TestReport { state, checks, took } = app.servers.server_test_connection(&server, templates).await?;
+    Ok(Json(TestView { state, took_ms: took.as_millis() as u64, checks }))
+}
+
+/// How a server was doing, in samples of at least 30 s distance.
+#[utoipa::path(get, path = "/{id}/health", tag = "Servers",
+    params(("id" = String, Path, description = "Id or name"), HealthQuery),
+    responses((status = 200, body = HealthView)), extensions(("x-permission" = json!("servers:read"))))]
+async fn server_health(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<String>,
+    Params(HealthQuery { since, until, limit }): Params<HealthQuery>,
+) -> Result<Json<HealthView>> {
+    auth.require("servers:read")?;
+    let until = until.unwrap_or_else(|| app.clock.now());
+    let since = since.unwrap_or_else(|| until.minus(Duration::from_secs(24 * 3600)));
+    if since > until {
+        return Err(Error::invalid("since", "is after until; ask for a time that goes forward"));
+    }
+    let limit = limit.unwrap_or(SAMPLES);
+    if !(1..=SAMPLES_MAX).contains(&limit) {
+        return Err(Error::invalid("limit", format!("must be from 1 to {SAMPLES_MAX}")));
+    }
+    let server = app.servers.server_show(&id).await?;
+    let mut read = app.db.read().await?;
+    let mut items = app.servers.server_health(read.conn(), server.id, since, until, limit + 1).await?;
+    let truncated = items.len() > limit as usize;
+    if truncated {
+        items.remove(0);
+    }
+    Ok(Json(HealthView { items, truncated }))
+}
+
+/// Makes a new one-time join token; those made before and not used are void.
+#[utoipa::path(post, path = "/{id}/enrolment-token", tag = "Servers",
+    params(("id" = String, Path, description = "Id or name")), responses((status = 201, body = EnrolmentCommand)),
+    extensions(("x-permission" = json!("servers:write"))))]
+async fn enrolment_token_create(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Response> {
+    auth.require("servers:write")?;
+    let id = app.servers.server_show(&id).await?.id;
+    let command = app.servers.enrolment_token_create(&auth.actor, id).await?;
+    Ok(crate::http::created(&format!("{PATH}/{id}"), command))
+}
+
+/// Voids every certificate and join token of a server and ends its session. Its agent has to enrol again with a new token.
+#[utoipa::path(post, path = "/{id}/revoke", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
+    responses((status = 204, description = "Nobody can speak for the server any more")),
+    extensions(("x-permission" = json!("servers:write"))))]
+async fn certificates_revoke(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<StatusCode> {
+    auth.require("servers:write")?;
+    let id = app.servers.server_show(&id).await?.id;
+    app.servers.certificates_revoke(&auth.actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

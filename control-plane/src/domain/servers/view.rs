@@ -1,0 +1,243 @@
+//! A server as the API shows it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    Connection, ConnectionState, Heartbeat, Limits, Reserved, Scheduling, SchedulingState, Seen, Server, ServerStorage,
+};
+use crate::clock::Ms;
+use crate::ids::ServerId;
+
+/// A registered Proxmox VE host.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Server)]
+pub struct ServerView {
+    id: ServerId,
+    name: String,
+    region: String,
+    labels: BTreeMap<String, String>,
+    /// The bridge that pods are attached to.
+    bridge: String,
+    vmid_min: u32,
+    vmid_max: u32,
+    /// The space that VMIDs are unique in: the Proxmox cluster's name or, outside a cluster, the server's id.
+    vmid_space: String,
+    /// The operator's limit; null: as the agent reports.
+    cpu_threads: Option<u32>,
+    /// Virtual CPUs per thread.
+    cpu_overcommit: f64,
+    /// The operator's limit; null: as the agent reports.
+    memory_mib: Option<u64>,
+    /// Null: no limit.
+    pod_limit: Option<u32>,
+    capacity: CapacityView,
+    reserved: Reserved,
+    storages: Vec<StorageView>,
+    /// What the operator wants of it.
+    scheduling: SchedulingView,
+    /// Whether its agent is there.
+    connection: ConnectionView,
+    /// What its agent told.
+    host: HostView,
+    /// As of the last heartbeat that this process heard; null: none.
+    load: Option<LoadView>,
+    /// What is wrong with it; null: nothing known.
+    problem: Option<String>,
+    /// As in the header `ETag`.
+    version: i64,
+    created_at: Ms,
+    updated_at: Ms,
+}
+
+/// What may be reserved in all.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct CapacityView {
+    vcpu: u64,
+    memory_mib: u64,
+}
+
+/// One storage of a server.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct StorageView {
+    name: String,
+    /// Whether pods may be placed on it.
+    offered: bool,
+    /// The operator's limit; null: as the agent reports.
+    disk_gib: Option<u64>,
+    /// Null: not seen yet.
+    seen_total_gib: Option<u64>,
+    /// Null: not seen yet.
+    seen_used_gib: Option<u64>,
+    /// What may be reserved in all.
+    capacity_gib: u64,
+    reserved_gib: u64,
+    active: bool,
+    /// The same on all nodes of the cluster.
+    shared: bool,
+    /// Proxmox's type, such as `lvmthin`.
+    kind: String,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct SchedulingView {
+    state: SchedulingState,
+    reason: String,
+    since: Ms,
+    /// When a drain is to be over.
+    deadline: Option<Ms>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ConnectionView {
+    state: ConnectionState,
+    since: Ms,
+    last_seen_at: Option<Ms>,
+    /// How many sessions its agent has had.
+    session_epoch: u64,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct HostView {
+    agent_version: Option<String>,
+    boot_id: Option<String>,
+    machine_id: Option<String>,
+    pve_version: Option<String>,
+    node_name: Option<String>,
+    /// Null: not known; empty: in no cluster.
+    cluster_name: Option<String>,
+    cpu_threads: Option<u32>,
+    memory_mib: Option<u64>,
+    bridges: Vec<String>,
+    inventory_at: Option<Ms>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct LoadView {
+    at: Ms,
+    /// 0 to 1, of all threads.
+    cpu_load: f64,
+    memory_used_mib: u64,
+    uptime_s: u64,
+}
+
+impl ServerView {
+    /// Of a server and the newest heartbeat, if this process has heard one.
+    pub(super) fn new(server: Server, newest: Option<(Heartbeat, Ms)>) -> Self {
+        let capacity = CapacityView { vcpu: server.vcpu_capacity(), memory_mib: server.memory_capacity_mib() };
+        let Server {
+            id,
+            name,
+            region,
+            labels,
+            bridge,
+            vmid_min,
+            vmid_max,
+            vmid_space,
+            limits: Limits { cpu_threads, cpu_overcommit, memory_mib, pod_limit },
+            reserved,
+            scheduling: Scheduling { state, reason, since, deadline },
+            connection,
+            seen,
+            storages,
+            problem,
+            version,
+            created_at,
+            updated_at,
+        } = server;
+        let (connection, host) = seen_views(connection, seen);
+        Self {
+            id,
+            name,
+            region,
+            labels,
+            bridge,
+            vmid_min,
+            vmid_max,
+            vmid_space,
+            cpu_threads,
+            cpu_overcommit,
+            memory_mib,
+            pod_limit,
+            capacity,
+            reserved,
+            storages: storages.into_iter().map(StorageView::from).collect(),
+            scheduling: SchedulingView { state, reason, since, deadline },
+            connection,
+            host,
+            load: newest.map(|(heartbeat, at)| LoadView {
+                at,
+                cpu_load: heartbeat.cpu_load,
+                memory_used_mib: heartbeat.memory_used_mib,
+                uptime_s: heartbeat.uptime_s,
+            }),
+            problem: Some(problem).filter(|text| !text.is_empty()),
+            version,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+fn seen_views(connection: Connection, seen: Seen) -> (ConnectionView, HostView) {
+    let Connection { state, since } = connection;
+    let Seen {
+        last_seen_at,
+        session_epoch,
+        agent_version,
+        boot_id,
+        machine_id,
+        pve_version,
+        node_name,
+        cluster_name,
+        cpu_threads,
+        memory_mib,
+        bridges,
+        inventory_at,
+    } = seen;
+    (
+        ConnectionView { state, since, last_seen_at, session_epoch },
+        HostView {
+            agent_version,
+            boot_id,
+            machine_id,
+            pve_version,
+            node_name,
+            cluster_name,
+            cpu_threads,
+            memory_mib,
+            bridges,
+            inventory_at,
+        },
+    )
+}
+
+impl From<ServerStorage> for StorageView {
+    fn from(storage: ServerStorage) -> Self {
+        let capacity_gib = storage.capacity_gib();
+        let ServerStorage {
+            name,
+            offered,
+            disk_gib,
+            seen_total_gib,
+            seen_used_gib,
+            active,
+            shared,
+            kind,
+            reserved_gib,
+        } = storage;
+        Self {
+            name,
+            offered,
+            disk_gib,
+            seen_total_gib,
+            seen_used_gib,
+            capacity_gib,
+            reserved_gib,
+            active,
+            shared,
+            kind,
+        }
+    }
+}

@@ -20,7 +20,7 @@ use node_agent::proxmox::{
     Begun, CloneSpec, ErrorKind, Hypervisor, Operation, Presence, Progress, Pve, PveConfig, PveError, Request, Target,
     TaskEnd, Trust, Upid, VmState, Watch, fetch_fingerprint,
 };
-use pve_sim::{Sim, SimConfig, Timings};
+use pve_sim::{Flavour, Sim, SimConfig, Timings};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -82,10 +82,15 @@ pub fn sim_config() -> SimConfig {
     SimConfig { timings: Timings::fast(), ..SimConfig::default() }
 }
 
-/// Runs one case: sets up its server, and removes what it made, also when it fails.
-pub async fn run<F: Future<Output = ()>>(index: u32, case: impl FnOnce(Arc<Rig>) -> F) {
-    let rig = Arc::new(if is_real() { Rig::real(index).await } else { Rig::simulated(sim_config(), index).await });
-    conclude(rig, case).await;
+/// Runs one case: sets up its server (each simulated release in turn, or the real one), and removes what it made, also when it fails.
+pub async fn run<F: Future<Output = ()>>(index: u32, case: impl Fn(Arc<Rig>) -> F) {
+    if is_real() {
+        return conclude(Arc::new(Rig::real(index).await), &case).await;
+    }
+    for flavour in [Flavour::V8_4, Flavour::V9_1] {
+        let sim = SimConfig { flavour, ..sim_config() };
+        conclude(Arc::new(Rig::simulated(sim, index).await), &case).await;
+    }
 }
 
 /// The same, always against a simulated server, set up as told.

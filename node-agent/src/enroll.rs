@@ -1,6 +1,7 @@
 //! Enrolment: from a one-time token to an identity on this host.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -72,9 +73,10 @@ pub async fn enroll(enrolment: &Enrolment, config: &Config, config_path: &Path) 
     let state_dir = enrolment.state_dir.clone().unwrap_or_else(|| config.agent.state_dir.clone());
     let again = IdentityStore::exists(&state_dir);
     prepare(&state_dir)?;
-    let config_written = write_config(enrolment, config_path)?;
+    let new_config = new_config(enrolment, config_path)?;
     let identity = dial::enroll(&url, &ca_sha256, enrolment.token.trim(), &config.control_plane).await?;
     IdentityStore::create(&state_dir, &identity)?;
+    let config_written = new_config.map(|text| write_config(config_path, &text)).transpose()?;
     Ok(Enrolled {
         server_name: identity.server_name.clone(),
         server_id: identity.server_id.clone(),
@@ -96,8 +98,8 @@ fn prepare(state_dir: &Path) -> Result<()> {
         })
 }
 
-/// Writes the annotated configuration with the given settings filled in, where there is none yet.
-fn write_config(enrolment: &Enrolment, path: &Path) -> Result<Option<PathBuf>> {
+/// The annotated configuration with the given settings filled in; `None` where none is asked for.
+fn new_config(enrolment: &Enrolment, path: &Path) -> Result<Option<String>> {
     let text = |path: &PathBuf| path.display().to_string();
     let settings: Vec<(&str, String)> = [
         ("state_dir", enrolment.state_dir.as_ref().map(text)),
@@ -114,20 +116,23 @@ fn write_config(enrolment: &Enrolment, path: &Path) -> Result<Option<PathBuf>> {
     if !is_asked {
         return Ok(None);
     }
-    if path.exists() {
-        let text = format!(
-            "{} exists: change the settings of [proxmox] there, and leave the --pve-… options out",
-            path.display()
-        );
-        return Err(Error::Config(text));
-    }
     let filled = fill(config::ANNOTATED, &settings);
+    match fs::read_to_string(path) {
+        Ok(found) if found == filled => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(filled)),
+        Ok(_) | Err(_) => {
+            let cure = "change the settings of [proxmox] there, and leave the --pve-… options out";
+            Err(Error::Config(format!("{} exists: {cure}", path.display())))
+        }
+    }
+}
+
+fn write_config(path: &Path, text: &str) -> Result<PathBuf> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| files::write_private(path, filled.as_bytes()))
-        .map_err(|e| Error::System(format!("cannot write the configuration {}: {e}", path.display())))?;
-    Ok(Some(path.to_owned()))
+    parent.map_or(Ok(()), fs::create_dir_all).and_then(|()| files::write_private(path, text.as_bytes())).map_err(
+        |e| Error::System(format!("enrolled, but the configuration {} cannot be written: {e}", path.display())),
+    )?;
+    Ok(path.to_owned())
 }
 
 /// Replaces the defaults of `[agent] state_dir` and of keys in `[proxmox]`.

@@ -122,10 +122,9 @@ async fn timed<T>(what: &str, call: impl Future<Output = Result<tonic::Response<
 
 /// A refusal in words: the control plane's, or what happened on the way.
 pub(super) fn words(status: &Status) -> String {
-    let text = match (status.message(), status.code()) {
-        ("", code) => code.description().to_owned(),
-        (message, Code::Unknown) => message.to_owned(),
-        (message, code) => format!("{message} ({})", code.description()),
+    let text = match status.message() {
+        "" => status.code().description().to_owned(),
+        message => message.to_owned(),
     };
     match std::error::Error::source(status) {
         Some(cause) => format!("{text}: {}", chain(cause)),

@@ -17,14 +17,14 @@ use crate::convert;
 use crate::executor::message;
 use crate::proxmox::PveError;
 
-/// The longest a heartbeat waits for Proxmox: a Proxmox that hangs must not make the agent look dead.
+/// When Proxmox has not answered for this long, the heartbeat says so.
 const FIGURES_MAX: Duration = Duration::from_secs(5);
 /// The longest an inventory may take.
 const INVENTORY_MAX: Duration = Duration::from_secs(60);
-/// Every so many inventories is a full one: what got lost in between comes right.
-const FULL_EVERY: u64 = 10;
-/// Not more inventories than one in this time, however much changes.
-const INVENTORY_PAUSE: Duration = Duration::from_secs(2);
+/// How often it is looked for changes between two full inventories.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Not more looks than one in this time, however much changes.
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// A result that was not acknowledged in this time is told again.
 const RESULT_REPEATED_AFTER: Duration = Duration::from_secs(30);
 /// The longest that the control plane may not take a message before the session is given up.
@@ -48,41 +48,55 @@ impl Out {
     }
 }
 
-/// Sends heartbeats until the session ends.
+/// Sends heartbeats until the session ends, on time whatever Proxmox does: a Proxmox that hangs must not make the agent look dead.
 pub(super) async fn heartbeats(agent: Arc<Agent>, out: Out, every: Duration) -> Silenced {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = Heartbeat { pve_error: "Proxmox has not answered yet".to_owned(), ..Heartbeat::default() };
     loop {
-        ticks.tick().await;
-        let heartbeat = heartbeat(&agent).await;
-        if let Err(silenced) = out.send(message(Body::Heartbeat(heartbeat))).await {
-            return silenced;
-        }
-        if agent.executor.ledger().error().is_some() && agent.executor.revive().await {
-            return Silenced("the ledger can be read again, which the control plane learns with a new session");
+        let asked = Instant::now();
+        let mut asking = Box::pin(figures(&agent));
+        loop {
+            ticks.tick().await;
+            let patience = if asked.elapsed() < every { FIGURES_MAX.min(every) / 2 } else { Duration::ZERO };
+            let answer = timeout(patience, &mut asking).await;
+            match &answer {
+                Ok(Ok(figures)) => last = figures.clone(),
+                Ok(Err(error)) => {
+                    warn!(cause = %error, "Proxmox does not answer");
+                    last = Heartbeat { pve_error: error.message.clone(), ..Heartbeat::default() };
+                }
+                Err(_) if asked.elapsed() >= FIGURES_MAX => {
+                    warn!("Proxmox has not answered for {:?}", asked.elapsed());
+                    let pve_error = format!("Proxmox has not answered for {} s", asked.elapsed().as_secs());
+                    last = Heartbeat { pve_error, ..Heartbeat::default() };
+                }
+                // A slow answer: the figures of before will do for now.
+                Err(_) => {}
+            }
+            if let Err(silenced) = out.send(message(Body::Heartbeat(completed(&agent, last.clone())))).await {
+                return silenced;
+            }
+            if agent.executor.ledger().error().is_some() && agent.executor.revive().await {
+                return Silenced("the ledger can be read again, which the control plane learns with a new session");
+            }
+            if answer.is_ok() {
+                break;
+            }
         }
     }
 }
 
-async fn heartbeat(agent: &Agent) -> Heartbeat {
-    let mut heartbeat = match timeout(FIGURES_MAX, figures(agent)).await {
-        Ok(Ok(heartbeat)) => heartbeat,
-        Ok(Err(error)) => {
-            warn!(cause = %error, "Proxmox does not answer");
-            Heartbeat { pve_error: error.message, ..Heartbeat::default() }
-        }
-        Err(_) => {
-            warn!("Proxmox did not answer within {FIGURES_MAX:?}");
-            let pve_error = format!("Proxmox did not answer within {} s", FIGURES_MAX.as_secs());
-            Heartbeat { pve_error, ..Heartbeat::default() }
-        }
-    };
+/// Adds what the agent knows without Proxmox.
+fn completed(agent: &Agent, figures: Heartbeat) -> Heartbeat {
     let ledger = agent.executor.ledger();
-    heartbeat.clock_ms = now_ms();
-    heartbeat.certificate_not_after_ms = agent.identity.current().not_after_ms;
-    heartbeat.ledger_error = ledger.error().unwrap_or_default();
-    heartbeat.ledger_free_mib = ledger.free_mib().unwrap_or_default();
-    heartbeat
+    Heartbeat {
+        clock_ms: now_ms(),
+        certificate_not_after_ms: agent.identity.current().not_after_ms,
+        ledger_error: ledger.error().unwrap_or_default(),
+        ledger_free_mib: ledger.free_mib().unwrap_or_default(),
+        ..figures
+    }
 }
 
 async fn figures(agent: &Agent) -> Result<Heartbeat, PveError> {
@@ -105,36 +119,35 @@ async fn figures(agent: &Agent) -> Result<Heartbeat, PveError> {
     })
 }
 
-/// Sends inventories until the session ends: a full one first, then what changes, now and then a full one. A command that changed
-/// something does not wait for the next round.
-pub(super) async fn inventories(agent: Arc<Agent>, out: Out, every: Duration) -> Silenced {
-    let mut told: Option<Told> = None;
-    for round in 0_u64.. {
+/// Sends inventories until the session ends: a full one first and at every interval, and in between what changes, soon after it did.
+pub(super) async fn inventories(agent: Arc<Agent>, out: Out, full_every: Duration) -> Silenced {
+    let pause = LOOK_EVERY.min(full_every);
+    let mut told: Option<(Told, Instant)> = None;
+    loop {
         match timeout(INVENTORY_MAX, look(&agent)).await {
             Ok(Ok(seen)) => {
-                let is_full = told.is_none() || round % FULL_EVERY == 0;
-                let inventory = if is_full { seen.full() } else { seen.since(told.as_ref()) };
-                if (inventory.full
-                    || !inventory.vms.is_empty()
-                    || !inventory.gone.is_empty()
-                    || seen.has_new_bridges(told.as_ref()))
+                let before = told.as_ref().filter(|(_, full_at)| full_at.elapsed() < full_every);
+                let (inventory, full_at) = match before {
+                    Some((before, full_at)) => (seen.since(before), *full_at),
+                    None => (Some(seen.full()), Instant::now()),
+                };
+                if let Some(inventory) = inventory
                     && let Err(silenced) = out.send(message(Body::Inventory(inventory))).await
                 {
                     return silenced;
                 }
-                told = Some(seen);
+                told = Some((seen, full_at));
             }
             // What cannot be seen is unknown, not gone: nothing is told. The heartbeat tells the error.
             Ok(Err(error)) => warn!(cause = %error, "the inventory could not be read"),
             Err(_) => warn!("the inventory could not be read within {INVENTORY_MAX:?}"),
         }
-        sleep(INVENTORY_PAUSE.min(every)).await;
+        sleep(LOOK_PAUSE.min(pause)).await;
         tokio::select! {
-            () = sleep(every.saturating_sub(INVENTORY_PAUSE)) => {}
+            () = sleep(pause.saturating_sub(LOOK_PAUSE)) => {}
             () = agent.executor.touched() => debug!("a command changed something: looking again"),
         }
     }
-    Silenced("the inventory ended")
 }
 
 /// What the control plane knows after an inventory.
@@ -162,21 +175,16 @@ impl Told {
         }
     }
 
-    fn since(&self, before: Option<&Self>) -> Inventory {
-        let known = |vmid: &u32| before.and_then(|before| before.vms.get(vmid));
-        let changed = self.vms.values().filter(|vm| known(&vm.vmid).is_none_or(|old| !is_same(old, vm)));
-        let before_vms = before.into_iter().flat_map(|before| before.vms.keys());
-        Inventory {
-            full: false,
-            vms: changed.cloned().collect(),
-            gone: before_vms.filter(|vmid| !self.vms.contains_key(vmid)).copied().collect(),
-            observed_ms: self.observed_ms,
-            bridges: self.bridges.clone(),
+    /// What is other than before; `None` when nothing is.
+    fn since(&self, before: &Self) -> Option<Inventory> {
+        let is_new = |vm: &&Vm| before.vms.get(&vm.vmid).is_none_or(|old| !is_same(old, vm));
+        let vms: Vec<Vm> = self.vms.values().filter(is_new).cloned().collect();
+        let gone: Vec<u32> = before.vms.keys().filter(|vmid| !self.vms.contains_key(vmid)).copied().collect();
+        if vms.is_empty() && gone.is_empty() && self.bridges == before.bridges {
+            return None;
         }
-    }
-
-    fn has_new_bridges(&self, before: Option<&Self>) -> bool {
-        before.is_none_or(|before| before.bridges != self.bridges)
+        let (observed_ms, bridges) = (self.observed_ms, self.bridges.clone());
+        Some(Inventory { full: false, vms, gone, observed_ms, bridges })
     }
 }
 
@@ -226,10 +234,11 @@ mod tests {
     fn an_inventory_of_changes_tells_what_is_new_other_restarted_or_gone() {
         let before = told(&[(100, "same", 5), (101, "renamed", 5), (102, "restarted", 5), (103, "gone", 5)]);
         let after = told(&[(100, "same", 65), (101, "new name", 65), (102, "restarted", 1), (104, "new", 0)]);
-        let mut inventory = after.since(Some(&before));
+        let mut inventory = after.since(&before).unwrap();
         inventory.vms.sort_by_key(|vm| vm.vmid);
         assert_eq!(inventory.vms.iter().map(|vm| vm.vmid).collect::<Vec<_>>(), [101, 102, 104]);
         assert_eq!((inventory.gone, inventory.full, inventory.observed_ms), (vec![103], false, 7));
         assert_eq!(after.full().vms.len(), 4);
+        assert_eq!(after.since(&after), None);
     }
 }

@@ -196,7 +196,6 @@ impl App {
         let listener = bind("http.listen", config.listen).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
         let server = Server {
-            listener,
             tls: tls.clone(),
             router: http::router(self),
             header_timeout: config.header_timeout,
@@ -205,7 +204,7 @@ impl App {
             shutdown: self.shutdown.clone(),
             kill: kill.clone(),
         };
-        self.tasks.spawn(server.run());
+        self.tasks.spawn(server.run(listener));
         let agents_address = self.agents_begin().await?;
         Ok(Begun { address, agents_address, tls, bootstrap_token })
     }

@@ -1,8 +1,11 @@
 //! What the suites share.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
 
+pub mod app;
 pub mod channel;
 pub mod database;
+pub mod process;
 pub mod pve_rig;
 
+pub use app::{Answer, Api, TestApp};
 pub use database::{TestDatabase, databases, eventually};

@@ -29,7 +29,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     components.security_schemes.insert(SCHEME.to_owned(), SecurityScheme::Http(bearer).into());
     for (path, item) in &mut api.paths.paths {
         let is_open = OPEN.contains(&path.as_str());
-        for operation in &mut item.get {
+        if let Some(operation) = &mut item.get {
             complete_operation(operation, is_open);
         }
         for operation in [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {

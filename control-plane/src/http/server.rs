@@ -29,10 +29,8 @@ const STREAMS_MAX: u32 = 64;
 /// After this a peer on HTTP/2 that does not answer a ping is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// A bound listener and what it serves.
+/// What a listener serves, and how.
 pub struct Server {
-    /// Bound already, so that a start that says it is ready is.
-    pub listener: TcpListener,
     /// `None`: plain HTTP.
     pub tls: Option<Arc<Tls>>,
     /// The routes.
@@ -50,23 +48,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Accepts until shutdown.
-    pub async fn run(self) {
+    /// Accepts until shutdown, then closes the listener: who comes while it drains is refused at once and can go elsewhere.
+    pub async fn run(self, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(self.max_connections));
         let idle = Arc::new(IdleConnections::default());
         let server = Arc::new(self);
-        while let Some((stream, peer)) = server.accept().await {
+        while let Some((stream, peer)) = server.accept(&listener).await {
             let Some(permit) = server.permit(&permits, &idle).await else { return };
             let connection = Connection::new(idle.clone());
             server.tasks.spawn(server.clone().connection(stream, peer, permit, connection));
         }
     }
 
-    async fn accept(&self) -> Option<(TcpStream, SocketAddr)> {
+    async fn accept(&self, listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
         loop {
             let accepted = tokio::select! {
                 () = self.shutdown.cancelled() => return None,
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok(accepted) => return Some(accepted),

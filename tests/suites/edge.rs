@@ -1,0 +1,15 @@
+//! The REST edge over real sockets: what is refused and how, what is bounded, what is kept under an idempotency key.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "edge/bounds.rs"]
+mod bounds;
+#[path = "edge/description.rs"]
+mod description;
+#[path = "edge/idempotency.rs"]
+mod idempotency;
+#[path = "edge/process.rs"]
+mod process;
+#[path = "edge/refusals.rs"]
+mod refusals;
+#[path = "edge/tokens.rs"]
+mod tokens;

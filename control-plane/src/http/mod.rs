@@ -31,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use attempts::Attempts;
 
 use crate::app::App;
-use crate::domain::{images, ipam, jobs, plans, servers, tenants};
+use crate::domain::{cloudpods, images, ipam, jobs, plans, servers, tenants};
 use problem::Problem;
 
 /// The routes of every slice, with their description.
@@ -43,6 +43,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(images::routes::router())
         .merge(ipam::routes::router())
         .merge(tenants::routes::router())
+        .merge(cloudpods::routes::router())
         .merge(jobs::routes::router())
 }
 

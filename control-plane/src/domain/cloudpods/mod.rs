@@ -4,10 +4,12 @@
 pub mod check;
 mod create;
 mod observe;
+pub mod routes;
 pub mod sagas;
 pub mod service;
 pub mod state;
 mod store;
+mod views;
 
 use std::collections::BTreeMap;
 

@@ -4,8 +4,10 @@
 pub mod app;
 pub mod channel;
 pub mod database;
+pub mod pod_bench;
 pub mod process;
 pub mod pve_rig;
+pub mod scripted_agent;
 
 pub use app::{Answer, Api, TestApp};
 pub use database::{TestDatabase, databases, eventually};

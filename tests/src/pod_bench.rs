@@ -1,0 +1,435 @@
+//! Everything that a pod needs, over one database and [`ScriptedAgents`]: the books, the sagas with faults between them
+//! and the engine, and the engine itself.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control_plane::clock::Clock;
+use control_plane::db::{Db, Tx};
+use control_plane::domain::audit::{Actor, Scope};
+use control_plane::domain::cloudpods::sagas::{self, Books};
+use control_plane::domain::cloudpods::service::Service as Pods;
+use control_plane::domain::cloudpods::{CloudPodCreate, Detail};
+use control_plane::domain::images::{ImageCreate, service::Service as Images};
+use control_plane::domain::ipam::{IpPoolCreate, service::Service as Ipam};
+use control_plane::domain::jobs::command::NotConnected;
+use control_plane::domain::jobs::engine::Engine;
+use control_plane::domain::jobs::service::Service as Jobs;
+use control_plane::domain::jobs::{
+    Action, CommandFailure, CommandOutput, End, Job, JobState, Pace, Power, Registry, Saga, Step, Verdict,
+};
+use control_plane::domain::plans::{PlanCreate, Terms, service::Service as Plans};
+use control_plane::domain::scheduling::service::Service as Scheduling;
+use control_plane::domain::servers::service::{Facts, Service as Servers};
+use control_plane::domain::servers::{
+    CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, ServerCreate, Sessions,
+    StorageOffer, StorageSeen,
+};
+use control_plane::domain::tenants::service::Service as Tenants;
+use control_plane::error::{Error, Result};
+use control_plane::ids::{CloudPodId, InstanceId, JobId, ServerId};
+use tokio_util::task::TaskTracker;
+
+use crate::scripted_agent::ScriptedAgents;
+use crate::{TestDatabase, eventually};
+
+/// More than anything here takes.
+pub const SOON: Duration = Duration::from_secs(30);
+/// A public key that nobody has the private part of.
+pub const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@home";
+/// The template that every server of the bench has.
+pub const TEMPLATE: u32 = 9000;
+
+/// Where the next fault is: the job kind, the step's index, and whether it comes before the step does anything.
+pub type Fault = (&'static str, usize, bool);
+
+/// What goes wrong between the sagas and the engine.
+#[derive(Default)]
+pub struct Faults {
+    /// That step fails, for good.
+    pub fail: Mutex<Option<Fault>>,
+    /// Every do, undo and their completions happen twice, and have to say the same twice.
+    pub twice: Mutex<bool>,
+}
+
+impl Faults {
+    fn check(&self, fault: Fault) -> Result<()> {
+        if *self.fail.lock().expect("no test thread panicked with it") == Some(fault) {
+            return Err(Error::conflict("injected", "a fault of the test"));
+        }
+        Ok(())
+    }
+
+    fn twice(&self) -> bool {
+        *self.twice.lock().expect("no test thread panicked with it")
+    }
+}
+
+struct FaultySaga {
+    inner: Arc<dyn Saga>,
+    steps: Vec<Box<dyn Step>>,
+}
+
+struct FaultyStep {
+    inner: Arc<dyn Saga>,
+    index: usize,
+    faults: Arc<Faults>,
+}
+
+impl FaultySaga {
+    fn new(inner: Arc<dyn Saga>, faults: &Arc<Faults>) -> Self {
+        let step =
+            |index| Box::new(FaultyStep { inner: inner.clone(), index, faults: faults.clone() }) as Box<dyn Step>;
+        let steps = (0..inner.steps().len()).map(step).collect();
+        Self { inner, steps }
+    }
+}
+
+#[async_trait]
+impl Saga for FaultySaga {
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
+    }
+
+    async fn began(&self, tx: &mut Tx, job: &Job) -> Result<()> {
+        self.inner.began(tx, job).await?;
+        self.inner.began(tx, job).await
+    }
+
+    async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()> {
+        self.inner.ended(tx, job, end).await
+    }
+
+    fn attempts_max(&self) -> u32 {
+        4
+    }
+}
+
+impl FaultyStep {
+    fn step(&self) -> &dyn Step {
+        self.inner.steps()[self.index].as_ref()
+    }
+}
+
+fn assert_same(step: &str, first: &Action, second: &Action) {
+    match (first, second) {
+        (Action::Done(_), Action::Done(_)) => {}
+        (Action::Command(first), Action::Command(second)) => assert_eq!(first, second, "{step} says another thing"),
+        _ => panic!("{step} says {first:?}, then {second:?}"),
+    }
+}
+
+#[async_trait]
+impl Step for FaultyStep {
+    fn name(&self) -> &'static str {
+        self.step().name()
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        self.faults.check((self.inner.kind(), self.index, true))?;
+        let action = self.step().begin(tx, job).await?;
+        if self.faults.twice() {
+            assert_same(self.name(), &action, &self.step().begin(tx, job).await?);
+        }
+        if matches!(action, Action::Done(_)) {
+            self.faults.check((self.inner.kind(), self.index, false))?;
+        }
+        Ok(action)
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        self.step().complete(tx, job, output).await?;
+        if self.faults.twice() {
+            self.step().complete(tx, job, output).await?;
+        }
+        self.faults.check((self.inner.kind(), self.index, false))
+    }
+
+    async fn failed(&self, tx: &mut Tx, job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        self.step().failed(tx, job, failure).await
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let action = self.step().undo(tx, job).await?;
+        if self.faults.twice() {
+            assert_same(self.name(), &action, &self.step().undo(tx, job).await?);
+        }
+        Ok(action)
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        self.step().undone(tx, job, output).await?;
+        if self.faults.twice() {
+            self.step().undone(tx, job, output).await?;
+        }
+        Ok(())
+    }
+
+    fn cancellable(&self) -> bool {
+        self.step().cancellable()
+    }
+}
+
+struct NoHosts;
+
+#[async_trait]
+impl Prober for NoHosts {
+    async fn probe(&self, _: ServerId, _: ProbeSpec, _: Duration) -> Result<ProbeReport, NotConnected> {
+        Err(NotConnected)
+    }
+}
+
+impl Sessions for NoHosts {
+    fn close(&self, _: ServerId, _: CloseReason) {}
+}
+
+/// The services, the agents and the engine over one database.
+pub struct PodBench {
+    /// The database.
+    pub db: Db,
+    /// The hosts.
+    pub agents: Arc<ScriptedAgents>,
+    /// What goes wrong.
+    pub faults: Arc<Faults>,
+    /// The sagas as they are, without faults.
+    pub sagas: Vec<Arc<dyn Saga>>,
+    /// What the sagas use.
+    pub books: Arc<Books>,
+    /// The plans.
+    pub plans: Arc<Plans>,
+    /// The jobs.
+    pub jobs: Jobs,
+    /// The pods.
+    pub pods: Pods,
+    /// The engine.
+    pub engine: Engine,
+    instance: InstanceId,
+}
+
+impl PodBench {
+    /// A tenant, the plan `small` (2 CPUs, 4 GiB, 20 GiB), the image `debian`, the pools `public` (v4) and `public6`; no
+    /// server.
+    pub async fn new(database: &TestDatabase) -> Self {
+        let clock = Clock::system();
+        let db = Db::open(&database.url).await.expect("the database opens");
+        let facts = Facts {
+            agents_url: "https://panel.example.com:8443".into(),
+            ca_sha256: "00".repeat(32),
+            heartbeat: Duration::from_secs(10),
+        };
+        let servers = Arc::new(Servers::new(db.clone(), clock.clone(), facts, Arc::new(NoHosts), Arc::new(NoHosts)));
+        let books = Arc::new(Books {
+            clock: clock.clone(),
+            servers: servers.clone(),
+            images: Arc::new(Images::new(db.clone(), clock.clone(), servers.clone())),
+            ipam: Arc::new(Ipam::new(db.clone(), clock.clone())),
+            scheduling: Arc::new(Scheduling::new(clock.clone(), servers)),
+        });
+        let plans = Arc::new(Plans::new(db.clone(), clock.clone()));
+        let tenants = Arc::new(Tenants::new(db.clone(), clock.clone()));
+        tenants.tenant_default_ensure().await.expect("a tenant is made");
+        let (agents, results) = ScriptedAgents::new();
+        let faults = Arc::new(Faults::default());
+        let sagas = sagas::all(&books);
+        let faulty = |saga: &Arc<dyn Saga>| Arc::new(FaultySaga::new(saga.clone(), &faults)) as Arc<dyn Saga>;
+        let registry = Registry::new(sagas.iter().map(faulty).collect());
+        let jobs = Jobs::new(db.clone(), clock.clone(), registry.clone(), agents.clone());
+        let pods = Pods::new(db.clone(), books.clone(), tenants, plans.clone(), jobs.clone());
+        let pace = Pace {
+            lease: Duration::from_millis(500),
+            retry_first: Duration::from_millis(2),
+            retry_max: Duration::from_millis(10),
+            ..Pace::default()
+        };
+        let instance = InstanceId::generate();
+        let engine = Engine::new(db.clone(), clock, pace, registry, agents.clone(), instance, TaskTracker::new());
+        tokio::spawn(results.deliver(engine.clone()));
+        let bench = Self { db, agents, faults, sagas, books, plans, jobs, pods, engine, instance };
+        bench.catalogue_make().await;
+        bench
+    }
+
+    async fn catalogue_make(&self) {
+        let terms = Terms {
+            vcpu: 2,
+            memory_mib: 4096,
+            disk_gib: 20,
+            traffic_gib: None,
+            price_minor: 500,
+            currency: "EUR".into(),
+        };
+        let plan = PlanCreate { name: "small".into(), terms, active: true };
+        self.plans.plan_create(&actor(), plan).await.expect("a plan is made");
+        let image = ImageCreate {
+            name: "debian".into(),
+            os: "Debian 13".into(),
+            default_user: "debian".into(),
+            min_disk_gib: 10,
+            template_vmid: Some(TEMPLATE),
+            template_name: None,
+            templates: Vec::new(),
+            active: true,
+        };
+        self.books.images.image_create(&actor(), image).await.expect("an image is made");
+        for (name, cidr, gateway, dns) in [
+            ("public", "192.0.2.0/24", "192.0.2.1", "192.0.2.53"),
+            ("public6", "2001:db8::/64", "2001:db8::1", "2001:db8::53"),
+        ] {
+            let pool = IpPoolCreate {
+                name: name.into(),
+                cidr: Some(cidr.into()),
+                gateway: gateway.into(),
+                dns: vec![dns.into()],
+                active: true,
+                ..IpPoolCreate::default()
+            };
+            self.books.ipam.pool_create(&actor(), pool).await.expect("a pool is made");
+        }
+    }
+
+    /// A server that is online: so many threads, 4 GiB of memory each, 1000 GiB of disk, with the template.
+    pub async fn server(&self, name: &str, threads: u32) -> ServerId {
+        let input = ServerCreate {
+            name: name.into(),
+            region: Some("eu".into()),
+            labels: BTreeMap::new(),
+            bridge: None,
+            vmid_min: None,
+            vmid_max: None,
+            cpu_threads: None,
+            cpu_overcommit: None,
+            memory_mib: None,
+            pod_limit: None,
+            storages: vec![StorageOffer { name: "local".into(), disk_gib: Some(1000) }],
+        };
+        let (server, _) = self.books.servers.server_create(&actor(), input).await.expect("a server is made");
+        let mut tx = self.db.begin().await.expect("a transaction begins");
+        let hello = Hello { agent_version: "1".into(), boot_id: name.into(), machine_id: name.into() };
+        let epoch = self.books.servers.session_open(&mut tx, server.id, &hello, self.instance).await;
+        tx.commit().await.expect("it commits");
+        let heartbeat = Heartbeat {
+            cpu_threads: threads,
+            memory_total_mib: u64::from(threads) * 4096,
+            storages: vec![StorageSeen {
+                name: "local".into(),
+                active: true,
+                holds_images: true,
+                total_mib: 1 << 20,
+                ..StorageSeen::default()
+            }],
+            node_name: name.into(),
+            quorate: true,
+            ..Heartbeat::default()
+        };
+        let epoch = epoch.expect("a session opens");
+        self.books.servers.heartbeat_record(server.id, epoch, heartbeat).await.expect("a heartbeat is taken");
+        self.inventory(server.id, vec![vm(TEMPLATE, None, Power::Stopped, true)]).await;
+        self.agents.connect(server.id);
+        server.id
+    }
+
+    /// The server's agent sends a full inventory.
+    pub async fn inventory(&self, server: ServerId, vms: Vec<InventoryVm>) {
+        let inventory = Inventory { full: true, vms, bridges: vec!["vmbr0".into()], ..Inventory::default() };
+        let mut tx = self.db.begin().await.expect("a transaction begins");
+        self.books.servers.inventory_record(&mut tx, server, &inventory).await.expect("an inventory is taken");
+        self.pods.inventory_observe(&mut tx, server, &inventory).await.expect("it is observed");
+        tx.commit().await.expect("it commits");
+    }
+
+    /// Asks for a pod.
+    pub async fn create(&self, name: &str) -> Result<(Detail, Job)> {
+        self.pods.cloudpod_create(&actor(), Scope::Platform, request(name)).await
+    }
+
+    /// Makes a pod and waits until it is active.
+    pub async fn active(&self, name: &str) -> CloudPodId {
+        let (detail, job) = self.create(name).await.expect("a pod is asked for");
+        let job = self.over(job.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
+        detail.pod.id
+    }
+
+    /// The pod as it is.
+    pub async fn pod(&self, id: CloudPodId) -> Detail {
+        self.pods.cloudpod_get(Scope::Platform, id).await.expect("the pod is there")
+    }
+
+    /// Works until the job is over or stuck.
+    pub async fn over(&self, id: JobId) -> Job {
+        eventually("a job's end", SOON, async || {
+            self.engine.dispatch().await.expect("jobs are dispatched");
+            let (job, _) = self.jobs.job_get(Scope::Platform, id).await.expect("the job is there");
+            (job.state.is_final() || job.state == JobState::Stuck).then_some(job)
+        })
+        .await
+    }
+
+    /// Works until a held command of this name is out.
+    pub async fn out(&self, command: &str) {
+        eventually("a held command", SOON, async || {
+            self.engine.dispatch().await.expect("jobs are dispatched");
+            self.agents.is_out(command).then_some(())
+        })
+        .await;
+    }
+
+    /// How many pods hold room, addresses and VMIDs, and how many VMs there are. The totals have to be the sums.
+    pub async fn held(&self) -> [i64; 4] {
+        const SQL: &str = "SELECT (SELECT COUNT(*) FROM reservations), (SELECT COUNT(*) FROM ip_addresses),
+                                  (SELECT COUNT(*) FROM vmids WHERE pod_id IS NOT NULL)";
+        const WRONG: &str = "SELECT COUNT(*) FROM servers s
+             WHERE reserved_vcpu <> (SELECT COALESCE(SUM(vcpu), 0) FROM reservations r WHERE r.server_id = s.id)
+                OR reserved_memory_mib <> (SELECT COALESCE(SUM(memory_mib), 0) FROM reservations r WHERE r.server_id = s.id)
+                OR reserved_pods <> (SELECT COUNT(*) FROM reservations r WHERE r.server_id = s.id)
+                OR (SELECT COALESCE(SUM(reserved_gib), 0) FROM server_storages t WHERE t.server_id = s.id)
+                   <> (SELECT COALESCE(SUM(disk_gib), 0) FROM reservations r WHERE r.server_id = s.id)";
+        let mut read = self.db.read().await.expect("the database is read");
+        let row = control_plane::fetch_one!(read.conn(), (i64, i64, i64), SQL).expect("rows are counted");
+        let (wrong,) = control_plane::fetch_one!(read.conn(), (i64,), WRONG).expect("totals are compared");
+        assert_eq!(wrong, 0, "a server's totals are not the sums of its reservations");
+        [row.0, row.1, row.2, self.agents.vms().len() as i64]
+    }
+}
+
+/// Who asks in tests.
+#[must_use]
+pub fn actor() -> Actor {
+    Actor::system("test")
+}
+
+/// A request for a small pod.
+#[must_use]
+pub fn request(name: &str) -> CloudPodCreate {
+    CloudPodCreate {
+        name: name.into(),
+        plan: "small".into(),
+        image: "debian".into(),
+        ssh_keys: vec![SSH_KEY.into()],
+        ..CloudPodCreate::default()
+    }
+}
+
+/// A VM as an inventory shows it.
+#[must_use]
+pub fn vm(vmid: u32, pod: Option<CloudPodId>, power: Power, template: bool) -> InventoryVm {
+    InventoryVm {
+        vmid,
+        name: format!("vm{vmid}"),
+        power,
+        template,
+        pod,
+        command: None,
+        lock: String::new(),
+        vcpu: 2,
+        memory_mib: 4096,
+        disk_mib: 20 * 1024,
+        uptime_s: 0,
+    }
+}

@@ -1,0 +1,301 @@
+//! Agents without hosts: they keep VMs in memory, do what they are ordered as a real agent would, and fail, wait or
+//! repeat themselves as a test says.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use control_plane::domain::jobs::command::{Configure, NotConnected};
+use control_plane::domain::jobs::engine::{Engine, ResultReport};
+use control_plane::domain::jobs::{
+    AgentPort, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence,
+};
+use control_plane::ids::{CloudPodId, CommandId, ServerId};
+use tokio::sync::mpsc;
+
+type Outcome = Result<CommandOutput, CommandFailure>;
+
+/// A VM on a host that does not exist.
+#[derive(Clone, PartialEq)]
+pub struct ScriptedVm {
+    /// The pod of its stamp; `None`: somebody made it by hand.
+    pub pod: Option<CloudPodId>,
+    /// Its name.
+    pub name: String,
+    /// Its power.
+    pub power: Power,
+    /// Its disk.
+    pub disk_gib: u64,
+    /// What it was last configured with.
+    pub configure: Option<Configure>,
+}
+
+/// How a command is to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fail {
+    /// Nothing was done.
+    Before,
+    /// It was done, and failed nevertheless.
+    After,
+}
+
+#[derive(Default)]
+struct State {
+    connected: BTreeSet<ServerId>,
+    vms: BTreeMap<(ServerId, u32), ScriptedVm>,
+    /// What each command brought: a repeated command repeats it.
+    ledger: HashMap<CommandId, Outcome>,
+    orders: Vec<Order>,
+    /// By the command's name.
+    failures: HashMap<String, (u32, Fail, FailureKind)>,
+    held: BTreeSet<String>,
+    waiting: Vec<Order>,
+    twice: bool,
+    vague: bool,
+}
+
+/// The agents of all servers of a test.
+pub struct ScriptedAgents {
+    state: Mutex<State>,
+    results: mpsc::UnboundedSender<(ServerId, ResultReport)>,
+}
+
+/// What the agents have to say; [`Results::deliver`] takes it to the engine.
+pub struct Results(mpsc::UnboundedReceiver<(ServerId, ResultReport)>);
+
+impl Results {
+    /// Takes every result to the engine until the agents are dropped. As a real agent's, a result that could not be stored
+    /// is sent again.
+    pub async fn deliver(mut self, engine: Engine) {
+        while let Some((server, report)) = self.0.recv().await {
+            while let Err(error) = engine.result_record(server, report.clone()).await {
+                assert!(error.retryable(), "a result was refused: {error}");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+impl ScriptedAgents {
+    /// No server is connected yet.
+    #[must_use]
+    pub fn new() -> (Arc<Self>, Results) {
+        let (results, receiver) = mpsc::unbounded_channel();
+        (Arc::new(Self { state: Mutex::default(), results }), Results(receiver))
+    }
+
+    /// The agent of `server` holds a session.
+    pub fn connect(&self, server: ServerId) {
+        self.state().connected.insert(server);
+    }
+
+    /// It holds none.
+    pub fn disconnect(&self, server: ServerId) {
+        self.state().connected.remove(&server);
+    }
+
+    /// The next `times` commands of this name fail.
+    pub fn fail(&self, command: &str, times: u32, when: Fail, kind: FailureKind) {
+        self.state().failures.insert(command.to_owned(), (times, when, kind));
+    }
+
+    /// No command fails any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.failures.clear();
+        state.vague = false;
+    }
+
+    /// Commands of this name take until [`ScriptedAgents::release`].
+    pub fn hold(&self, command: &str) {
+        self.state().held.insert(command.to_owned());
+    }
+
+    /// Ends what was held.
+    pub fn release(&self, command: &str) {
+        let mut state = self.state();
+        state.held.remove(command);
+        let (released, waiting) =
+            std::mem::take(&mut state.waiting).into_iter().partition(|order| order.command.kind.name() == command);
+        state.waiting = waiting;
+        for order in released {
+            self.run(&mut state, &order);
+        }
+    }
+
+    /// Every command is done twice and every result is delivered twice.
+    pub fn twice(&self, twice: bool) {
+        self.state().twice = twice;
+    }
+
+    /// Destroyed VMs are gone, but no agent will say so.
+    pub fn vague(&self) {
+        self.state().vague = true;
+    }
+
+    /// Somebody makes a VM by hand.
+    pub fn foreign_vm(&self, server: ServerId, vmid: u32) {
+        let vm =
+            ScriptedVm { pod: None, name: "theirs".to_owned(), power: Power::Running, disk_gib: 1, configure: None };
+        self.state().vms.insert((server, vmid), vm);
+    }
+
+    /// The VMs of pods.
+    #[must_use]
+    pub fn vms(&self) -> Vec<(ServerId, u32, ScriptedVm)> {
+        let state = self.state();
+        let ours = state.vms.iter().filter(|(_, vm)| vm.pod.is_some());
+        ours.map(|((server, vmid), vm)| (*server, *vmid, vm.clone())).collect()
+    }
+
+    /// The names of the commands that were sent, in order.
+    #[must_use]
+    pub fn orders(&self) -> Vec<&'static str> {
+        self.state().orders.iter().map(|order| order.command.kind.name()).collect()
+    }
+
+    /// Whether a held command of this name is out.
+    #[must_use]
+    pub fn is_out(&self, command: &str) -> bool {
+        self.state().waiting.iter().any(|order| order.command.kind.name() == command)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test thread panicked with it")
+    }
+
+    fn run(&self, state: &mut State, order: &Order) {
+        let known = state.ledger.get(&order.id).cloned();
+        let outcome = known.unwrap_or_else(|| outcome(state, order));
+        state.ledger.insert(order.id, outcome.clone());
+        self.report(state, order, &outcome);
+    }
+
+    fn report(&self, state: &State, order: &Order, outcome: &Outcome) {
+        let report = ResultReport {
+            command: order.id,
+            epoch: order.epoch,
+            outcome: outcome.clone(),
+            log: vec![format!("{} of VM {}", order.command.kind.name(), order.command.vmid)],
+        };
+        for _ in 0..if state.twice { 2 } else { 1 } {
+            // Nobody listens any more once a test is over.
+            let _ = self.results.send((order.command.server, report.clone()));
+        }
+    }
+}
+
+impl AgentPort for ScriptedAgents {
+    fn send(&self, order: Order) -> Result<(), NotConnected> {
+        let mut state = self.state();
+        if !state.connected.contains(&order.command.server) {
+            return Err(NotConnected);
+        }
+        state.orders.push(order.clone());
+        if state.held.contains(order.command.kind.name()) {
+            state.waiting.push(order);
+        } else {
+            self.run(&mut state, &order);
+        }
+        Ok(())
+    }
+
+    fn cancel(&self, server: ServerId, command: CommandId, _epoch: u64) -> Result<(), NotConnected> {
+        let mut state = self.state();
+        if !state.connected.contains(&server) {
+            return Err(NotConnected);
+        }
+        let aborted: Vec<_> = state.waiting.extract_if(.., |order| order.id == command).collect();
+        for order in aborted {
+            let outcome = Err(failure(FailureKind::Cancelled, "aborted on request"));
+            state.ledger.insert(order.id, outcome.clone());
+            self.report(&state, &order, &outcome);
+        }
+        Ok(())
+    }
+
+    fn connected(&self) -> Vec<ServerId> {
+        self.state().connected.iter().copied().collect()
+    }
+}
+
+fn outcome(state: &mut State, order: &Order) -> Outcome {
+    let scripted = match state.failures.get_mut(order.command.kind.name()) {
+        Some((times, when, kind)) if *times > 0 => {
+            *times -= 1;
+            Some((*when, *kind))
+        }
+        _ => None,
+    };
+    match scripted {
+        Some((Fail::Before, kind)) => return Err(failure(kind, "scripted: nothing was done")),
+        Some((Fail::After, kind)) => {
+            obey(state, order)?;
+            return Err(failure(kind, "scripted: it was done"));
+        }
+        None => {}
+    }
+    if state.twice {
+        obey(state, order)?;
+    }
+    obey(state, order)
+}
+
+fn failure(kind: FailureKind, message: &str) -> CommandFailure {
+    CommandFailure { kind, message: message.to_owned(), upid: String::new(), presence: Presence::Unknown }
+}
+
+fn obey(state: &mut State, order: &Order) -> Outcome {
+    let command = &order.command;
+    let key = (command.server, command.vmid);
+    let ours = Some(command.pod);
+    let output = |presence, power| {
+        let (vmid, upid) = (command.vmid, String::new());
+        Ok(CommandOutput { presence, power, vmid, warnings: Vec::new(), upid })
+    };
+    if let CommandKind::Clone { name, .. } = &command.kind {
+        if state.vms.get(&key).is_some_and(|vm| vm.pod != ours) {
+            return Err(failure(FailureKind::VmidTaken, "config file already exists"));
+        }
+        state.vms.entry(key).or_insert_with(|| ScriptedVm {
+            pod: ours,
+            name: name.clone(),
+            power: Power::Stopped,
+            disk_gib: 2,
+            configure: None,
+        });
+        return output(Presence::Present, Power::Stopped);
+    }
+    let absent = if state.vague { Presence::Unknown } else { Presence::Absent };
+    let Some(vm) = state.vms.get_mut(&key) else {
+        return match command.kind {
+            CommandKind::Destroy | CommandKind::Inspect => output(absent, Power::Unknown),
+            _ => Err(failure(FailureKind::NotFound, "Configuration file does not exist")),
+        };
+    };
+    if vm.pod != ours {
+        return Err(failure(FailureKind::ForeignVm, "it does not bear this pod's stamp"));
+    }
+    match &command.kind {
+        CommandKind::Clone { .. } | CommandKind::Inspect => {}
+        CommandKind::Configure(configure) => vm.configure = Some((**configure).clone()),
+        CommandKind::ResizeDisk { size_gib } => vm.disk_gib = vm.disk_gib.max(*size_gib),
+        CommandKind::Start => vm.power = Power::Running,
+        CommandKind::Stop | CommandKind::Shutdown { .. } => vm.power = Power::Stopped,
+        CommandKind::Reboot { .. } => {
+            if vm.power != Power::Running {
+                return Err(failure(FailureKind::TaskFailed, "VM is not running"));
+            }
+        }
+        CommandKind::WaitPower { power, .. } => {
+            if vm.power != *power {
+                return Err(failure(FailureKind::Deadline, "it did not come to that power state in time"));
+            }
+        }
+        CommandKind::Destroy => {
+            state.vms.remove(&key);
+            return output(absent, Power::Unknown);
+        }
+    }
+    let power = vm.power;
+    output(Presence::Present, power)
+}

@@ -1,0 +1,585 @@
+//! CloudPods from the request to the last thing they hold, on both databases, with agents that keep their VMs in memory.
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use control_plane::db::Window;
+use control_plane::domain::audit::Scope;
+use control_plane::domain::cloudpods::{DesiredPower, Detail, Find, PlacementInput, State};
+use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
+use control_plane::domain::scheduling::Verdict;
+use control_plane::error::{Error, Result};
+use control_plane::ids::{CloudPodId, TenantId};
+use mpanel_tests::databases;
+use mpanel_tests::pod_bench::{PodBench, SSH_KEY, actor, request, vm};
+use mpanel_tests::scripted_agent::Fail;
+
+const NOTHING: [i64; 4] = [0; 4];
+/// One pod: room, a v4 and a v6 address, a VMID, a VM.
+const ONE_POD: [i64; 4] = [1, 2, 1, 1];
+
+/// Asks for a job of this kind; `None`: for a new pod.
+async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
+    let (by, scope, pods) = (actor(), Scope::Platform, &bench.pods);
+    match (kind, pod) {
+        ("provision", _) => bench.create(name).await,
+        ("start", Some(pod)) => pods.cloudpod_start(&by, scope, pod).await,
+        ("stop", Some(pod)) => pods.cloudpod_stop(&by, scope, pod).await,
+        ("shutdown", Some(pod)) => pods.cloudpod_shutdown(&by, scope, pod, 60, false).await,
+        ("reboot", Some(pod)) => pods.cloudpod_reboot(&by, scope, pod, 60).await,
+        ("destroy", Some(pod)) => pods.cloudpod_destroy(&by, scope, pod).await,
+        (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
+    }
+}
+
+async fn done(bench: &PodBench, kind: &str, pod: CloudPodId) -> Job {
+    let (_, job) = ask(bench, kind, Some(pod), "").await.unwrap();
+    let job = bench.over(job.id).await;
+    assert_eq!(job.state, JobState::Succeeded, "{kind}: {:?}", job.error);
+    job
+}
+
+/// The pod that a job of this kind needs.
+async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudPodId> {
+    if kind == "provision" {
+        return None;
+    }
+    let pod = bench.active(name).await;
+    if kind == "start" {
+        done(bench, "stop", pod).await;
+    }
+    Some(pod)
+}
+
+#[tokio::test]
+async fn a_pod_runs_as_it_was_asked_for_and_leaves_nothing_behind() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        assert_eq!(bench.held().await, ONE_POD, "{}", database.name);
+        let Detail { pod, addresses } = bench.pod(pod).await;
+        assert_eq!((pod.state, pod.desired_power), (State::Active, DesiredPower::Running));
+        assert_eq!(pod.observed_power, Power::Running);
+        assert_eq!(pod.server.as_ref().unwrap().name, "pve1");
+        assert_eq!(addresses.len(), 2);
+        let (at, vmid, vm) = bench.agents.vms().remove(0);
+        assert_eq!((at, Some(vmid), vm.power, vm.disk_gib), (server, pod.vmid, Power::Running, 20));
+        assert_eq!((vm.name.as_str(), vm.pod), ("web-1", Some(pod.id)));
+        let configure = vm.configure.unwrap();
+        assert_eq!((configure.vcpu, configure.memory_mib), (2, 4096));
+        assert_eq!((configure.cloud_init_user.as_str(), configure.ssh_keys), ("debian", vec![SSH_KEY.to_owned()]));
+        assert_eq!(configure.nameservers, ["192.0.2.53", "2001:db8::53"]);
+        let [nic] = &configure.nics[..] else { panic!("{:?}", configure.nics) };
+        assert_eq!((nic.index, nic.bridge.as_str(), nic.vlan), (0, "vmbr0", None));
+        assert_eq!((nic.gateway4.as_str(), nic.gateway6.as_str()), ("192.0.2.1", "2001:db8::1"));
+        let expected: Vec<_> = addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect();
+        assert_eq!(nic.addresses, expected);
+        assert_eq!(
+            bench.agents.orders(),
+            ["clone", "configure", "resize_disk", "start", "wait_power"],
+            "one command each, in order"
+        );
+
+        done(&bench, "destroy", pod.id).await;
+        assert_eq!(bench.held().await, NOTHING, "{}", database.name);
+        let gone = bench.pod(pod.id).await;
+        assert!(matches!(gone.pod.state, State::Deleted { .. }));
+        assert_eq!((gone.pod.server, gone.pod.vmid, gone.addresses.len()), (None, None, 0));
+    }
+}
+
+/// What has to be true after a job of this kind failed, wherever it failed.
+async fn assert_failed(bench: &PodBench, kind: &str, job: &Job, pod: CloudPodId, held_before: [i64; 4], what: &str) {
+    assert_eq!(job.state, JobState::Failed, "{what}: {:?}", job.error);
+    let Detail { pod, .. } = bench.pod(pod).await;
+    match kind {
+        "provision" => {
+            assert_eq!(bench.held().await, held_before, "{what}: it holds nothing");
+            let State::Failed { cause } = &pod.state else { panic!("{what}: {:?}", pod.state) };
+            assert_eq!(*cause, job.error.as_ref().unwrap().detail, "{what}: its cause is shown");
+        }
+        // What is certainly gone is released by the next destroy.
+        "destroy" => {
+            assert!(matches!(pod.state, State::Failed { .. }), "{what}: {:?}", pod.state);
+            assert_eq!(bench.held().await[..3], held_before[..3], "{what}: what it holds stays held");
+        }
+        _ => {
+            assert_eq!(pod.state, State::Active, "{what}");
+            assert_eq!(bench.held().await, held_before, "{what}: it holds what it held");
+        }
+    }
+    done(bench, "destroy", pod.id).await;
+    assert_eq!(bench.held().await, NOTHING, "{what}");
+}
+
+#[tokio::test]
+async fn each_step_of_each_saga_may_fail_and_what_was_done_is_undone() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        for saga in &bench.sagas {
+            let kind = saga.kind();
+            for (index, step) in saga.steps().iter().enumerate() {
+                for before in [true, false] {
+                    let what = format!("{} {kind} {} {before}", database.name, step.name());
+                    let name = format!("p{}-{index}-{before}", kind.len());
+                    let pod = prepared(&bench, kind, &name).await;
+                    let held_before = bench.held().await;
+                    *bench.faults.fail.lock().unwrap() = Some((kind, index, before));
+                    let (detail, job) = ask(&bench, kind, pod, &name).await.unwrap();
+                    let job = bench.over(job.id).await;
+                    *bench.faults.fail.lock().unwrap() = None;
+                    assert_eq!(job.error.as_ref().unwrap().code, "injected", "{what}");
+                    assert_failed(&bench, kind, &job, detail.pod.id, held_before, &what).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_command_of_each_saga_may_fail_on_its_host() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        for (kind, command) in [
+            ("provision", "clone"),
+            ("provision", "configure"),
+            ("provision", "resize_disk"),
+            ("provision", "start"),
+            ("provision", "wait_power"),
+            ("start", "start"),
+            ("start", "wait_power"),
+            ("stop", "stop"),
+            ("shutdown", "shutdown"),
+            ("reboot", "reboot"),
+            ("destroy", "destroy"),
+        ] {
+            for (when, failure) in [(Fail::Before, FailureKind::NoSpace), (Fail::After, FailureKind::Permission)] {
+                let what = format!("{} {kind} {command} {when:?}", database.name);
+                let name = format!("h{}-{}-{}", kind.len(), command.replace('_', "-"), failure.code().len());
+                let pod = prepared(&bench, kind, &name).await;
+                let held_before = bench.held().await;
+                bench.agents.fail(command, 1, when, failure);
+                let (detail, job) = ask(&bench, kind, pod, &name).await.unwrap();
+                let job = bench.over(job.id).await;
+                assert_eq!(job.error.as_ref().unwrap().code, failure.code(), "{what}");
+                assert!(job.error.as_ref().unwrap().detail.starts_with("scripted"), "{what}");
+                assert_failed(&bench, kind, &job, detail.pod.id, held_before, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn do_and_undo_of_each_saga_may_be_repeated() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        bench.agents.twice(true);
+        *bench.faults.twice.lock().unwrap() = true;
+        for saga in &bench.sagas {
+            let kind = saga.kind();
+            let what = format!("{} {kind}", database.name);
+            let pod = prepared(&bench, kind, &format!("t{}", kind.len())).await;
+            let (detail, job) = ask(&bench, kind, pod, "t-provision").await.unwrap();
+            let job = bench.over(job.id).await;
+            assert_eq!(job.state, JobState::Succeeded, "{what}: {:?}", job.error);
+            let held = if kind == "destroy" { NOTHING } else { ONE_POD };
+            assert_eq!(bench.held().await, held, "{what}");
+            if kind != "destroy" {
+                done(&bench, "destroy", detail.pod.id).await;
+            }
+            let last = saga.steps().len() - 1;
+            let pod = prepared(&bench, kind, &format!("u{}", kind.len())).await;
+            let held_before = bench.held().await;
+            *bench.faults.fail.lock().unwrap() = Some((kind, last, false));
+            let (detail, job) = ask(&bench, kind, pod, "u-provision").await.unwrap();
+            let job = bench.over(job.id).await;
+            *bench.faults.fail.lock().unwrap() = None;
+            assert_failed(&bench, kind, &job, detail.pod.id, held_before, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        for kind in [FailureKind::Locked, FailureKind::Timeout, FailureKind::Lost] {
+            for command in ["clone", "configure", "start"] {
+                bench.agents.fail(command, 2, Fail::After, kind);
+            }
+            let pod = bench.active(&format!("web-{}", kind.code().len())).await;
+            bench.agents.fail("destroy", 2, Fail::Before, kind);
+            done(&bench, "destroy", pod).await;
+            assert_eq!(bench.held().await, NOTHING, "{} {kind:?}", database.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_vmid_that_somebody_took_by_hand_is_left_to_them() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let first = bench.active("web-1").await;
+        let vmid = bench.pod(first).await.pod.vmid.unwrap();
+        done(&bench, "destroy", first).await;
+        let taken = [vmid, vmid + 1, vmid + 2];
+        for vmid in taken {
+            bench.agents.foreign_vm(server, vmid);
+        }
+        let pod = bench.active("web-2").await;
+        let own = bench.pod(pod).await.pod.vmid.unwrap();
+        assert!(!taken.contains(&own), "{}: {own}", database.name);
+        assert_eq!(bench.held().await, ONE_POD);
+        done(&bench, "destroy", pod).await;
+        assert_eq!(bench.held().await, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_freed_before_the_vm_is_known_to_be_absent() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        bench.agents.vague();
+        bench.agents.fail("start", 1, Fail::Before, FailureKind::NoSpace);
+        let (detail, job) = bench.create("web-1").await.unwrap();
+        let stuck = bench.over(job.id).await;
+        assert_eq!(stuck.state, JobState::Stuck, "{}", database.name);
+        assert_eq!(bench.held().await[..3], ONE_POD[..3], "what it holds stays held");
+        let State::Failed { cause } = bench.pod(detail.pod.id).await.pod.state else { panic!("not failed") };
+        assert!(cause.contains("still holds") && cause.contains("scripted"), "{cause}");
+
+        let (_, destroy) = ask(&bench, "destroy", Some(detail.pod.id), "").await.unwrap();
+        assert_eq!(bench.over(destroy.id).await.state, JobState::Failed);
+        assert_eq!(bench.held().await[..3], ONE_POD[..3], "nor does a destroy free it");
+
+        bench.agents.heal();
+        done(&bench, "destroy", detail.pod.id).await;
+        assert_eq!(bench.held().await, NOTHING);
+        bench.jobs.job_retry(&actor(), Scope::Platform, job.id).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed, "the stuck job finds nothing left to undo");
+        assert!(matches!(bench.pod(detail.pod.id).await.pod.state, State::Deleted { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_pod_deleted_while_it_is_made_is_gone_in_the_end() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        for held in [None, Some("clone"), Some("configure"), Some("wait_power")] {
+            let (detail, provision) = bench.create("web-1").await.unwrap();
+            if let Some(command) = held {
+                bench.agents.hold(command);
+                bench.out(command).await;
+            }
+            let (deleting, job) = ask(&bench, "destroy", Some(detail.pod.id), "").await.unwrap();
+            assert_eq!(deleting.pod.state, State::Deleting);
+            let (_, again) = ask(&bench, "destroy", Some(detail.pod.id), "").await.unwrap();
+            assert_eq!(again.id, job.id, "a repeated DELETE gives the same job");
+            let what = format!("{} {held:?}", database.name);
+            assert_eq!(bench.over(provision.id).await.state, JobState::Cancelled, "{what}");
+            assert_eq!(bench.over(job.id).await.state, JobState::Succeeded, "{what}");
+            assert!(matches!(bench.pod(detail.pod.id).await.pod.state, State::Deleted { .. }), "{what}");
+            assert_eq!(bench.held().await, NOTHING, "{what}");
+            let gone = ask(&bench, "destroy", Some(detail.pod.id), "").await.unwrap_err();
+            assert_eq!(gone.code(), "cloudpod_deleted");
+            held.inspect(|command| bench.agents.release(command));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_destroy_waits_for_its_server_and_can_be_cancelled_only_before_it_begins() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        bench.agents.hold("stop");
+        let (_, stop) = ask(&bench, "stop", Some(pod), "").await.unwrap();
+        bench.out("stop").await;
+        let (_, destroy) = ask(&bench, "destroy", Some(pod), "").await.unwrap();
+        bench.jobs.job_cancel(&actor(), Scope::Platform, destroy.id).await.unwrap();
+        assert_eq!(bench.over(stop.id).await.state, JobState::Cancelled, "{}", database.name);
+        let Detail { pod: restored, .. } = bench.pod(pod).await;
+        assert_eq!((restored.state, restored.desired_power), (State::Active, DesiredPower::Running));
+
+        bench.agents.disconnect(server);
+        let (_, destroy) = ask(&bench, "destroy", Some(pod), "").await.unwrap();
+        mpanel_tests::eventually("the destroy waits", mpanel_tests::pod_bench::SOON, async || {
+            bench.engine.dispatch().await.unwrap();
+            let (job, _) = bench.jobs.job_get(Scope::Platform, destroy.id).await.unwrap();
+            (job.waits_for == Some(server)).then_some(())
+        })
+        .await;
+        let late = bench.jobs.job_cancel(&actor(), Scope::Platform, destroy.id).await.unwrap_err();
+        assert_eq!(late.code(), "job_past_return");
+        assert_eq!(bench.held().await, ONE_POD);
+        bench.agents.connect(server);
+        bench.engine.session_started(server).await.unwrap();
+        assert_eq!(bench.over(destroy.id).await.state, JobState::Succeeded);
+        assert_eq!(bench.held().await, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn power_follows_the_request_and_states_that_forbid_it_say_so() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        for (kind, desired, observed) in [
+            ("stop", DesiredPower::Stopped, Power::Stopped),
+            ("start", DesiredPower::Running, Power::Running),
+            ("reboot", DesiredPower::Running, Power::Running),
+            ("shutdown", DesiredPower::Stopped, Power::Stopped),
+        ] {
+            done(&bench, kind, pod).await;
+            let Detail { pod, .. } = bench.pod(pod).await;
+            assert_eq!((pod.desired_power, pod.observed_power), (desired, observed), "{} {kind}", database.name);
+        }
+        let refused = |error: Error| (error.code(), error.to_string());
+        let (code, text) = refused(ask(&bench, "reboot", Some(pod), "").await.unwrap_err());
+        assert_eq!(code, "cloudpod_stopped", "{text}");
+        let late = bench.pods.cloudpod_shutdown(&actor(), Scope::Platform, pod, 0, true).await.unwrap_err();
+        assert_eq!(late.to_string(), "timeout_s: is 0; 5 to 3600 are allowed");
+
+        bench.agents.hold("clone");
+        let (new, _) = bench.create("web-2").await.unwrap();
+        for kind in ["start", "stop", "shutdown", "reboot"] {
+            let (code, text) = refused(ask(&bench, kind, Some(new.pod.id), "").await.unwrap_err());
+            assert_eq!(code, "cloudpod_state");
+            assert!(text.contains("requested") && text.contains("wait until"), "{text}");
+        }
+        bench.agents.release("clone");
+        for _ in 0..16 {
+            ask(&bench, "start", Some(pod), "").await.unwrap();
+        }
+        let (code, _) = refused(ask(&bench, "start", Some(pod), "").await.unwrap_err());
+        assert_eq!(code, "cloudpod_busy");
+        assert_eq!(ask(&bench, "start", Some(CloudPodId::generate()), "").await.unwrap_err().code(), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn without_room_nothing_is_made_and_every_server_says_why() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let lines = |error: Error| match error {
+            Error::NoCapacity(lines) => lines.into_iter().map(|l| (l.field, l.message)).collect::<Vec<_>>(),
+            other => panic!("{other}"),
+        };
+        let none = lines(bench.create("web-1").await.unwrap_err());
+        assert!(none[0].1.starts_with("no server is registered"), "{none:?}");
+        let server = bench.server("pve1", 1).await;
+        let small = lines(bench.create("web-1").await.unwrap_err());
+        assert_eq!(small, [("pve1".to_owned(), "CPU: 2 needed, 1 free".to_owned())], "{}", database.name);
+        let pods = bench.pods.cloudpod_list(Scope::Platform, Find::default(), Window { limit: 10, after: None }).await;
+        assert!(pods.unwrap().is_empty(), "nothing was made");
+
+        bench.server("pve2", 2).await;
+        let (first, _) = bench.create("web-1").await.unwrap();
+        let (second, job) = bench.create("web-2").await.unwrap();
+        let late = bench.over(job.id).await;
+        let (winner, loser) = if late.state == JobState::Failed { (first, second) } else { (second, first) };
+        let error = mpanel_tests::eventually("the loser fails", mpanel_tests::pod_bench::SOON, async || {
+            bench.engine.dispatch().await.unwrap();
+            match bench.pod(loser.pod.id).await.pod.state {
+                State::Failed { cause } => Some(cause),
+                _ => None,
+            }
+        })
+        .await;
+        assert!(error.contains("pve1: CPU: 2 needed, 1 free") && error.contains("pve2: "), "{error}");
+        let why = bench.pods.placement_get(Scope::Platform, loser.pod.id).await.unwrap();
+        assert_eq!((why.server, why.explanation.fitting), (None, 0));
+        let here = bench.pods.placement_get(Scope::Platform, winner.pod.id).await.unwrap();
+        assert_ne!(here.server, Some(server));
+        assert!(matches!(here.explanation.considered[0].verdict, Verdict::Chosen { .. }));
+        let preview = bench.pods.placement_preview(Scope::Platform, request("")).await.unwrap();
+        assert_eq!(preview.chosen, None);
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let mut wrong = request("Web_1");
+        wrong.plan = "huge".into();
+        wrong.image = "windows".into();
+        wrong.user = Some("0x".into());
+        wrong.ssh_keys = vec![SSH_KEY.into(), "hello".into()];
+        wrong.ip_pools = vec!["public".into(), "nowhere".into(), "public".into()];
+        wrong.placement = PlacementInput {
+            region: Some("x".repeat(100)),
+            server: Some("pve9".into()),
+            storage: Some("-".into()),
+            labels: [("a b".into(), "c".into())].into(),
+            anti_affinity: true,
+        };
+        let Error::Invalid(fields) = bench.pods.cloudpod_create(&actor(), Scope::Platform, wrong).await.unwrap_err()
+        else {
+            panic!("not Invalid")
+        };
+        let mut names: Vec<_> = fields.iter().map(|f| f.field.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "image",
+                "ip_pools[1]",
+                "ip_pools[2]",
+                "name",
+                "placement.labels.a b",
+                "placement.region",
+                "placement.server",
+                "placement.storage",
+                "plan",
+                "ssh_keys[1]",
+                "user"
+            ],
+            "{}",
+            database.name
+        );
+        let mut stranger = request("web-1");
+        stranger.tenant = Some(TenantId::generate());
+        let error = bench.pods.cloudpod_create(&actor(), Scope::Platform, stranger).await.unwrap_err();
+        assert_eq!(error.to_string(), "tenant_id: no such tenant");
+        assert_eq!(bench.held().await, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn a_name_has_one_live_pod_whoever_asks_at_once() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 64).await;
+        let answers = futures::future::join_all((0..8).map(|_| bench.create("web-1"))).await;
+        let made: Vec<_> = answers.iter().filter_map(|a| a.as_ref().ok()).collect();
+        assert_eq!(made.len(), 1, "{}", database.name);
+        let id = made[0].0.pod.id;
+        for refused in answers.iter().filter_map(|a| a.as_ref().err()) {
+            assert_eq!(refused.code(), "cloudpod_name_taken");
+            assert!(refused.to_string().contains(&id.to_string()), "{refused}");
+        }
+        bench.over(made[0].1.id).await;
+        assert_eq!(bench.held().await, ONE_POD);
+        let other = bench.active("web-2").await;
+        let update = async |version, name: &str| {
+            bench.pods.cloudpod_update(&actor(), Scope::Platform, other, version, Some(name)).await
+        };
+        assert_eq!(update(None, "web-1").await.unwrap_err().code(), "cloudpod_name_taken");
+        let renamed = update(None, "web-3").await.unwrap();
+        assert_eq!(renamed.pod.name, "web-3");
+        assert_eq!(update(Some(renamed.pod.version - 1), "web-4").await.unwrap_err().code(), "stale");
+        assert_eq!(update(Some(renamed.pod.version), "Web").await.unwrap_err().code(), "invalid");
+        done(&bench, "destroy", id).await;
+        assert_eq!(update(Some(renamed.pod.version), "web-1").await.unwrap().pod.name, "web-1");
+    }
+}
+
+#[tokio::test]
+async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 64).await;
+        let mut made = Vec::new();
+        for i in 0..5 {
+            made.push(bench.active(&format!("{}-{i}", if i % 2 == 0 { "web" } else { "db" })).await);
+        }
+        done(&bench, "destroy", made[0]).await;
+        let list = async |scope, find: Find, limit, after| {
+            let pods = bench.pods.cloudpod_list(scope, find, Window { limit, after }).await.unwrap();
+            assert!(pods.iter().all(|d| d.pod.vmid.is_none() == d.addresses.is_empty()), "addresses come along");
+            pods.into_iter().map(|d| d.pod.id).collect::<Vec<_>>()
+        };
+        let all = Find::default;
+        let newest: Vec<_> = made[1..].iter().rev().copied().collect();
+        let tenant = Scope::Tenant(bench.pod(made[1]).await.pod.tenant);
+        for scope in [Scope::Platform, tenant] {
+            assert_eq!(list(scope, all(), 50, None).await, newest, "{}", database.name);
+            assert_eq!(list(scope, all(), 2, Some(newest[0])).await, newest[1..3]);
+            assert_eq!(list(scope, Find { state: Some("deleted"), ..all() }, 50, None).await, made[..1]);
+            assert_eq!(list(scope, Find { state: Some("active"), ..all() }, 50, None).await, newest);
+            let webs = Find { name_prefix: Some("web".into()), ..all() };
+            assert_eq!(list(scope, webs, 50, None).await, [made[4], made[2]]);
+            let here = Find { server: Some("pve1".into()), plan: Some("small".into()), ..all() };
+            assert_eq!(list(scope, here, 50, None).await, newest);
+        }
+        let stranger = Scope::Tenant(TenantId::generate());
+        assert!(list(stranger, all(), 50, None).await.is_empty());
+        assert_eq!(bench.pods.cloudpod_get(stranger, made[1]).await.unwrap_err().code(), "not_found");
+        for kind in [
+            bench.pods.cloudpod_stop(&actor(), stranger, made[1]).await.err(),
+            bench.pods.cloudpod_destroy(&actor(), stranger, made[1]).await.err(),
+            bench.pods.placement_get(stranger, made[1]).await.err(),
+        ] {
+            assert_eq!(kind.unwrap().code(), "not_found");
+        }
+        let nowhere = Find { server: Some("pve9".into()), ..all() };
+        let error = bench.pods.cloudpod_list(Scope::Platform, nowhere, Window { limit: 1, after: None }).await;
+        assert_eq!(error.unwrap_err().code(), "invalid");
+    }
+}
+
+#[tokio::test]
+async fn an_inventory_changes_what_is_observed_and_nothing_else() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let other = bench.server("pve2", 16).await;
+        let id = bench.active("web-1").await;
+        let before = bench.pod(id).await;
+        let at = before.pod.server.as_ref().unwrap().id;
+        let elsewhere = if at == server { other } else { server };
+        let vmid = before.pod.vmid.unwrap();
+        let observed = async || bench.pod(id).await.pod.observed_power;
+
+        bench.inventory(at, vec![vm(vmid, Some(id), Power::Stopped, false)]).await;
+        assert_eq!(observed().await, Power::Stopped, "{}", database.name);
+        bench.inventory(elsewhere, vec![vm(vmid, Some(id), Power::Running, false)]).await;
+        assert_eq!(observed().await, Power::Stopped, "another server does not speak for it");
+        bench
+            .inventory(at, vec![vm(vmid + 1, Some(id), Power::Running, false), vm(vmid, None, Power::Running, false)])
+            .await;
+        assert_eq!(observed().await, Power::Unknown, "a VM of another number, or without the stamp, is not it");
+        bench.inventory(at, vec![vm(vmid, Some(id), Power::Running, false)]).await;
+        assert_eq!(observed().await, Power::Running);
+        bench.inventory(at, Vec::new()).await;
+        assert_eq!(observed().await, Power::Unknown);
+        let after = bench.pod(id).await;
+        assert_eq!((after.pod.state, after.pod.version), (State::Active, before.pod.version));
+        assert_eq!((after.pod.vmid, after.addresses), (before.pod.vmid, before.addresses));
+        assert_eq!(bench.held().await, ONE_POD, "nothing is deleted to match");
+    }
+}
+
+#[tokio::test]
+async fn pods_that_refuse_each_other_s_company_are_kept_apart() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        bench.server("pve2", 16).await;
+        let mut servers = Vec::new();
+        for name in ["a", "b"] {
+            let mut wanted = request(name);
+            wanted.placement.anti_affinity = true;
+            let (detail, job) = bench.pods.cloudpod_create(&actor(), Scope::Platform, wanted).await.unwrap();
+            assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+            servers.push(bench.pod(detail.pod.id).await.pod.server.unwrap().name);
+        }
+        servers.sort();
+        assert_eq!(servers, ["pve1", "pve2"], "{}", database.name);
+        let mut third = request("c");
+        third.placement.anti_affinity = true;
+        let error = bench.pods.cloudpod_create(&actor(), Scope::Platform, third).await.unwrap_err();
+        assert_eq!(error.code(), "no_capacity");
+        assert!(error.to_string().contains("pods of the same tenant"), "{error}");
+    }
+}

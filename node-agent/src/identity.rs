@@ -149,19 +149,22 @@ impl Identity {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.to_vec()))
     }
 
-    /// When half of the certificate's life is over. Counted from when it came, as the host's clock may be off.
+    /// When half of the time that it was valid for when it came is over. Counted by the host's clock from when it came, as that clock may
+    /// be off; a certificate begins some minutes in the past, which is not part of its life here.
     pub fn half_life_ms(&self) -> i64 {
         self.obtained_ms.saturating_add(self.lifetime_ms() / 2)
     }
 
-    /// Whether the certificate is too old, however wrong the host's clock is about its dates.
-    pub fn is_expired(&self) -> bool {
-        now_ms() >= self.not_after_ms
+    /// Whether it has ended at `at_ms`.
+    pub fn is_expired(&self, at_ms: i64) -> bool {
+        at_ms >= self.not_after_ms
     }
 
-    /// Milliseconds from its first to its last moment.
+    /// Milliseconds that it was valid for when it came.
     pub fn lifetime_ms(&self) -> i64 {
-        self.not_after_ms.saturating_sub(self.not_before_ms).max(0)
+        let is_plausible = (self.not_before_ms..self.not_after_ms).contains(&self.obtained_ms);
+        let begin_ms = if is_plausible { self.obtained_ms } else { self.not_before_ms };
+        self.not_after_ms.saturating_sub(begin_ms).max(0)
     }
 
     fn parse(text: &str) -> std::result::Result<Self, String> {
@@ -341,6 +344,22 @@ mod tests {
         IdentityStore::create(directory.path(), &renewed).unwrap();
         assert!(store.reload().unwrap());
         assert_eq!(store.current().certificate, renewed.certificate);
+    }
+
+    #[test]
+    fn half_of_its_life_does_not_count_what_lies_before_it_came() {
+        let mut identity =
+            Identity::from_issued("https://cp:8443", "id", "pve1", issue(NewKey::generate().unwrap())).unwrap();
+        (identity.not_before_ms, identity.not_after_ms) = (1_000, 100_000);
+        let mut check = |obtained_ms, half_life_ms| {
+            identity.obtained_ms = obtained_ms;
+            assert_eq!(identity.half_life_ms(), half_life_ms, "obtained at {obtained_ms}");
+        };
+        check(40_000, 70_000);
+        // A clock that is so far off tells nothing of the certificate's age.
+        check(0, 49_500);
+        check(500_000, 549_500);
+        assert!(identity.is_expired(100_000) && !identity.is_expired(99_999));
     }
 
     #[test]

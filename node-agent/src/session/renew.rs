@@ -36,7 +36,7 @@ pub(super) async fn run(agent: Arc<Agent>, mut after_ms: watch::Receiver<Option<
             }
             continue;
         }
-        if identity.is_expired() {
+        if identity.is_expired(now_ms().saturating_add(agent.offset.ms())) {
             error!(server = %identity.server_name, "the certificate has ended: make a new token for this server at the control plane and run the `mpanel-agent enroll …` command that it shows; ledger and VMs stay");
             sleep(spread(EXPIRED_PAUSE)).await;
             reload(&agent);
@@ -60,9 +60,9 @@ pub(super) async fn run(agent: Arc<Agent>, mut after_ms: watch::Receiver<Option<
 async fn renew(agent: &Agent) -> crate::error::Result<()> {
     let identity = agent.identity.current();
     let renewed = dial::renew(&identity, &agent.config.control_plane).await?;
-    let days = renewed.lifetime_ms() as f64 / 86_400_000.0;
+    let hours = renewed.lifetime_ms() as f64 / 3_600_000.0;
     agent.identity.replace(renewed)?;
-    info!(server = %identity.server_name, "the certificate was renewed for {days:.1} days");
+    info!(server = %identity.server_name, "the certificate was renewed for {hours:.1} hours");
     Ok(())
 }
 

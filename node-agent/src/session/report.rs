@@ -54,25 +54,31 @@ pub(super) async fn heartbeats(agent: Arc<Agent>, out: Out, every: Duration) -> 
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = Heartbeat { pve_error: "Proxmox has not answered yet".to_owned(), ..Heartbeat::default() };
     loop {
+        ticks.tick().await;
         let asked = Instant::now();
         let mut asking = Box::pin(figures(&agent));
+        // A heartbeat waits for its figures a little; while they take longer, the next ones go out without.
+        let mut due = Box::pin(sleep(FIGURES_MAX.min(every) / 2));
         loop {
-            ticks.tick().await;
-            let patience = if asked.elapsed() < every { FIGURES_MAX.min(every) / 2 } else { Duration::ZERO };
-            let answer = timeout(patience, &mut asking).await;
-            match &answer {
-                Ok(Ok(figures)) => last = figures.clone(),
-                Ok(Err(error)) => {
+            let answer = tokio::select! {
+                biased;
+                answer = &mut asking => Some(answer),
+                () = &mut due => None,
+            };
+            let is_answered = answer.is_some();
+            match answer {
+                Some(Ok(figures)) => last = figures,
+                Some(Err(error)) => {
                     warn!(cause = %error, "Proxmox does not answer");
-                    last = Heartbeat { pve_error: error.message.clone(), ..Heartbeat::default() };
+                    last = Heartbeat { pve_error: error.message, ..Heartbeat::default() };
                 }
-                Err(_) if asked.elapsed() >= FIGURES_MAX => {
+                None if asked.elapsed() >= FIGURES_MAX => {
                     warn!("Proxmox has not answered for {:?}", asked.elapsed());
                     let pve_error = format!("Proxmox has not answered for {} s", asked.elapsed().as_secs());
                     last = Heartbeat { pve_error, ..Heartbeat::default() };
                 }
-                // A slow answer: the figures of before will do for now.
-                Err(_) => {}
+                // The figures of before will do for now.
+                None => {}
             }
             if let Err(silenced) = out.send(message(Body::Heartbeat(completed(&agent, last.clone())))).await {
                 return silenced;
@@ -80,9 +86,10 @@ pub(super) async fn heartbeats(agent: Arc<Agent>, out: Out, every: Duration) -> 
             if agent.executor.ledger().error().is_some() && agent.executor.revive().await {
                 return Silenced("the ledger can be read again, which the control plane learns with a new session");
             }
-            if answer.is_ok() {
+            if is_answered {
                 break;
             }
+            due.as_mut().reset(Instant::now() + every);
         }
     }
 }

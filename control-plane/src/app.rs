@@ -32,6 +32,7 @@ use crate::loops::health::Health;
 use crate::loops::leases::Leases;
 use crate::loops::renewals::Renewals;
 use crate::loops::retention::Retention;
+use crate::loops::upkeep::Upkeep;
 use crate::loops::{self, Loop};
 use crate::telemetry;
 

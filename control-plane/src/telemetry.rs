@@ -45,9 +45,13 @@ pub fn metrics() -> Result<PrometheusHandle> {
 }
 
 /// Sets the gauges that are read and not counted.
-pub fn observe(app: &App) {
+pub async fn observe(app: &App) -> Result<()> {
+    for (state, count) in app.jobs.counts_by_state().await? {
+        metrics::gauge!("mpanel_jobs", "state" => state).set(count as f64);
+    }
     for (pool, size, idle) in app.db.connections() {
         metrics::gauge!("mpanel_db_connections", "pool" => pool).set(f64::from(size));
         metrics::gauge!("mpanel_db_connections_idle", "pool" => pool).set(idle as f64);
     }
+    Ok(())
 }

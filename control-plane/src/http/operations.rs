@@ -93,7 +93,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
     extensions(("x-permission" = json!("metrics:read"))))]
 async fn metrics(State(app): State<Arc<App>>, auth: Auth) -> Result<Response> {
     auth.require("metrics:read")?;
-    crate::telemetry::observe(&app);
+    crate::telemetry::observe(&app).await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, app.metrics.render()).into_response())
 }

@@ -7,6 +7,7 @@ pub mod health;
 pub mod leases;
 pub mod renewals;
 pub mod retention;
+pub mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;

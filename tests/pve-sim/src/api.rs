@@ -116,7 +116,8 @@ impl Api {
             Ok(mut answer) => {
                 alter(&mut answer.data);
                 let mut body = json!({ "data": answer.data });
-                if let Some(total) = answer.total {
+                // A total of nothing is left out.
+                if let Some(total) = answer.total.filter(|total| *total > 0) {
                     body["total"] = json!(total);
                 }
                 let mut response = Response::json(body.to_string().into_bytes());
@@ -138,6 +139,10 @@ impl Api {
         if parts == ["access", "ticket"] && request.method == "POST" {
             let (params, _) = decode(&request)?;
             return users::ticket(&self.0, &params).map(Into::into);
+        }
+        if parts == ["access", "domains"] && request.method == "GET" {
+            // The login page needs it before anybody has logged in.
+            return users::domains(&decode(&request)?.0).map(Into::into);
         }
         let who = self.0.read(|cluster| authenticate(cluster, &request))?;
         let (params, file) = decode(&request)?;
@@ -340,7 +345,6 @@ fn cluster_paths(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
 fn access_paths(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
     found(match (method, parts) {
         ("GET", ["permissions"]) => users::permissions(ctx),
-        ("GET", ["domains"]) => users::domains(ctx),
         ("GET", ["users"]) => users::users(ctx),
         ("POST", ["users"]) => users::user_create(ctx),
         ("GET", ["users", id]) => users::user(ctx, id),

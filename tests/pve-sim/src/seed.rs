@@ -12,8 +12,10 @@ use crate::vm::destroy::make_base;
 use crate::vm::fresh_identity;
 use crate::vm::volume::{self, CLOUDINIT_BYTES, Extent};
 
-/// A fifth of a template's disk is written.
+/// A fifth of a template's disk is written; small images are full.
 const WRITTEN_PART: u64 = 5;
+/// Up to this size an image counts as small.
+const SMALL_BYTES: u64 = 256 << 20;
 /// First process id given out.
 const FIRST_PID: u32 = 700;
 
@@ -109,8 +111,9 @@ fn add_template(
     let cloudinit = format!("{vmid}/vm-{vmid}-cloudinit.qcow2");
     let disk = format!("{vmid}/vm-{vmid}-disk-0.qcow2");
     let size = spec.disk_bytes;
+    let written = if size <= SMALL_BYTES { size } else { size / WRITTEN_PART };
     volume::add(cluster, node, name, &cloudinit, vmid, &Extent { size: CLOUDINIT_BYTES, used: None })?;
-    volume::add(cluster, node, name, &disk, vmid, &Extent { size, used: Some(size / WRITTEN_PART) })?;
+    volume::add(cluster, node, name, &disk, vmid, &Extent { size, used: Some(written) })?;
     let settings = [
         ("name", spec.name.clone()),
         ("memory", "512".to_owned()),

@@ -244,7 +244,7 @@ pub(crate) fn download(ctx: &Ctx, name: &str) -> ApiResult {
 fn config_row(name: &str, storage: &Storage) -> Value {
     json!({
         "storage": name, "type": storage.kind, "path": storage.path, "content": storage.content.join(","),
-        "digest": "9faa26962c9639e76ebc491da4976e957604dad7",
+        "digest": "9faa26962c9639e76ebc491da4976e957604dad7", "prune-backups": "keep-all=1",
     })
 }
 

@@ -63,8 +63,9 @@ fn capabilities(app: &App, cluster: &crate::state::Cluster, who: &Identity) -> V
     Value::Object(out)
 }
 
-pub(crate) fn domains(ctx: &Ctx) -> ApiResult {
-    check(&ctx.params, &[])?;
+/// `GET /access/domains`, which needs no identity either.
+pub(crate) fn domains(raw: &RawParams) -> ApiResult {
+    check(raw, &[])?;
     Ok(json!([
         { "realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication" },
         { "realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server" },

@@ -67,6 +67,7 @@ async fn tickets_need_their_csrf_token_to_write() {
         assert!(answer.body.is_empty());
     }
     let wrong = common::Client { sim: &sim, auth: String::new() };
+    assert_eq!(wrong.get("/access/domains").await.data()[0]["realm"], "pam", "open to all");
     let answer = wrong.post("/access/ticket", "username=root%40pam&password=wrong").await;
     assert_eq!((answer.status, answer.reason.as_str()), (401, "authentication failure"));
     assert_eq!(answer.json()["message"], "authentication failure\n", "this 401 has a body");

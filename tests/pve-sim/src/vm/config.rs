@@ -13,6 +13,7 @@ use crate::schema::{CONFIG_ID, Kind, Params, check, check_with, opt};
 use crate::state::{Cluster, VmConfig};
 use crate::tasks;
 use crate::vm::keys::{self, Need, need_of};
+use crate::vm::snapshot::shown_snapshot;
 use crate::vm::{digest, path_vmid, refuse_skiplock, shown_config, shown_value, volume};
 
 const CONFIG_PRIVS: &[&str] = &[
@@ -30,21 +31,23 @@ pub(crate) fn get(ctx: &Ctx, vmid: &str) -> ApiResult {
     ctx.require(&format!("/vms/{vmid}"), "VM.Audit")?;
     let number = path_vmid(vmid)?;
     let params = check(&ctx.params, &[opt("current", Kind::Bool), opt("snapshot", CONFIG_ID)])?;
-    let config = ctx.vm(number, |vm| {
-        if let Some(name) = params.get("snapshot") {
-            return vm.snapshots.get(name).map(|snapshot| (snapshot.config.clone(), digest(&vm.config)));
-        }
-        let mut config = vm.config.clone();
-        if !params.flag("current") {
-            apply(&mut config, &vm.pending);
-        }
-        Some((config, digest(&vm.config)))
+    let shown = ctx.vm(number, |vm| {
+        let mut shown = match params.get("snapshot") {
+            Some(name) => {
+                let snapshot = vm.snapshots.get(name).ok_or_else(|| format!("snapshot '{name}' does not exist"))?;
+                shown_snapshot(snapshot)
+            }
+            None if params.flag("current") => shown_config(&vm.config),
+            None => {
+                let mut config = vm.config.clone();
+                apply(&mut config, &vm.pending);
+                shown_config(&config)
+            }
+        };
+        shown.insert("digest".to_owned(), json!(digest(&vm.config)));
+        Ok(Value::Object(shown))
     })?;
-    let name = params.get("snapshot").unwrap_or_default();
-    let (config, digest) = config.ok_or_else(|| ApiError::internal(format!("snapshot '{name}' does not exist")))?;
-    let mut shown = shown_config(&config);
-    shown.insert("digest".to_owned(), json!(digest));
-    Ok(Value::Object(shown))
+    shown.map_err(|text: String| ApiError::internal(text))
 }
 
 fn apply(config: &mut VmConfig, pending: &std::collections::BTreeMap<String, Option<String>>) {

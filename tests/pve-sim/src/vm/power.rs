@@ -116,17 +116,21 @@ async fn start(worker: Arc<Worker>, vmid: u32, params: Params) -> TaskResult {
 
 /// The checks and effects of a start, without its time.
 pub(crate) fn boot(worker: &Worker, vmid: u32) -> TaskResult {
+    bring_up(worker, vmid, false)
+}
+
+/// As [`boot`]; a reboot says nothing of the cloud-init drive.
+fn bring_up(worker: &Worker, vmid: u32, quiet: bool) -> TaskResult {
     worker.vm_mut(vmid, Vm::apply_pending)?;
     let vm = worker.vm(vmid, Clone::clone)?;
-    for (key, value) in vm.config.iter().filter(|(key, _)| formats::is_drive_key(key)) {
+    for (_, value) in vm.config.iter().filter(|(key, _)| formats::is_drive_key(key)) {
         let file = value.split(',').next().unwrap_or_default();
         let missing =
             file.contains(':') && worker.app.read(|cluster| volume::lookup(cluster, &worker.node, file).is_none());
         if missing {
             return Err(TaskError::Failed(format!("volume '{file}' does not exist")));
         }
-        if crate::vm::keys::is_cloudinit(value) && vm.lock() != Some("suspended") {
-            tracing::trace!(vmid, key, "cloud-init drive");
+        if !quiet && crate::vm::keys::is_cloudinit(value) && vm.lock() != Some("suspended") {
             worker.log("generating cloud-init ISO");
         }
     }
@@ -223,7 +227,7 @@ async fn shutdown(worker: Arc<Worker>, vmid: u32, params: Params, reboot: bool) 
         return Err("VM quit/powerdown failed - got timeout".into());
     }
     power_off(&worker, vmid)?;
-    if reboot { boot(&worker, vmid) } else { Ok(()) }
+    if reboot { bring_up(&worker, vmid, true) } else { Ok(()) }
 }
 
 /// Waits for a guest that does not listen; true when it is to be killed then.

@@ -1,6 +1,6 @@
 //! `…/snapshot`: making, listing, deleting and going back.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::Ctx;
 use crate::clock;
@@ -48,13 +48,19 @@ pub(crate) fn config(ctx: &Ctx, vmid: &str, name: &str) -> ApiResult {
     ctx.require_any(&format!("/vms/{vmid}"), &["VM.Snapshot", "VM.Snapshot.Rollback", "VM.Audit"])?;
     let number = path_vmid(vmid)?;
     check(&ctx.params, &[])?;
-    let found = ctx.vm(number, |vm| vm.snapshots.get(name).map(|snapshot| (snapshot.clone(), digest(&vm.config))))?;
-    let (snapshot, digest) = found.ok_or_else(|| ApiError::internal(missing(name)))?;
+    let snapshot = ctx.vm(number, |vm| vm.snapshots.get(name).cloned())?;
+    let snapshot = snapshot.ok_or_else(|| ApiError::internal(missing(name)))?;
+    let mut shown = shown_snapshot(&snapshot);
+    shown.remove("digest");
+    Ok(Value::Object(shown))
+}
+
+/// A snapshot's configuration with what the snapshot itself adds.
+pub(crate) fn shown_snapshot(snapshot: &Snapshot) -> Map<String, Value> {
     let mut shown = shown_config(&snapshot.config);
     shown.insert("snaptime".to_owned(), json!(snapshot.time));
     shown.insert("description".to_owned(), json!(snapshot.description));
-    shown.insert("digest".to_owned(), json!(digest));
-    Ok(Value::Object(shown))
+    shown
 }
 
 pub(crate) fn update(ctx: &Ctx, vmid: &str, name: &str) -> ApiResult {

@@ -90,21 +90,47 @@ fn extended(app: &App, vmid: u32, vm: &Vm, out: &mut Map<String, Value>) {
     let nics: Map<String, Value> =
         nics.map(|number| (format!("tap{vmid}i{number}"), json!({ "netin": 0, "netout": 516 }))).collect();
     let drives = vm.config.keys().filter(|key| is_drive_key(key));
-    let stats: Map<String, Value> = drives
-        .map(|key| (key.clone(), json!({ "rd_bytes": 19_889_664, "wr_bytes": 0, "rd_operations": 1216, "wr_operations": 0, "timed_stats": [] })))
-        .collect();
+    let stats: Map<String, Value> = drives.map(|key| (key.clone(), block_statistics())).collect();
     let support = json!({
         "pbs-dirty-bitmap": true, "pbs-dirty-bitmap-savevm": true, "pbs-dirty-bitmap-migration": true,
         "pbs-masterkey": true, "query-bitmap-info": true, "backup-fleecing": true, "backup-max-workers": true,
         "pbs-library-version": "1.5.2 (UNKNOWN)",
     });
-    out.insert("nics".to_owned(), Value::Object(nics));
-    out.insert("blockstat".to_owned(), Value::Object(stats));
+    for (key, map) in [("nics", nics), ("blockstat", stats)] {
+        if !map.is_empty() {
+            out.insert(key.to_owned(), Value::Object(map));
+        }
+    }
     out.insert("proxmox-support".to_owned(), support);
     out.insert("running-qemu".to_owned(), json!(app.flavour().qemu()));
     out.insert("running-machine".to_owned(), json!("pc-i440fx-10.0"));
     out.insert("diskread".to_owned(), json!(19_889_664));
     out.insert("diskwrite".to_owned(), json!(0));
+}
+
+/// What QEMU counts of one drive.
+fn block_statistics() -> Value {
+    let mut out = Map::new();
+    for operation in ["rd", "wr", "flush", "unmap", "zone_append"] {
+        let names = ["failed_{}_operations", "invalid_{}_operations", "{}_operations", "{}_total_time_ns"];
+        for name in names.map(|name| name.replace("{}", operation)) {
+            out.insert(name, json!(0));
+        }
+        for name in ["bytes", "merged"].into_iter().filter(|_| operation != "flush") {
+            out.insert(format!("{operation}_{name}"), json!(0));
+        }
+    }
+    let others = [
+        ("account_failed", json!(true)),
+        ("account_invalid", json!(true)),
+        ("idle_time_ns", json!(4_227_925_053_i64)),
+        ("rd_bytes", json!(19_889_664)),
+        ("rd_operations", json!(1216)),
+        ("timed_stats", json!([])),
+        ("wr_highest_offset", json!(0)),
+    ];
+    out.extend(others.map(|(key, value)| (key.to_owned(), value)));
+    Value::Object(out)
 }
 
 pub(crate) fn current(ctx: &Ctx, vmid: &str) -> ApiResult {

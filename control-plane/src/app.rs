@@ -244,6 +244,8 @@ impl App {
             Arc::new(Renewals {
                 authority: self.authority.clone(),
                 serving,
+                db: self.db.clone(),
+                servers: self.servers.clone(),
                 hub: self.hub.clone(),
                 clock: self.clock.clone(),
             }),

@@ -93,8 +93,14 @@ impl Plane {
         let (registry, instance) = (Registry::new(sagas), InstanceId::generate());
         let (pace, tasks) = (Pace::default(), TaskTracker::new());
         let engine = Engine::new(db.clone(), clock.clone(), pace, registry, hub.clone(), instance, tasks);
-        let renewals =
-            Renewals { authority: authority.clone(), serving: serving.clone(), hub: hub.clone(), clock: clock.clone() };
+        let renewals = Renewals {
+            authority: authority.clone(),
+            serving: serving.clone(),
+            db: db.clone(),
+            servers: servers.clone(),
+            hub: hub.clone(),
+            clock: clock.clone(),
+        };
         let shutdown = CancellationToken::new();
         let parts = Parts {
             config,

@@ -136,11 +136,16 @@ impl SessionHub {
         self.lock().len()
     }
 
-    /// Ends the sessions whose agents let their certificate expire; how many.
-    pub fn expired_end(&self, now: Ms) -> usize {
-        let sessions = self.lock();
-        let expired = sessions.values().filter(|live| live.not_after <= now);
-        expired.map(|live| live.ending.end(EndReason::Expired)).count()
+    /// The servers whose agents' certificates, as far as this process knows, have expired.
+    pub(crate) fn expired(&self, now: Ms) -> Vec<ServerId> {
+        self.lock().iter().filter(|(_, live)| live.not_after <= now).map(|(server, _)| *server).collect()
+    }
+
+    /// Ends the session of a server's agent that let its certificate expire.
+    pub(crate) fn expired_end(&self, server: ServerId) {
+        if let Some(live) = self.get(server) {
+            live.ending.end(EndReason::Expired);
+        }
     }
 
     /// Enters a session and closes the older one of the same server. `false`: there is a newer one already.
@@ -168,7 +173,7 @@ impl SessionHub {
     }
 
     /// The agent of that server has a newer certificate.
-    pub(super) fn renewed(&self, server: ServerId, not_after: Ms) {
+    pub(crate) fn renewed(&self, server: ServerId, not_after: Ms) {
         if let Some(live) = self.lock().get_mut(&server) {
             live.not_after = live.not_after.max(not_after);
         }

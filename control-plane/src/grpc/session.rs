@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::agent::v1 as wire;
 use proto::agent::v1::agent_message::Body;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,6 +47,10 @@ const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 const RENEWALS_MAX: u32 = 10;
 const RENEWALS_WINDOW: Duration = Duration::from_secs(60);
 
+/// Sessions that one agent may open within [`OPENINGS_WINDOW`]: two hosts with one identity push each other out without end.
+const OPENINGS_MAX: u32 = 30;
+const OPENINGS_WINDOW: Duration = Duration::from_secs(60);
+
 /// The service `Agent`.
 #[derive(Clone)]
 pub(super) struct Sessions(Arc<Context>);
@@ -65,6 +69,7 @@ pub(super) struct Context {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
     opening: Semaphore,
+    openings: Attempts<ServerId>,
     renewals: Attempts<ServerId>,
 }
 
@@ -87,6 +92,7 @@ impl Sessions {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { config, db, clock, instance, hub, engine, servers, cloudpods, authority, tasks, shutdown } = parts;
         let opening = Semaphore::new(config.max_opening.min(Semaphore::MAX_PERMITS));
+        let openings = Attempts::new(OPENINGS_MAX, OPENINGS_WINDOW, config.max_sessions);
         let renewals = Attempts::new(RENEWALS_MAX, RENEWALS_WINDOW, config.max_sessions);
         Self(Arc::new(Context {
             config,
@@ -101,6 +107,7 @@ impl Sessions {
             tasks,
             shutdown,
             opening,
+            openings,
             renewals,
         }))
     }
@@ -164,6 +171,27 @@ impl Context {
         })
     }
 
+    /// Waits for the turn to open a session.
+    async fn turn(&self, server: ServerId) -> Result<SemaphorePermit<'_>, Close> {
+        let now = self.clock.now();
+        if let Some(wait) = self.openings.wait(&server, now) {
+            let text = format!("too many sessions of this server were opened; come back in {} s", wait.as_secs() + 1);
+            return Err(Close::status("restless", Status::resource_exhausted(text)));
+        }
+        self.openings.note(server, now);
+        let turn = tokio::select! {
+            () = self.shutdown.cancelled() => return Err(Close::shutdown(self.reconnect_after_ms())),
+            turn = timeout(ADMISSION_TIME_MAX, self.opening.acquire()) => turn,
+        };
+        match turn {
+            Ok(Ok(turn)) if self.hub.len() < self.config.max_sessions => Ok(turn),
+            _ => {
+                let text = "too many sessions are open or opening; come back in a few seconds";
+                Err(Close::status("shed", Status::unavailable(text)))
+            }
+        }
+    }
+
     async fn certificate_counts(&self, conn: &mut crate::db::Conn<'_>, identity: &Identity) -> Result<bool> {
         if identity.not_after <= self.clock.now() {
             return Ok(false);
@@ -217,16 +245,6 @@ impl Session {
     /// Lets the agent in: its turn, its hello, its identity, its epoch.
     async fn open(&mut self) -> Result<Live, Close> {
         let context = self.context.clone();
-        let _turn = tokio::select! {
-            () = context.shutdown.cancelled() => return Err(Close::shutdown(context.reconnect_after_ms())),
-            turn = timeout(ADMISSION_TIME_MAX, context.opening.acquire()) => match turn {
-                Ok(Ok(turn)) if context.hub.len() < context.config.max_sessions => turn,
-                _ => {
-                    let text = "too many sessions are open or opening; come back in a few seconds";
-                    return Err(Close::status("shed", Status::unavailable(text)));
-                }
-            },
-        };
         let opening = tokio::select! {
             () = context.shutdown.cancelled() => return Err(Close::shutdown(context.reconnect_after_ms())),
             hello = timeout(context.config.handshake_timeout, self.inbound.message()) => opening_of(hello)?,
@@ -234,6 +252,8 @@ impl Session {
         let Some(protocol) = negotiate(&opening.protocol, &proto::PROTOCOL) else {
             return Err(Close::no_common_protocol(&opening.protocol));
         };
+        // Only now: whoever says nothing takes nobody's turn.
+        let _turn = context.turn(self.identity.server).await?;
         let live = self.enter(&opening.hello, protocol).await?;
         if let Err(error) = context.engine.session_started(self.identity.server).await {
             self.ended(&live).await;
@@ -388,7 +408,7 @@ impl Session {
             }
             Some(Body::Inventory(inventory)) => {
                 let inventory = convert::inventory(inventory);
-                patiently(async || context.inventory_store(server, &inventory).await)
+                patiently(&context.shutdown, async || context.inventory_store(server, &inventory).await)
                     .await
                     .map_err(|e| Close::error(&e))?;
             }
@@ -428,7 +448,8 @@ impl Session {
     async fn result(&self, live: &Live, result: wire::CommandResult) -> Result<(), Close> {
         let (context, server) = (&self.context, self.identity.server);
         let report = convert::result(result).map_err(Close::unreadable)?;
-        let stored = patiently(async || context.engine.result_record(server, report.clone()).await).await;
+        let stored =
+            patiently(&context.shutdown, async || context.engine.result_record(server, report.clone()).await).await;
         match stored {
             Ok(()) => {
                 // A full queue ends the session by itself, and the agent repeats the result in the next.
@@ -477,15 +498,19 @@ fn tolerate(what: &'static str, server: ServerId, stored: Result<()>) {
     }
 }
 
-/// Repeats what may succeed later. The agent's stream waits meanwhile; it is bounded by its flow control.
-async fn patiently<F: Future<Output = Result<()>>>(store: impl Fn() -> F) -> Result<()> {
+/// Repeats what may succeed later, until shutdown. The agent's stream waits meanwhile; it is bounded by its flow control.
+async fn patiently<F: Future<Output = Result<()>>>(shutdown: &CancellationToken, store: impl Fn() -> F) -> Result<()> {
     let mut wait = STORE_WAIT_FIRST;
     for _ in 1..STORE_TRIES_MAX {
-        match store().await {
-            Err(error) if error.retryable() => tracing::warn!(%error, cause = ?error, "storing again in {wait:?}"),
+        let error = match store().await {
+            Err(error) if error.retryable() => error,
             done => return done,
+        };
+        tracing::warn!(%error, cause = ?error, "storing again in {wait:?}");
+        tokio::select! {
+            () = shutdown.cancelled() => return Err(error),
+            () = tokio::time::sleep(wait) => {}
         }
-        tokio::time::sleep(wait).await;
         wait = (wait * 2).min(STORE_WAIT_MAX);
     }
     store().await
@@ -507,4 +532,28 @@ fn opening_of(hello: Received) -> Result<convert::Opening, Close> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_stored_now_is_tried_again_but_not_what_never_can_be_and_not_after_shutdown() {
+        let tries = async |error: fn() -> Error, shutdown: &CancellationToken| {
+            let tries = Cell::new(0);
+            let done = patiently(shutdown, async || {
+                tries.set(tries.get() + 1);
+                if tries.get() < 3 { Err(error()) } else { Ok(()) }
+            });
+            (done.await.is_ok(), tries.get())
+        };
+        let shutdown = CancellationToken::new();
+        assert_eq!(tries(|| Error::unavailable("busy"), &shutdown).await, (true, 3));
+        assert_eq!(tries(|| Error::Stale, &shutdown).await, (false, 1));
+        shutdown.cancel();
+        assert_eq!(tries(|| Error::unavailable("busy"), &shutdown).await, (false, 1));
+    }
 }

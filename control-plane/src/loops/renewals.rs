@@ -7,6 +7,8 @@ use async_trait::async_trait;
 
 use super::{Loop, Report};
 use crate::clock::Clock;
+use crate::db::Db;
+use crate::domain::servers::service::Service as Servers;
 use crate::error::Result;
 use crate::grpc::ca::Authority;
 use crate::grpc::hub::SessionHub;
@@ -18,6 +20,10 @@ pub struct Renewals {
     pub authority: Arc<Authority>,
     /// What the listener shows.
     pub serving: Arc<ServingCertificate>,
+    /// The store.
+    pub db: Db,
+    /// Knows the certificates that were issued, by any control plane.
+    pub servers: Arc<Servers>,
     /// The sessions of this process.
     pub hub: Arc<SessionHub>,
     /// Tells the time.
@@ -40,7 +46,18 @@ impl Loop for Renewals {
         if renewed {
             tracing::info!("the certificate of the agents' listener was renewed");
         }
-        let expired = self.hub.expired_end(now);
-        Ok(Report { done: u64::from(renewed) + expired as u64, more: false })
+        let mut done = u64::from(renewed);
+        for server in self.hub.expired(now) {
+            // The agent may have renewed at another control plane.
+            let mut read = self.db.read().await?;
+            match self.servers.certificate_ends_at(read.conn(), server).await? {
+                Some(not_after) if not_after > now => self.hub.renewed(server, not_after),
+                _ => {
+                    self.hub.expired_end(server);
+                    done += 1;
+                }
+            }
+        }
+        Ok(Report { done, more: false })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use control_plane::grpc::Config;
-use mpanel_tests::channel::{Agent, SOON, hello};
+use mpanel_tests::channel::{Agent, SOON, client_tls, hello};
 use proto::agent::v1 as wire;
 use proto::agent::v1::agent_message::Body as Up;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -158,4 +158,63 @@ async fn sessions_beyond_the_limit_are_told_to_come_back() {
         },
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_opens_sessions_without_end_is_held_back() {
+    everywhere(async |plane| {
+        let (_, identity) = plane.agent("pve1").await;
+        let channel = plane.connect(Some(&identity)).await.unwrap();
+        let mut refused = None;
+        for _ in 0..40 {
+            refused = Agent::open(channel.clone(), hello("m")).await.err();
+            if refused.is_some() {
+                break;
+            }
+        }
+        assert_eq!(refused.unwrap().code(), Code::ResourceExhausted);
+        plane.clock.advance(Duration::from_secs(61));
+        Agent::open(channel, hello("m")).await.unwrap();
+        plane.stop(()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_that_are_opened_and_reset_in_their_thousands_cost_one_connection() {
+    everywhere(async |plane| {
+        let (server, identity) = plane.agent("pve1").await;
+        let (mut agent, _) = plane.session(&identity, hello("m")).await.unwrap();
+        let mut tls = (*client_tls(plane.authority.certificate(), None, &plane.clock)).clone();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(plane.address).await.unwrap();
+        let name = rustls_pki_types::ServerName::IpAddress(plane.address.ip().into());
+        let mut stream =
+            tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls)).connect(name, stream).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        // The server answers with GOAWAY and closes, long before all of them are sent: then writing or reading ends.
+        let flood = async {
+            for stream_id in (1_u32..200_000).step_by(2) {
+                if stream.write_all(&opened_and_reset(stream_id)).await.is_err() {
+                    return;
+                }
+            }
+            stream.flush().await.unwrap();
+            let mut rest = Vec::new();
+            drop(stream.read_to_end(&mut rest).await);
+        };
+        timeout(SOON, flood).await.expect("the connection is cut");
+        agent.alive(&plane, &server).await;
+        plane.stop(agent).await;
+    })
+    .await;
+}
+
+/// HTTP/2: HEADERS of a POST to `/`, followed by RST_STREAM (RFC 9113, sections 6.2 and 6.4).
+fn opened_and_reset(stream_id: u32) -> Vec<u8> {
+    let id = stream_id.to_be_bytes();
+    // Indexed from HPACK's static table: `:method POST`, `:scheme https`, `:path /`.
+    let mut frames = vec![0, 0, 3, 0x01, 0x04, id[0], id[1], id[2], id[3], 0x83, 0x87, 0x84];
+    frames.extend([0, 0, 4, 0x03, 0, id[0], id[1], id[2], id[3], 0, 0, 0, 8]);
+    frames
 }

@@ -162,6 +162,26 @@ async fn a_renewal_keeps_the_session_and_without_one_it_ends_with_the_certificat
 }
 
 #[tokio::test]
+async fn a_certificate_that_was_renewed_at_another_control_plane_keeps_the_session() {
+    everywhere(async |plane| {
+        let (server, identity) = plane.agent("pve1").await;
+        let (mut agent, _) = plane.session(&identity, hello("m")).await.unwrap();
+        plane.clock.advance(Duration::from_secs(25 * 3600));
+        let ends_at = plane.clock.now().plus(Duration::from_secs(3600));
+        let mut tx = plane.db.begin().await.unwrap();
+        plane.servers.certificate_record(&mut tx, server.id, "0123", ends_at).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(plane.renewals.run_once().await.unwrap().done, 0);
+        agent.alive(&plane, &server).await;
+        plane.clock.advance(Duration::from_secs(3601));
+        assert_eq!(plane.renewals.run_once().await.unwrap().done, 1);
+        assert!(agent.end().await.0.unwrap().message.contains("expired"));
+        plane.stop(agent).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_agent_that_renews_without_end_is_held_back() {
     everywhere(async |plane| {
         let (_, identity) = plane.agent("pve1").await;

@@ -137,6 +137,11 @@ impl Service {
         store::certificate_is_valid(conn, serial, server, self.clock.now()).await
     }
 
+    /// When the newest certificate of a server's agent ends that is not revoked.
+    pub async fn certificate_ends_at(&self, conn: Conn<'_>, server: ServerId) -> Result<Option<Ms>> {
+        store::certificate_not_after(conn, server).await
+    }
+
     /// Voids every certificate and join token of a server and ends its session. Its agent has to enrol again with a new token.
     pub async fn certificates_revoke(&self, actor: &Actor, server: ServerId) -> Result<()> {
         let mut tx = self.db.begin().await?;

@@ -12,6 +12,9 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, SSH_KEY, actor, request, vm};
 use mpanel_tests::scripted_agent::Fail;
 
+#[path = "pods/rest.rs"]
+mod rest;
+
 const NOTHING: [i64; 4] = [0; 4];
 /// One pod: room, a v4 and a v6 address, a VMID, a VM.
 const ONE_POD: [i64; 4] = [1, 2, 1, 1];

@@ -104,11 +104,13 @@ impl Service {
         let mut checks = Checks::new();
         let server = match server {
             None => None,
-            Some(server) => found(&mut checks, "server", self.books.servers.server_find(read.conn(), &server).await)?,
+            Some(server) => {
+                found(&mut checks, "server_id", self.books.servers.server_find(read.conn(), &server).await)?
+            }
         };
         let plan = match plan {
             None => None,
-            Some(plan) => found(&mut checks, "plan", self.plans.plan_find(read.conn(), &plan).await)?,
+            Some(plan) => found(&mut checks, "plan_id", self.plans.plan_find(read.conn(), &plan).await)?,
         };
         checks.finish()?;
         let (server, plan) = (server.map(|server| server.id), plan.map(|plan| plan.id));

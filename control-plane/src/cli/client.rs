@@ -258,7 +258,8 @@ fn chain(error: &reqwest::Error) -> String {
     let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(cause) = next {
         let said = cause.to_string();
-        if !text.contains(&said) {
+        // Says no more than what comes after it.
+        if said != "client error (Connect)" && !text.contains(&said) {
             text = if text.is_empty() { said } else { format!("{text}: {said}") };
         }
         next = cause.source();

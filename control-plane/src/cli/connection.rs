@@ -35,7 +35,7 @@ pub struct Connection {
 pub(super) struct Resolved {
     pub(super) url: Url,
     pub(super) token: Option<String>,
-    /// For the hint when it is refused.
+    /// For the hint when it is refused; empty where there is none.
     pub(super) token_source: &'static str,
     /// PEM.
     pub(super) ca: Option<Vec<u8>>,
@@ -64,7 +64,7 @@ impl Connection {
         if let Some(file) = set("MPANEL_TOKEN_FILE") {
             return Ok((Some(token_of(Path::new(&file), "MPANEL_TOKEN_FILE")?), "MPANEL_TOKEN_FILE"));
         }
-        Ok((None, "nowhere (give --token-file, or set MPANEL_TOKEN or MPANEL_TOKEN_FILE)"))
+        Ok((None, ""))
     }
 }
 

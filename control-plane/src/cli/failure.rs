@@ -72,6 +72,9 @@ impl Problem {
 
     fn hint(&self) -> Option<String> {
         let text = match (self.status, self.code()) {
+            (401, _) if self.token_source.is_empty() => {
+                "no token was given: use --token-file FILE, or set MPANEL_TOKEN_FILE or MPANEL_TOKEN"
+            }
             (401, _) => {
                 return Some(format!(
                     "the token from {} is not accepted. The first token is where `http.bootstrap_token_file` of the control \

@@ -17,9 +17,9 @@ const POOLS: [&str; 2] = ["platform", "ip-pools"];
 /// Addresses that pods get.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make a pool from a range of addresses
+    /// Make a pool from a network or a range of addresses
     #[command(
-        after_help = "Example:\n  mpanel ip-pool add public --range 192.0.2.10-192.0.2.250 --prefix-length 24 --gateway 192.0.2.1 --dns 192.0.2.53"
+        after_help = "Example:\n  mpanel ip-pool add public --cidr 192.0.2.0/24 --gateway 192.0.2.1\n  mpanel ip-pool add public --range 192.0.2.10-192.0.2.250 --prefix-length 24 --gateway 192.0.2.1 --dns 192.0.2.53"
     )]
     Add(Add),
     /// List pools and how full they are
@@ -49,12 +49,15 @@ pub enum Command {
 pub struct Add {
     /// Its name
     name: String,
+    /// All of a network but its gateway, such as 192.0.2.0/24
+    #[arg(long, value_name = "NETWORK", conflicts_with_all = ["range", "prefix_length"], required_unless_present = "range")]
+    cidr: Option<String>,
     /// The first and last address that may be given out
-    #[arg(long, value_name = "FIRST-LAST", value_parser = parse_range)]
-    range: (IpAddr, IpAddr),
+    #[arg(long, value_name = "FIRST-LAST", value_parser = parse_range, requires = "prefix_length")]
+    range: Option<(IpAddr, IpAddr)>,
     /// The length of the network's prefix, such as 24
     #[arg(long, value_name = "BITS")]
-    prefix_length: u8,
+    prefix_length: Option<u8>,
     /// The network's gateway
     #[arg(long, value_name = "ADDRESS")]
     gateway: IpAddr,
@@ -82,8 +85,9 @@ impl Add {
     fn body(&self) -> Value {
         object([
             ("name", self.name.clone().into()),
-            ("first", self.range.0.to_string().into()),
-            ("last", self.range.1.to_string().into()),
+            ("cidr", self.cidr.clone().into()),
+            ("first", self.range.map(|(first, _)| first.to_string()).into()),
+            ("last", self.range.map(|(_, last)| last.to_string()).into()),
             ("prefix_length", self.prefix_length.into()),
             ("gateway", self.gateway.to_string().into()),
             ("dns", texts(&self.dns)),
@@ -169,7 +173,33 @@ fn show(context: &Context, pool: &Value) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Adds {
+        #[command(flatten)]
+        add: Add,
+    }
+
+    #[test]
+    fn a_pool_is_a_network_or_a_range() {
+        let body = |line: &str| Adds::try_parse_from(line.split(' ')).map(|adds| adds.add.body());
+        assert_eq!(
+            body("x v6 --cidr 2001:db8::/64 --gateway 2001:db8::1").unwrap(),
+            json!({ "name": "v6", "cidr": "2001:db8::/64", "gateway": "2001:db8::1" })
+        );
+        assert_eq!(
+            body("x v4 --range 192.0.2.9-192.0.2.11 --prefix-length 24 --gateway 192.0.2.1 --vlan 7").unwrap(),
+            json!({ "name": "v4", "first": "192.0.2.9", "last": "192.0.2.11", "prefix_length": 24,
+                    "gateway": "192.0.2.1", "vlan": 7 })
+        );
+        for line in ["x v4 --gateway 192.0.2.1", "x v4 --range 192.0.2.9-192.0.2.11 --gateway 192.0.2.1"] {
+            assert!(body(line).is_err(), "{line}");
+        }
+    }
 
     #[test]
     fn a_range_is_two_addresses() {

@@ -30,10 +30,17 @@ use crate::http::problem::chain;
 
 /// mPanel: provisions VMs on Proxmox VE hosts. Runs the control plane, and commands it
 #[derive(Parser)]
-#[command(name = "mpanel", version, propagate_version = true, arg_required_else_help = true, after_help = remote::AFTER_HELP)]
+#[command(name = "mpanel", version, arg_required_else_help = true, after_help = remote::AFTER_HELP)]
 struct Cli {
     /// The configuration of `serve`, `config` and `token` [default: /etc/mpanel/mpanel.toml, if it exists]
-    #[arg(long, global = true, env = "MPANEL_CONFIG", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "MPANEL_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Configuration"
+    )]
     config: Option<PathBuf>,
     #[command(flatten)]
     options: remote::Options,

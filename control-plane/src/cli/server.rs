@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::common::{Confirm, Context, Limit, text};
+use super::common::{Confirm, Context, Limit, object, text};
 use super::failure::{Failure, Result};
 use super::humane::{self, gib, mib, when};
 use super::output::{document, line};
@@ -120,8 +120,9 @@ pub enum Command {
     Health {
         /// Name or id
         server: String,
-        #[command(flatten)]
-        limit: Limit,
+        /// The most samples, the newest ones; of the last day
+        #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=3000))]
+        limit: u32,
     },
 }
 
@@ -173,20 +174,32 @@ impl Command {
             Self::TestConnection { server } => test_connection(context, &server).await,
             Self::Wait { server, timeout } => {
                 let body = wait::server_online(&context.client, context.out, &server, timeout).await?;
-                changed(context, &body, &format!("{server} is online"))
+                if context.out.json {
+                    return document(&body);
+                }
+                context.out.note(format!("{server} is online"));
+                Ok(())
             }
             Self::Lock { server, reason } => {
-                let body = status(context, &server, json!({ "status": "locked", "reason": reason })).await?;
-                changed(context, &body, &format!("{server} is locked: nothing new is placed on it, what runs stays"))
+                status(context, &server, json!({ "status": "locked", "reason": reason }), "locked").await
             }
-            Self::Drain { server, reason, deadline } => drain(context, &server, &reason, deadline).await,
+            Self::Drain { server, reason, deadline } => {
+                let deadline = deadline.map(Ms::to_rfc3339);
+                let body =
+                    object([("status", "draining".into()), ("reason", reason.into()), ("deadline", deadline.into())]);
+                status(context, &server, body, "cordoned").await
+            }
             Self::Online { server, reason } => {
-                let body = status(context, &server, json!({ "status": "online", "reason": reason })).await?;
-                changed(context, &body, &format!("{server} is open: pods may be placed on it"))
+                status(context, &server, json!({ "status": "online", "reason": reason }), "open").await
             }
             Self::Health { server, limit } => {
-                let samples = context.client.list(&path(&server, &["health"]), &[], limit.limit as usize).await?;
-                context.list(&samples, "at", health_table)
+                let limit = [("limit", limit.to_string())];
+                let samples = context.client.get(&path(&server, &["health"]), &limit).await?.body;
+                context.list(&samples, "at", health_table)?;
+                if samples["truncated"] == true {
+                    context.out.note("there are older ones: raise --limit");
+                }
+                Ok(())
             }
         }
     }
@@ -197,14 +210,14 @@ fn path<'a>(server: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
 }
 
 async fn add_run(context: &Context, add: Add) -> Result<()> {
-    let (name, wait) = (add.name.clone(), add.wait.clone());
+    let (name, wait, timeout) = (add.name.clone(), add.wait, add.timeout);
     let answer = context.client.post(&SERVERS, Some(&add.body())).await?;
     enrolment_show(context, &answer.body, &name)?;
-    if !wait.wait {
+    if !wait {
         return Ok(());
     }
-    let server = wait::server_online(&context.client, context.out, &name, wait.timeout).await?;
-    context.out.note(format!("{name} is online: Proxmox VE {}", text(&server["seen"]["pve_version"])));
+    let server = super::wait::server_online(&context.client, context.out, &name, timeout).await?;
+    context.out.note(format!("{name} is online: Proxmox VE {}", text(&server["host"]["pve_version"])));
     Ok(())
 }
 
@@ -236,33 +249,13 @@ fn enrolment_show(context: &Context, body: &Value, server: &str) -> Result<()> {
     Ok(())
 }
 
-async fn status(context: &Context, server: &str, body: Value) -> Result<Value> {
-    Ok(context.client.post(&path(server, &["status"]), Some(&body)).await?.body)
-}
-
-fn changed(context: &Context, body: &Value, note: &str) -> Result<()> {
+async fn status(context: &Context, server: &str, body: Value, word: &str) -> Result<()> {
+    let answer = context.client.post(&path(server, &["status"]), Some(&body)).await?.body;
     if context.out.json {
-        return document(body);
+        return document(&answer);
     }
-    context.out.note(note);
+    context.out.note(format!("{server} is {word}: {}", text(&answer["detail"])));
     Ok(())
-}
-
-async fn drain(context: &Context, server: &str, reason: &str, deadline: Option<Ms>) -> Result<()> {
-    let mut request = json!({ "status": "draining", "reason": reason });
-    if let Some(deadline) = deadline {
-        request["deadline"] = deadline.to_rfc3339().into();
-    }
-    let body = status(context, server, request).await?;
-    let pods = body["reserved"]["pods"].as_u64().unwrap_or(0);
-    let note = match pods {
-        0 => format!("{server} is cordoned: nothing new is placed on it, and no pod is on it"),
-        pods => format!(
-            "{server} is cordoned: nothing new is placed on it.\nNothing is moved: this version cannot move pods, so its {pods} \
-             pods stay and run on.\nSee them with `mpanel pod list --server {server}`; `mpanel server online {server}` opens it again."
-        ),
-    };
-    changed(context, &body, &note)
 }
 
 async fn test_connection(context: &Context, server: &str) -> Result<()> {
@@ -299,8 +292,8 @@ fn list_table(servers: &[Value]) -> Table {
             text(&reserved["pods"]),
             format!("{}/{}", text(&reserved["vcpu"]), text(&capacity["vcpu"])),
             format!("{}/{}", mib(&reserved["memory_mib"]), mib(&capacity["memory_mib"])),
-            text(&server["seen"]["pve_version"]),
-            when(&server["seen"]["last_seen_at"], now),
+            text(&server["host"]["pve_version"]),
+            when(&server["connection"]["last_seen_at"], now),
             text(&server["problem"]),
         ]);
     }
@@ -312,30 +305,34 @@ fn show(context: &Context, server: &Value) -> Result<()> {
         return document(server);
     }
     let now = Clock::system().now();
-    let (connection, scheduling, seen) = (&server["connection"], &server["scheduling"], &server["seen"]);
+    let (connection, scheduling, host) = (&server["connection"], &server["scheduling"], &server["host"]);
     let (reserved, capacity) = (&server["reserved"], &server["capacity"]);
     let mut table = Table::fields();
     table.field("Name", text(&server["name"]));
     table.field("Id", text(&server["id"]));
     table.field("Problem", text(&server["problem"]));
     table.field("Agent", format!("{} since {}", text(&connection["state"]), when(&connection["since"], now)));
-    table.field("Last seen", when(&seen["last_seen_at"], now));
+    table.field("Last seen", when(&connection["last_seen_at"], now));
     table.field("Scheduling", format!("{} since {}", text(&scheduling["state"]), when(&scheduling["since"], now)));
     table.field("Reason", text(&scheduling["reason"]));
     table.field("Deadline", when(&scheduling["deadline"], now));
     table.field("Region", text(&server["region"]));
     table.field("Labels", text(&server["labels"]));
-    table.field("Pods", limited(&text(&reserved["pods"]), &text(&capacity["pods"])));
+    table.field("Pods", limited(&text(&reserved["pods"]), &text(&server["pod_limit"])));
     table.field("vCPU", limited(&text(&reserved["vcpu"]), &text(&capacity["vcpu"])));
     table.field("Memory", limited(&mib(&reserved["memory_mib"]), &mib(&capacity["memory_mib"])));
-    table.field("Overcommit", format!("{} vCPU a thread", text(&server["limits"]["cpu_overcommit"])));
+    table.field("Overcommit", format!("{} vCPU a thread", text(&server["cpu_overcommit"])));
     table.field("VMIDs", format!("{}-{}", text(&server["vmid_min"]), text(&server["vmid_max"])));
     table.field("Bridge", text(&server["bridge"]));
-    table.field("Bridges seen", text(&seen["bridges"]));
-    table.field("Proxmox VE", text(&seen["pve_version"]));
-    table.field("Node", text(&seen["node_name"]));
-    table.field("Cluster", text(&seen["cluster_name"]));
-    table.field("Agent version", text(&seen["agent_version"]));
+    table.field("Bridges seen", text(&host["bridges"]));
+    table.field("Proxmox VE", text(&host["pve_version"]));
+    table.field("Node", text(&host["node_name"]));
+    table.field("Cluster", text(&host["cluster_name"]));
+    table.field("Agent version", text(&host["agent_version"]));
+    let load = &server["load"];
+    table
+        .field("CPU load", load["cpu_load"].as_f64().map_or_else(String::new, |load| format!("{:.0} %", load * 100.0)));
+    table.field("Memory used", mib(&load["memory_used_mib"]));
     table.field("Registered", when(&server["created_at"], now));
     context.out.table(&table)?;
     let mut storages = Table::new(&["STORAGE", "OFFERED", "ACTIVE", "KIND", "RESERVED", "CAPACITY", "USED", "TOTAL"]);

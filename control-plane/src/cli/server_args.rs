@@ -1,9 +1,11 @@
 //! What `mpanel server add` and `mpanel server edit` take, and the requests that it becomes.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Wait, labels, object, parse_label};
+use super::common::{labels, object, parse_label};
 use super::failure::{Failure, Result};
 use super::humane;
 
@@ -39,8 +41,12 @@ pub struct Add {
     /// The most pods [default: no limit]
     #[arg(long, value_name = "N")]
     pod_limit: Option<u32>,
-    #[command(flatten)]
-    pub wait: Wait,
+    /// Wait until its agent is connected
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait no longer than this
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humane::parse_duration)]
+    pub timeout: Duration,
 }
 
 impl Add {

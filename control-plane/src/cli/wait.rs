@@ -97,7 +97,7 @@ pub async fn server_online(client: &Client, out: Out, name: &str, timeout: Durat
         loop {
             let server = patiently(client, &["platform", "servers", name], &mut progress).await?.body;
             // Without an inventory nothing can be placed on it yet.
-            if server["connection"]["state"] == "online" && !server["seen"]["inventory_at"].is_null() {
+            if server["connection"]["state"] == "online" && !server["host"]["inventory_at"].is_null() {
                 return Ok(server);
             }
             tokio::time::sleep(POLL).await;

@@ -18,6 +18,7 @@
 
 pub mod backoff_policy;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod convert;

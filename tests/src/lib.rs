@@ -3,7 +3,9 @@
 
 pub mod app;
 pub mod channel;
+pub mod daemon;
 pub mod database;
+pub mod fleet;
 pub mod pod_bench;
 pub mod process;
 pub mod pve_rig;

@@ -1,0 +1,84 @@
+//! Real processes: started from what the build put beside the suites, killed for real.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+/// A port that nobody listens on now.
+#[must_use]
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// A process with its output in a file. It is killed when this is dropped.
+pub struct Daemon {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `program`; its output goes to `<dir>/<name>.log`, behind what an earlier run left there.
+    #[must_use]
+    pub fn start(dir: &Path, name: &str, program: &str, args: &[&str], env: &[(String, String)]) -> Self {
+        let log = dir.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log).expect("a log file");
+        let child = Command::new(program)
+            .args(args)
+            .envs(env.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("a second handle"))
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the process starts");
+        Self { name: name.to_owned(), child, log }
+    }
+
+    /// kill -9, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("the process can be killed");
+    }
+
+    /// Sends SIGTERM and waits for its end.
+    pub async fn stop(&mut self, deadline: Duration) -> ExitStatus {
+        if let Some(pid) = self.child.id() {
+            let sent = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+            assert!(sent.is_ok_and(|status| status.success()), "SIGTERM reaches {}", self.name);
+        }
+        self.ended(deadline).await
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it has not ended by the deadline, with its log.
+    pub async fn ended(&mut self, deadline: Duration) -> ExitStatus {
+        match tokio::time::timeout(deadline, self.child.wait()).await {
+            Ok(status) => status.expect("the process can be waited for"),
+            Err(_) => panic!("{} did not end within {deadline:?}:\n{}", self.name, self.tail()),
+        }
+    }
+
+    /// Whether it has ended already.
+    pub fn is_over(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the process can be asked")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// The last lines of what it said.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}

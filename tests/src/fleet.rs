@@ -1,0 +1,247 @@
+//! A small fleet of real processes: one control plane, and hosts, each a simulated Proxmox VE with a real agent that was
+//! enrolled over real mutual TLS.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pve_sim::Sim;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app::{Answer, Api, TOKEN, try_send};
+use crate::daemon::{Daemon, free_port};
+use crate::database::{TestDatabase, eventually};
+
+/// Long enough for anything here on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+const PODS: &str = "/api/admin/hosting/cloudpods";
+
+/// The daemons, which have to have their fault points: `env!("CARGO_BIN_EXE_mpanel-faulty")` and
+/// `env!("CARGO_BIN_EXE_mpanel-agent-faulty")`.
+#[derive(Clone, Copy)]
+pub struct Programs {
+    /// The control plane.
+    pub control: &'static str,
+    /// The agent.
+    pub agent: &'static str,
+}
+
+/// See the module.
+pub struct Fleet {
+    /// Speaks to the control plane.
+    pub api: Api,
+    /// The control plane.
+    pub control: Daemon,
+    /// The hosts, `pve1` first.
+    pub hosts: Vec<Host>,
+    /// What the control plane stores.
+    pub database: TestDatabase,
+    programs: Programs,
+    dir: TempDir,
+    env: Vec<(String, String)>,
+}
+
+/// One simulated host and its agent.
+pub struct Host {
+    /// `pve1`, …
+    pub name: String,
+    /// The simulated Proxmox VE.
+    pub sim: Sim,
+    /// The agent's process.
+    pub agent: Daemon,
+    program: &'static str,
+    args: Vec<String>,
+    dir: PathBuf,
+}
+
+impl Fleet {
+    /// A control plane on `database` and `hosts` hosts, all online, with a plan `small`, an image `debian` and a pool `lan`.
+    pub async fn start(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (http, grpc) = (free_port(), free_port());
+        let set = |name: &str, value: String| (name.to_owned(), value);
+        let env = vec![
+            set("MPANEL__DATABASE__URL", database.url.clone()),
+            set("MPANEL__SECRETS__KEY_FILE", dir.path().join("secret.key").display().to_string()),
+            set("MPANEL__HTTP__LISTEN", format!("127.0.0.1:{http}")),
+            set("MPANEL__AGENTS__LISTEN", format!("127.0.0.1:{grpc}")),
+            set("MPANEL__AGENTS__PUBLIC_URL", format!("https://localhost:{grpc}")),
+            set("MPANEL__AGENTS__HEARTBEAT_INTERVAL", "1s".into()),
+            set("MPANEL__JOBS__LEASE", "2s".into()),
+            set("MPANEL__JOBS__RETRY_FIRST", "100ms".into()),
+            set("MPANEL_BOOTSTRAP_TOKEN", TOKEN.into()),
+            set("MPANEL__LOG__FILTER", "info".into()),
+        ];
+        let api = Api::new(&format!("http://127.0.0.1:{http}"), TOKEN);
+        let control = Daemon::start(dir.path(), "mpanel", programs.control, &["serve"], &env);
+        let mut fleet = Self { api, control, hosts: Vec::new(), database, programs, dir, env };
+        fleet.ready().await;
+        for n in 1..=hosts {
+            fleet.host_add(&format!("pve{n}")).await;
+        }
+        fleet.catalogue_fill().await;
+        fleet
+    }
+
+    /// Starts the control plane again, with more in its environment.
+    pub async fn control_restart(&mut self, more: &[(&str, &str)]) {
+        self.control.kill().await;
+        self.control_start(more);
+        self.ready().await;
+    }
+
+    /// Starts the control plane after its end.
+    pub fn control_start(&mut self, more: &[(&str, &str)]) {
+        let mut env = self.env.clone();
+        env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        self.control = Daemon::start(self.dir.path(), "mpanel", self.programs.control, &["serve"], &env);
+    }
+
+    /// Waits until the control plane takes requests.
+    pub async fn ready(&mut self) {
+        let api = self.api.clone();
+        let control = &mut self.control;
+        eventually("the control plane to be ready", DEADLINE, async || {
+            assert!(control.is_over().is_none(), "the control plane ended:\n{}", control.tail());
+            let answer = try_send(api.anonymous(reqwest::Method::GET, "/readyz")).await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// A simulated host, registered, enrolled and online.
+    async fn host_add(&mut self, name: &str) {
+        let sim = Sim::builder().node(name).start().await.expect("the simulated Proxmox VE starts");
+        let server = json!({
+            "name": name, "bridge": "vmbr0", "vmid_min": 100, "vmid_max": 8999,
+            "storages": [{"name": "local"}], "cpu_overcommit": 16.0,
+        });
+        let answer = self.api.post("/api/platform/servers", &server).await.expect(201);
+        let command = answer["enrolment"]["command"].as_str().expect("an enrolment command").to_owned();
+        let dir = self.dir.path().join(name);
+        std::fs::create_dir_all(&dir).expect("a folder");
+        let token = dir.join("pve-token");
+        std::fs::write(&token, sim.token()).expect("the token file");
+        restrict(&token);
+        let config = dir.join("agent.toml");
+        let text = format!(
+            "[agent]\nstate_dir = \"{}\"\n[control_plane]\nreconnect_first_ms = 50\nreconnect_max_s = 1\n[proxmox]\nurl = \"{}\"\nnode = \"{name}\"\ntoken_file = \"{}\"\nfingerprint = \"{}\"\n",
+            dir.join("state").display(),
+            sim.url(),
+            token.display(),
+            sim.fingerprint(),
+        );
+        std::fs::write(&config, text).expect("the agent's configuration");
+        let config = config.display().to_string();
+        let mut words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        words.extend(["--config", &config]);
+        let mut enrol = Daemon::start(&dir, "enroll", self.programs.agent, &words, &[]);
+        let status = enrol.ended(DEADLINE).await;
+        assert!(status.success(), "{name} enrols with `{command}`:\n{}", enrol.tail());
+        let args = vec!["run".to_owned(), "--config".to_owned(), config];
+        let program = self.programs.agent;
+        let agent = agent_start(program, &dir, &args, &[]);
+        self.hosts.push(Host { name: name.to_owned(), sim, agent, program, args, dir });
+        let api = self.api.clone();
+        eventually("the agent to be online with its inventory", DEADLINE, async || {
+            let server = api.get(&format!("/api/platform/servers/{name}")).await.expect(200);
+            (server["connection"]["state"] == "online" && !server["inventory_at"].is_null()).then_some(())
+        })
+        .await;
+    }
+
+    async fn catalogue_fill(&self) {
+        let plan = json!({"name": "small", "vcpu": 1, "memory_mib": 256, "disk_gib": 2, "price_minor": 500, "currency": "EUR"});
+        self.api.post("/api/platform/plans", &plan).await.expect(201);
+        let image = json!({"name": "debian", "os": "debian", "default_user": "debian", "template_vmid": 9000});
+        self.api.post("/api/platform/images", &image).await.expect(201);
+        let pool = json!({
+            "name": "lan", "cidr": "10.20.0.0/24", "first": "10.20.0.10", "last": "10.20.0.200", "gateway": "10.20.0.1",
+            "dns": ["10.20.0.1"],
+        });
+        self.api.post("/api/platform/ip-pools", &pool).await.expect(201);
+    }
+
+    /// Asks for a pod under an idempotency key; `None`: nobody answered.
+    pub async fn create(&self, name: &str, key: &str) -> Option<Answer> {
+        let body = json!({"name": name, "plan": "small", "image": "debian"});
+        let request = self.api.request(reqwest::Method::POST, PODS).header("Idempotency-Key", key).json(&body);
+        try_send(request).await.ok()
+    }
+
+    /// Asks for a pod until it is answered, through restarts of the control plane; the pod's id.
+    pub async fn create_answered(&self, name: &str, key: &str) -> String {
+        let answer = eventually("the answer to the repeated request", DEADLINE, async || {
+            self.create(name, key).await.filter(|answer| answer.status != 409)
+        })
+        .await;
+        answer.expect(202)["cloudpod"]["id"].as_str().expect("the pod's id").to_owned()
+    }
+
+    /// Asks for a pod to be removed; `None`: nobody answered.
+    pub async fn destroy(&self, id: &str) -> Option<Answer> {
+        try_send(self.api.request(reqwest::Method::DELETE, &format!("{PODS}/{id}"))).await.ok()
+    }
+
+    /// Waits until a pod's state is one of `states`, through restarts of the control plane.
+    pub async fn pod_until(&self, id: &str, states: &[&str]) -> Value {
+        eventually(&format!("pod {id} to be {states:?}"), DEADLINE, async || {
+            let answer = try_send(self.api.request(reqwest::Method::GET, &format!("{PODS}/{id}"))).await.ok()?;
+            states.contains(&answer.body["state"].as_str()?).then_some(answer.body)
+        })
+        .await
+    }
+
+    /// Everything that must hold whenever nothing is under way; returns the number of live pods.
+    ///
+    /// # Panics
+    /// Naming what does not hold.
+    pub async fn invariants(&self) -> usize {
+        let pods = self.api.get(&format!("{PODS}?limit=200")).await.expect(200);
+        let pods: Vec<&Value> = pods["items"].as_array().expect("items").iter().collect();
+        let live: Vec<&Value> = pods.iter().copied().filter(|pod| pod["state"] == "active").collect();
+        let mut vms = 0;
+        for host in &self.hosts {
+            for vm in host.sim.hand().vms().into_iter().filter(|vm| !vm.template) {
+                vms += 1;
+                let owners =
+                    live.iter().filter(|pod| pod["vmid"] == vm.vmid && pod["server"]["name"] == *host.name).count();
+                assert_eq!(
+                    owners, 1,
+                    "VM {} on {} belongs to one live pod, not {owners}: {pods:#?}",
+                    vm.vmid, host.name
+                );
+            }
+        }
+        assert_eq!(vms, live.len(), "every live pod has one VM: {live:#?}");
+        let pool = self.api.get("/api/platform/ip-pools/lan").await.expect(200);
+        assert_eq!(pool["allocated"], live.len(), "addresses are held by live pods alone: {pool}");
+        let mut reserved = 0;
+        for host in &self.hosts {
+            let server = self.api.get(&format!("/api/platform/servers/{}", host.name)).await.expect(200);
+            reserved += server["capacity"]["reserved_pods"].as_u64().expect("reserved_pods");
+        }
+        assert_eq!(reserved, live.len() as u64, "capacity is held by live pods alone");
+        live.len()
+    }
+}
+
+impl Host {
+    /// Starts the agent after its end.
+    pub fn agent_start(&mut self, more: &[(&str, &str)]) {
+        self.agent = agent_start(self.program, &self.dir, &self.args, more);
+    }
+}
+
+fn agent_start(program: &str, dir: &std::path::Path, args: &[String], more: &[(&str, &str)]) -> Daemon {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let env: Vec<_> = more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Daemon::start(dir, "agent", program, &args, &env)
+}
+
+/// Only the owner may read it: a secret.
+fn restrict(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("the mode can be set");
+}

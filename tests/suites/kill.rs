@@ -1,0 +1,156 @@
+//! kill -9 of real processes at each of the saga's steps: afterwards there is one running VM, or nothing at all.
+#![allow(missing_docs)]
+
+use std::os::unix::process::ExitStatusExt;
+
+use mpanel_tests::fleet::{DEADLINE, Fleet, Programs};
+use mpanel_tests::{TestDatabase, databases};
+
+const PROGRAMS: Programs =
+    Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
+const SIGKILL: i32 = 9;
+
+/// Where the control plane dies while it provisions: local steps, commands, and results (counted, as all steps share them).
+const CONTROL_POINTS: &[&str] = &[
+    "job.claimed",
+    "reserve.done",
+    "address.done",
+    "vmid.done",
+    "clone.committed",
+    "clone.sent",
+    "configure.committed",
+    "configure.sent",
+    "resize_disk.committed",
+    "resize_disk.sent",
+    "start.committed",
+    "start.sent",
+    "wait_running.committed",
+    "wait_running.sent",
+    "result.received",
+    "result.stored",
+    "result.received#3",
+    "result.stored#3",
+    "result.received#5",
+    "result.stored#5",
+];
+
+/// Where it dies while it destroys.
+const DESTROY_POINTS: &[&str] =
+    &["job.claimed", "destroy.committed", "destroy.sent", "result.received", "result.stored"];
+
+/// Where the agent dies; each at the clone, the configuration, the resizing, the start and the wait.
+const AGENT_POINTS: &[&str] = &[
+    "before-ledger-accept",
+    "after-ledger-accept",
+    "after-proxmox-call",
+    "after-upid",
+    "before-finish-write",
+    "before-report",
+];
+
+async fn control_dies(fleet: &mut Fleet, point: &str) {
+    let status = fleet.control.ended(DEADLINE).await;
+    assert_eq!(status.signal(), Some(SIGKILL), "at {point} the control plane is killed:\n{}", fleet.control.tail());
+}
+
+async fn provision_through_kills_of_the_control_plane(database: TestDatabase) {
+    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+    let mut clones = fleet.hosts[0].sim.hand().history().len();
+    for (n, point) in CONTROL_POINTS.iter().enumerate() {
+        fleet.control_restart(&[("MPANEL_FAULT_POINT", point)]).await;
+        let name = format!("pod-{n}");
+        // The process may die before it answers: the key tells what became of the request.
+        let key = format!("key-{n}");
+        fleet.create(&name, &key).await;
+        control_dies(&mut fleet, point).await;
+        fleet.control_start(&[]);
+        fleet.ready().await;
+        let id = fleet.create_answered(&name, &key).await;
+        let pod = fleet.pod_until(&id, &["active", "failed"]).await;
+        assert_eq!(pod["state"], "active", "{point}: {pod:#}");
+        assert_eq!(fleet.invariants().await, n + 1, "after {point}");
+        let now = fleet.hosts[0].sim.hand().history().len();
+        assert_eq!(now - clones, 1, "one clone was ever started for the pod that met {point}");
+        clones = now;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioning_survives_kill_9_of_the_control_plane_at_every_step_on_sqlite() {
+    provision_through_kills_of_the_control_plane(TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioning_survives_kill_9_of_the_control_plane_at_every_step_on_postgres() {
+    if let Some(database) = TestDatabase::postgres().await {
+        provision_through_kills_of_the_control_plane(database).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destroying_survives_kill_9_of_the_control_plane_at_every_step() {
+    for database in databases().await {
+        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        for point in DESTROY_POINTS {
+            let id = fleet.create_answered("gone", point).await;
+            fleet.pod_until(&id, &["active"]).await;
+            fleet.control_restart(&[("MPANEL_FAULT_POINT", point)]).await;
+            fleet.destroy(&id).await;
+            control_dies(&mut fleet, point).await;
+            fleet.control_start(&[]);
+            fleet.ready().await;
+            fleet.pod_until(&id, &["deleted"]).await;
+            assert_eq!(fleet.invariants().await, 0, "after {point}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioning_survives_kill_9_of_the_agent_at_every_step() {
+    let mut fleet = Fleet::start(PROGRAMS, TestDatabase::sqlite(), 1).await;
+    let mut pods = 0;
+    let mut clones = fleet.hosts[0].sim.hand().history().len();
+    for point in AGENT_POINTS {
+        for command in 1..=5 {
+            // Commands that are done without a task never come to some of the points: those count fewer times.
+            let tasks_only = matches!(*point, "after-proxmox-call" | "after-upid");
+            if tasks_only && command > 2 {
+                continue;
+            }
+            let wanted = format!("{point}#{command}");
+            let host = &mut fleet.hosts[0];
+            host.agent.kill().await;
+            host.agent_start(&[("MPANEL_FAULT_POINT", &wanted)]);
+            let id = fleet.create_answered(&format!("pod-{pods}"), &wanted).await;
+            let status = fleet.hosts[0].agent.ended(DEADLINE).await;
+            assert_eq!(status.signal(), Some(SIGKILL), "at {wanted}:\n{}", fleet.hosts[0].agent.tail());
+            fleet.hosts[0].agent_start(&[]);
+            let pod = fleet.pod_until(&id, &["active", "failed"]).await;
+            assert_eq!(pod["state"], "active", "{wanted}: {pod:#}");
+            pods += 1;
+            assert_eq!(fleet.invariants().await, pods, "after {wanted}");
+            let now = fleet.hosts[0].sim.hand().history().len();
+            assert_eq!(now - clones, 1, "one clone was ever started for the pod that met {wanted}");
+            clones = now;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_create_sent_eight_times_at_once_makes_one_vm() {
+    for database in databases().await {
+        let fleet = Fleet::start(PROGRAMS, database, 2).await;
+        let requests = (0..8).map(|_| fleet.create("once", "one-click"));
+        let answers = futures::future::join_all(requests).await;
+        let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect("an answer")).collect();
+        assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 202 | 409)), "{answers:#?}");
+        let mut ids: Vec<_> =
+            answers.iter().filter(|a| a.status == 202).map(|a| a.body["cloudpod"]["id"].to_string()).collect();
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "one answer: {answers:#?}");
+        fleet.pod_until(ids[0].trim_matches('"'), &["active"]).await;
+        assert_eq!(fleet.invariants().await, 1, "on {}", fleet.database.name);
+        let started: usize = fleet.hosts.iter().map(|host| host.sim.hand().history().len()).sum();
+        assert_eq!(started, 1);
+    }
+}

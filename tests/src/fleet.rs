@@ -17,6 +17,9 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 
 const PODS: &str = "/api/admin/hosting/cloudpods";
 
+/// The template of every simulated host.
+const TEMPLATE: u32 = 9000;
+
 /// The daemons, which have to have their fault points: `env!("CARGO_BIN_EXE_mpanel-faulty")` and
 /// `env!("CARGO_BIN_EXE_mpanel-agent-faulty")`.
 #[derive(Clone, Copy)]
@@ -71,7 +74,7 @@ impl Fleet {
             set("MPANEL__JOBS__LEASE", "2s".into()),
             set("MPANEL__JOBS__RETRY_FIRST", "100ms".into()),
             set("MPANEL_BOOTSTRAP_TOKEN", TOKEN.into()),
-            set("MPANEL__LOG__FILTER", "info".into()),
+            set("MPANEL__LOG__FILTER", "info,control_plane::http=warn".into()),
         ];
         let api = Api::new(&format!("http://127.0.0.1:{http}"), TOKEN);
         let control = Daemon::start(dir.path(), "mpanel", programs.control, &["serve"], &env);
@@ -146,7 +149,7 @@ impl Fleet {
         let api = self.api.clone();
         eventually("the agent to be online with its inventory", DEADLINE, async || {
             let server = api.get(&format!("/api/platform/servers/{name}")).await.expect(200);
-            (server["connection"]["state"] == "online" && !server["inventory_at"].is_null()).then_some(())
+            (server["connection"]["state"] == "online" && !server["host"]["inventory_at"].is_null()).then_some(())
         })
         .await;
     }
@@ -154,10 +157,10 @@ impl Fleet {
     async fn catalogue_fill(&self) {
         let plan = json!({"name": "small", "vcpu": 1, "memory_mib": 256, "disk_gib": 2, "price_minor": 500, "currency": "EUR"});
         self.api.post("/api/platform/plans", &plan).await.expect(201);
-        let image = json!({"name": "debian", "os": "debian", "default_user": "debian", "template_vmid": 9000});
+        let image = json!({"name": "debian", "os": "debian", "default_user": "debian", "template_vmid": TEMPLATE});
         self.api.post("/api/platform/images", &image).await.expect(201);
         let pool = json!({
-            "name": "lan", "cidr": "10.20.0.0/24", "first": "10.20.0.10", "last": "10.20.0.200", "gateway": "10.20.0.1",
+            "name": "lan", "first": "10.20.0.10", "last": "10.20.0.200", "prefix_length": 24, "gateway": "10.20.0.1",
             "dns": ["10.20.0.1"],
         });
         self.api.post("/api/platform/ip-pools", &pool).await.expect(201);
@@ -173,7 +176,8 @@ impl Fleet {
     /// Asks for a pod until it is answered, through restarts of the control plane; the pod's id.
     pub async fn create_answered(&self, name: &str, key: &str) -> String {
         let answer = eventually("the answer to the repeated request", DEADLINE, async || {
-            self.create(name, key).await.filter(|answer| answer.status != 409)
+            // 409: the first request is still being answered; 507: the only agent is not back yet.
+            self.create(name, key).await.filter(|answer| !matches!(answer.status.as_u16(), 409 | 507))
         })
         .await;
         answer.expect(202)["cloudpod"]["id"].as_str().expect("the pod's id").to_owned()
@@ -220,7 +224,7 @@ impl Fleet {
         let mut reserved = 0;
         for host in &self.hosts {
             let server = self.api.get(&format!("/api/platform/servers/{}", host.name)).await.expect(200);
-            reserved += server["capacity"]["reserved_pods"].as_u64().expect("reserved_pods");
+            reserved += server["reserved"]["pods"].as_u64().expect("reserved pods");
         }
         assert_eq!(reserved, live.len() as u64, "capacity is held by live pods alone");
         live.len()
@@ -228,6 +232,12 @@ impl Fleet {
 }
 
 impl Host {
+    /// How many VMs were ever made on it, those that are gone included, its template not.
+    #[must_use]
+    pub fn vms_ever_made(&self) -> usize {
+        self.sim.hand().history().iter().filter(|vm| vm.vmid != TEMPLATE).count()
+    }
+
     /// Starts the agent after its end.
     pub fn agent_start(&mut self, more: &[(&str, &str)]) {
         self.agent = agent_start(self.program, &self.dir, &self.args, more);

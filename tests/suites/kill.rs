@@ -55,7 +55,7 @@ async fn control_dies(fleet: &mut Fleet, point: &str) {
 
 async fn provision_through_kills_of_the_control_plane(database: TestDatabase) {
     let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-    let mut clones = fleet.hosts[0].sim.hand().history().len();
+    let mut clones = fleet.hosts[0].vms_ever_made();
     for (n, point) in CONTROL_POINTS.iter().enumerate() {
         fleet.control_restart(&[("MPANEL_FAULT_POINT", point)]).await;
         let name = format!("pod-{n}");
@@ -69,7 +69,7 @@ async fn provision_through_kills_of_the_control_plane(database: TestDatabase) {
         let pod = fleet.pod_until(&id, &["active", "failed"]).await;
         assert_eq!(pod["state"], "active", "{point}: {pod:#}");
         assert_eq!(fleet.invariants().await, n + 1, "after {point}");
-        let now = fleet.hosts[0].sim.hand().history().len();
+        let now = fleet.hosts[0].vms_ever_made();
         assert_eq!(now - clones, 1, "one clone was ever started for the pod that met {point}");
         clones = now;
     }
@@ -109,7 +109,7 @@ async fn destroying_survives_kill_9_of_the_control_plane_at_every_step() {
 async fn provisioning_survives_kill_9_of_the_agent_at_every_step() {
     let mut fleet = Fleet::start(PROGRAMS, TestDatabase::sqlite(), 1).await;
     let mut pods = 0;
-    let mut clones = fleet.hosts[0].sim.hand().history().len();
+    let mut clones = fleet.hosts[0].vms_ever_made();
     for point in AGENT_POINTS {
         for command in 1..=5 {
             // Commands that are done without a task never come to some of the points: those count fewer times.
@@ -129,7 +129,7 @@ async fn provisioning_survives_kill_9_of_the_agent_at_every_step() {
             assert_eq!(pod["state"], "active", "{wanted}: {pod:#}");
             pods += 1;
             assert_eq!(fleet.invariants().await, pods, "after {wanted}");
-            let now = fleet.hosts[0].sim.hand().history().len();
+            let now = fleet.hosts[0].vms_ever_made();
             assert_eq!(now - clones, 1, "one clone was ever started for the pod that met {wanted}");
             clones = now;
         }
@@ -150,7 +150,7 @@ async fn the_same_create_sent_eight_times_at_once_makes_one_vm() {
         assert_eq!(ids.len(), 1, "one answer: {answers:#?}");
         fleet.pod_until(ids[0].trim_matches('"'), &["active"]).await;
         assert_eq!(fleet.invariants().await, 1, "on {}", fleet.database.name);
-        let started: usize = fleet.hosts.iter().map(|host| host.sim.hand().history().len()).sum();
+        let started: usize = fleet.hosts.iter().map(|host| host.vms_ever_made()).sum();
         assert_eq!(started, 1);
     }
 }

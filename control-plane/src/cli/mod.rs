@@ -150,6 +150,27 @@ mod tests {
         check_examples(&Cli::command());
     }
 
+    #[test]
+    fn the_readme_names_only_commands_that_there_are() {
+        let readme = include_str!("../../../README.md");
+        let lines: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("    mpanel ")).collect();
+        let (tables, commands): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| line.contains('|'));
+        assert!(tables.len() >= 4 && commands.len() >= 5, "{tables:?} {commands:?}");
+        for line in commands {
+            let line = line.split(" >").next().unwrap_or_default();
+            if let Err(error) = Cli::try_parse_from(["mpanel"].into_iter().chain(line.split_whitespace())) {
+                panic!("mpanel {line}: {error}");
+            }
+        }
+        for table in tables {
+            let (nouns, verbs) = table.split_once(char::is_whitespace).unwrap();
+            for path in nouns.split('|').flat_map(|noun| verbs.trim().split('|').map(move |verb| (noun, verb))) {
+                let noun = Cli::command().find_subcommand(path.0).cloned();
+                assert!(noun.is_some_and(|noun| noun.find_subcommand(path.1).is_some()), "{path:?}");
+            }
+        }
+    }
+
     fn check_examples(command: &clap::Command) {
         if command.has_subcommands() {
             command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(check_examples);

@@ -160,17 +160,7 @@ impl Command {
                 let answer = context.client.post(&path(&server, &["enrolment-token"]), None).await?;
                 enrolment_show(context, &answer.body, &server)
             }
-            Self::Revoke { server, confirm } => {
-                confirm.ask(&format!("Cut off the agent of {server} until it is enrolled again?"))?;
-                let answer = context.client.post(&path(&server, &["revoke"]), None).await?;
-                if context.out.json && !answer.body.is_null() {
-                    document(&answer.body)?;
-                }
-                context
-                    .out
-                    .note(format!("the agent of {server} is cut off; `mpanel server token {server}` enrols it again"));
-                Ok(())
-            }
+            Self::Revoke { server, confirm } => revoke(context, &server, confirm).await,
             Self::TestConnection { server } => test_connection(context, &server).await,
             Self::Wait { server, timeout } => {
                 let body = wait::server_online(&context.client, context.out, &server, timeout).await?;
@@ -255,6 +245,13 @@ async fn status(context: &Context, server: &str, body: Value, word: &str) -> Res
         return document(&answer);
     }
     context.out.note(format!("{server} is {word}: {}", text(&answer["detail"])));
+    Ok(())
+}
+
+async fn revoke(context: &Context, server: &str, confirm: Confirm) -> Result<()> {
+    confirm.ask(&format!("Cut off the agent of {server} until it is enrolled again?"))?;
+    context.client.post(&path(server, &["revoke"]), None).await?;
+    context.out.note(format!("the agent of {server} is cut off; `mpanel server token {server}` enrols it again"));
     Ok(())
 }
 

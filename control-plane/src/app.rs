@@ -251,6 +251,7 @@ impl App {
             }),
             Arc::new(Health { servers: self.servers.clone(), interval: self.config.agents.heartbeat_interval / 2 }),
             Arc::new(Retention { app: self.clone() }),
+            Arc::new(Upkeep { metrics: self.metrics.clone() }),
         ]
     }
 }

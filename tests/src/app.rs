@@ -198,7 +198,6 @@ impl Answer {
     /// # Panics
     /// When it is not.
     #[track_caller]
-    #[must_use]
     pub fn expect_field(&self, field: &str) -> String {
         let problem = self.expect_problem(422, "invalid");
         let errors = problem["errors"].as_array().expect("errors");

@@ -11,5 +11,7 @@ mod idempotency;
 mod process;
 #[path = "edge/refusals.rs"]
 mod refusals;
+#[path = "edge/repeats.rs"]
+mod repeats;
 #[path = "edge/tokens.rs"]
 mod tokens;

@@ -7,10 +7,13 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tower::ServiceExt as _;
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
@@ -42,23 +45,30 @@ struct Keyed {
     seal: Seal,
 }
 
+/// What the layer needs: the services, and the routes, to read what a request did whose answer was lost.
+#[derive(Clone)]
+pub(super) struct Kit {
+    pub(super) app: Arc<App>,
+    pub(super) routes: Router,
+}
+
 /// The layer. A request with a key runs to its end even when its caller hangs up, so that its answer is there for the next.
-pub(super) async fn layer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(kit): State<Kit>, request: Request, next: Next) -> Response {
     if request.method().is_safe() || !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
     let Some(auth) = request.extensions().get::<Auth>().cloned() else {
         return next.run(request).await; // Refused by the handler, which asks for one.
     };
-    let tasks = app.tasks.clone();
-    let work = async move { run(app, auth, request, next).await.unwrap_or_else(IntoResponse::into_response) };
+    let tasks = kit.app.tasks.clone();
+    let work = async move { run(kit, auth, request, next).await.unwrap_or_else(IntoResponse::into_response) };
     match tasks.spawn(work.in_current_span()).await {
         Ok(response) => response,
         Err(error) => Error::internal(error).into_response(),
     }
 }
 
-async fn run(app: Arc<App>, auth: Auth, request: Request, next: Next) -> Result<Response> {
+async fn run(Kit { app, routes }: Kit, auth: Auth, request: Request, next: Next) -> Result<Response> {
     let key = key_of(request.headers())?;
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, ANSWER_BYTES_MAX).await.map_err(Error::internal)?;
@@ -77,7 +87,7 @@ async fn run(app: Arc<App>, auth: Auth, request: Request, next: Next) -> Result<
     match keyed.app.idempotency.key_begin(&first).await? {
         Begun::Run(claim) => Ok(keyed.run(claim, Request::from_parts(parts, Body::from(body)), next).await),
         Begun::Replay(answer) => keyed.replay(answer),
-        Begun::Recover(claim, effect) => keyed.recover(claim, effect, next).await,
+        Begun::Recover(claim, effect) => keyed.recover(claim, effect, &routes).await,
         Begun::Running => Err(Error::conflict(
             RUNNING,
             "the first request with this Idempotency-Key is still under way; ask again for its answer",
@@ -163,66 +173,111 @@ impl Keyed {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::internal)?;
             response.headers_mut().insert(name, HeaderValue::from_str(&value).map_err(Error::internal)?);
         }
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
+        Ok(replayed(response))
     }
 
-    /// The answer was lost with the process that had it: it is made again from what the request did.
-    async fn recover(&self, claim: Claim, effect: Effect, next: Next) -> Result<Response> {
-        if self.method == Method::DELETE && effect.kind != "job" {
-            let mut gone = StatusCode::NO_CONTENT.into_response();
-            gone.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-            return Ok(gone);
-        }
-        let lost = || {
-            let Effect { kind, id } = &effect;
-            let detail = format!(
-                "the first request with this Idempotency-Key was done ({kind} {id}), but its answer was lost; read that {kind}"
-            );
-            Error::conflict("idempotency_answer_lost", detail)
+    /// The answer was lost with the process that had it: it is made again from what the request did, where that can be read.
+    async fn recover(&self, claim: Claim, effect: Effect, routes: &Router) -> Result<Response> {
+        let (status, location) = match self.recovery(&effect) {
+            Recovery::Gone => return Ok(replayed(StatusCode::NO_CONTENT.into_response())),
+            Recovery::Lost => return Err(lost(&effect)),
+            Recovery::Read { status, location } => (status, location),
         };
-        let location = location_of(&effect).ok_or_else(lost)?;
-        let mut read = Request::new(Body::empty());
-        *read.uri_mut() = location.parse().map_err(Error::internal)?;
-        read.extensions_mut().insert(self.auth.clone());
-        let mut response = next.run(read).await;
-        if response.status().is_server_error() {
-            return Ok(response); // It can be asked for again.
+        let Some(mut body) = self.read(&location, routes).await? else { return Err(lost(&effect)) };
+        // Where a pod was asked for, the answer is the pod and its job.
+        if effect.kind == "job" && !self.path.contains("/jobs/") {
+            let pod = body["cloudpod_id"].as_str().map(|pod| format!("{PODS}/{pod}"));
+            let Some(pod) = pod else { return Err(lost(&effect)) };
+            let Some(pod) = self.read(&pod, routes).await? else { return Err(lost(&effect)) };
+            body = json!({"cloudpod": pod, "job": body});
         }
-        if !response.status().is_success() {
-            return Err(lost());
-        }
-        *response.status_mut() = if effect.kind == "job" {
-            StatusCode::ACCEPTED
-        } else if self.path.contains(&effect.id) {
-            StatusCode::OK
-        } else {
-            StatusCode::CREATED
-        };
-        if response.status() != StatusCode::OK {
+        let etag = body["version"].as_i64().and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok());
+        let mut response = (status, Json(body)).into_response();
+        if status != StatusCode::OK {
             let location = HeaderValue::from_str(&location).map_err(Error::internal)?;
             response.headers_mut().insert(header::LOCATION, location);
         }
-        let (mut response, kept) = self.keep(&claim, response).await;
+        if let Some(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        let (response, kept) = self.keep(&claim, response).await;
         kept?;
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
+        Ok(replayed(response))
+    }
+
+    /// How to make the answer again.
+    fn recovery(&self, effect: &Effect) -> Recovery {
+        let Effect { kind, id } = effect;
+        let Some(collection) = collection_of(kind) else { return Recovery::Lost };
+        let location = format!("{collection}/{id}");
+        match self.method {
+            _ if kind == "job" => Recovery::Read { status: StatusCode::ACCEPTED, location },
+            Method::DELETE => Recovery::Gone,
+            Method::PATCH => Recovery::Read { status: StatusCode::OK, location },
+            // A server's answer shows its join token, this once.
+            Method::POST if self.path == collection && kind != "server" => {
+                Recovery::Read { status: StatusCode::CREATED, location }
+            }
+            _ => Recovery::Lost,
+        }
+    }
+
+    /// Reads as the caller would; `None`: there is nothing that it could read.
+    async fn read(&self, path: &str, routes: &Router) -> Result<Option<Value>> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().map_err(Error::internal)?;
+        request.extensions_mut().insert(self.auth.clone());
+        let Ok(response) = routes.clone().oneshot(request).await;
+        if response.status().is_server_error() {
+            return Err(Error::unavailable("this was done, but its answer cannot be read now; ask again"));
+        }
+        if !response.status().is_success() {
+            return Ok(None);
+        }
+        let body = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.map_err(Error::internal)?;
+        serde_json::from_slice(&body).map(Some).map_err(Error::internal)
     }
 }
 
-/// Where a thing can be read, by its noun in the audit.
-fn location_of(effect: &Effect) -> Option<String> {
+/// How a lost answer can be made again.
+enum Recovery {
+    /// From what is to be read there.
+    Read { status: StatusCode, location: String },
+    /// There was nothing in it.
+    Gone,
+    /// Not at all.
+    Lost,
+}
+
+fn replayed(mut response: Response) -> Response {
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+fn lost(effect: &Effect) -> Error {
     let Effect { kind, id } = effect;
-    let collection = match kind.as_str() {
+    let mut detail = format!(
+        "the first request with this Idempotency-Key was done ({kind} {id}), but its answer was lost; read that {kind}"
+    );
+    if kind == "server" {
+        detail.push_str(", and make a new enrolment token if the answer was to hold one");
+    }
+    Error::conflict("idempotency_answer_lost", detail)
+}
+
+const PODS: &str = "/api/platform/provisioning/cloudpods";
+
+/// Where things of a kind can be read, by their noun in the audit.
+fn collection_of(kind: &str) -> Option<&'static str> {
+    Some(match kind {
         "job" => "/api/platform/provisioning/jobs",
-        "cloudpod" => "/api/platform/provisioning/cloudpods",
+        "cloudpod" => PODS,
         "server" => "/api/platform/servers",
         "image" => "/api/platform/images",
         "plan" => "/api/platform/plans",
         "ip_pool" => "/api/platform/ip-pools",
         _ => return None,
-    };
-    Some(format!("{collection}/{id}"))
+    })
 }
 
 /// Seals answers under the caller's own token and key, neither of which is stored: an answer may hold what is shown once.

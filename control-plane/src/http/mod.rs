@@ -56,11 +56,12 @@ pub fn description() -> OpenApi {
 /// The whole API. A layer that is added later is passed earlier.
 pub fn router(app: &Arc<App>) -> Router {
     let (router, api) = routes().split_for_parts();
+    let kit = idempotency::Kit { app: app.clone(), routes: router.clone().with_state(app.clone()) };
     router
         .fallback(nothing_here)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(Extension(Arc::new(openapi::complete(api))))
-        .layer(from_fn_with_state(app.clone(), idempotency::layer))
+        .layer(from_fn_with_state(kit, idempotency::layer))
         .layer(from_fn(observe::collected))
         .layer(from_fn_with_state(app.clone(), auth::layer))
         .layer(CatchPanicLayer::custom(observe::panicked))

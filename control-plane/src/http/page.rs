@@ -1,6 +1,6 @@
 //! Lists, page by page, by key and never by offset.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OriginalUri};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
@@ -67,7 +67,9 @@ impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for Listing<F> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parse(parts.uri.path(), parts.uri.query().unwrap_or_default())
+        // The path as it was asked for: a nested router sees only the end of it.
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+        parse(uri.path(), uri.query().unwrap_or_default())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Path parameters.
 
-use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, OriginalUri};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -18,7 +18,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(PathRejection::FailedToDeserializePathParams(error)) if error.status().is_client_error() => {
-                Err(Error::not_found("resource", parts.uri.path()))
+                let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+                Err(Error::not_found("resource", uri.path()))
             }
             Err(error) => Err(Error::internal(error)),
         }

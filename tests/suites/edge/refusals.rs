@@ -93,3 +93,46 @@ async fn a_body_is_bounded() {
     assert_eq!(&start, b"HTTP/1.1 413");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn wrong_bodies_are_named_and_change_nothing() {
+    let (app, _database) = TestApp::start().await;
+    let plans = "/api/platform/plans";
+    let post = |body: Vec<u8>, kind: &'static str| {
+        app.api.request(Method::POST, plans).header("Content-Type", kind).body(body)
+    };
+    let json = "application/json";
+    send(post(b"name=x".to_vec(), "application/x-www-form-urlencoded"))
+        .await
+        .expect_problem(415, "unsupported_media_type");
+    send(app.api.request(Method::POST, plans).body("{}")).await.expect_problem(415, "unsupported_media_type");
+    let empty = send(post(Vec::new(), json)).await;
+    assert!(empty.expect_problem(400, "malformed")["detail"].as_str().unwrap().contains("empty"));
+    let broken = send(post(b"{\n\"name\": nope}".to_vec(), json)).await;
+    assert!(broken.expect_problem(400, "malformed")["detail"].as_str().unwrap().contains("line 2 column"));
+    for bad in [
+        b"{\"name\":\"\xff\"}".to_vec(),
+        "[".repeat(100_000).into_bytes(),
+        b"{\"name\":\"a\"".to_vec(),
+        b"{} {}".to_vec(),
+    ] {
+        send(post(bad, json)).await.expect_problem(400, "malformed");
+    }
+    for (body, field) in [
+        ("{\"nmae\":\"a\"}", "nmae"),
+        ("{\"name\":5}", "name"),
+        ("{\"name\":\"a\\u0000b\"}", "name"),
+        ("{\"name\":\"a\",\"name\":\"b\"}", "name"),
+        ("[]", "body"),
+        ("null", "body"),
+    ] {
+        let message = send(post(body.as_bytes().to_vec(), json)).await.expect_field(field);
+        assert!(!message.is_empty(), "{body}");
+    }
+    let long = format!("{{\"name\":\"{}\"}}", "x".repeat(200_000));
+    let answer = send(post(long.into_bytes(), json)).await;
+    assert_eq!(answer.status.as_u16(), 422, "{}", answer.text);
+    assert!(answer.text.len() < 2000, "a caller's own text is repeated in part only");
+    assert_eq!(app.api.get(plans).await.expect(200)["items"].as_array().unwrap().len(), 0);
+    app.stop().await;
+}

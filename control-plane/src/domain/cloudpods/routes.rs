@@ -161,6 +161,7 @@ struct ListQuery {
     tenant_id: Option<TenantId>,
     /// In this state; left out: all but the deleted.
     #[param(inline)]
+    #[param(inline)]
     state: Option<StateName>,
     /// On this server: its id or name.
     server_id: Option<String>,

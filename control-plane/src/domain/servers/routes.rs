@@ -165,6 +165,7 @@ struct ListFilter {
     region: Option<String>,
     /// One label, as `key=value`.
     label: Option<String>,
+    #[param(inline)]
     sort: Option<Sort>,
 }
 

@@ -167,6 +167,23 @@ fn who_is_not_known_hears_where_the_token_came_from() {
 }
 
 #[test]
+fn a_certificate_of_an_authority_of_one_s_own_is_trusted_once_it_is_named() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key) = (path("tls.crt"), path("tls.key"));
+    std::fs::write(&certificate, cert.pem()).unwrap();
+    std::fs::write(&key, signing_key.serialize_pem()).unwrap();
+    let panel = Panel::start_in(folder, &format!("tls_certificate = \"{certificate}\"\ntls_key = \"{key}\""));
+    assert!(panel.url.starts_with("https://127.0.0.1:"), "{}", panel.url);
+    let told = panel.run("server list").fails(5);
+    assert!(told.contains("--ca FILE"), "{told}");
+    assert_eq!(panel.run(&format!("plan list -q --ca {certificate}")).ok(), "");
+    assert!(panel.run(&format!("plan list --ca {key}")).fails(2).contains("--ca: "));
+}
+
+#[test]
 fn a_key_that_is_used_again_has_one_effect() {
     let panel = Panel::start();
     let add =

@@ -75,10 +75,14 @@ pub struct Panel {
 
 impl Panel {
     pub fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        Self::start_in(TempDir::new().expect("a temporary folder"), "")
+    }
+
+    /// With its folder prepared, and with more in its section `[http]`.
+    pub fn start_in(folder: TempDir, http: &str) -> Self {
         let file = |name: &str| folder.path().join(name).display().to_string();
         let config = format!(
-            "[database]\nurl = \"sqlite://{}\"\n[http]\nlisten = \"127.0.0.1:0\"\nbootstrap_token_file = \"{}\"\n\
+            "[database]\nurl = \"sqlite://{}\"\n[http]\nlisten = \"127.0.0.1:0\"\nbootstrap_token_file = \"{}\"\n{http}\n\
              [agents]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://127.0.0.1:1\"\n[log]\nfilter = \"warn\"\n",
             file("mpanel.db"),
             file("token"),

@@ -172,7 +172,7 @@ impl App {
         match app.begin(&surroundings, &kill).await {
             Ok(begun) => {
                 let Begun { address, agents_address, tls, bootstrap_token } = begun;
-                Ok(Running { app, address, agents_address, tls, bootstrap_token, kill })
+                Ok(Running { app, address, agents_address, bootstrap_token, tls, kill })
             }
             Err(error) => {
                 app.shutdown.cancel();

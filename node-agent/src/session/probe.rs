@@ -22,6 +22,9 @@ const DEADLINE_DEFAULT: Duration = Duration::from_secs(9);
 /// So long before the deadline the answer is sent, so that it arrives in time.
 const MARGIN: Duration = Duration::from_millis(300);
 
+/// The most checks of a probe beside those of names that it was given.
+const CHECKS_OWN_MAX: usize = 64;
+
 /// Makes the checks and tells each; ends with a message that no more follow.
 pub(super) async fn answer(agent: Arc<Agent>, out: Out, probe: Probe, places: Arc<Semaphore>) {
     let Probe { nonce, storages, bridges, templates, deadline_ms } = probe;
@@ -39,12 +42,14 @@ pub(super) async fn answer(agent: Arc<Agent>, out: Out, probe: Probe, places: Ar
         ms => instant_of(agent.offset.to_host_ms(ms)),
     };
     tell(vec![ledger_check(agent.executor.ledger())], true).await;
-    let (found, mut checks) = mpsc::unbounded_channel();
+    // A probe makes a few checks and one for each name that it was given.
+    let (found, mut checks) = mpsc::channel(CHECKS_OWN_MAX + storages.len() + bridges.len() + templates.len());
     let spec = ProbeSpec { storages, bridges, templates };
     let begin = Instant::now();
     let send = move |check: Check| {
-        // Unbounded in type only: a probe makes a few checks and one for each name it was given.
-        let _ = found.send(check);
+        if let Err(error) = found.try_send(check) {
+            tracing::error!(%error, "a probe made more checks than it can; this one is not told");
+        }
     };
     let probing = async move { agent.hypervisor.probe(&spec, &send).await };
     let telling = async {

@@ -13,5 +13,7 @@ mod process;
 mod refusals;
 #[path = "edge/repeats.rs"]
 mod repeats;
+#[path = "edge/tls.rs"]
+mod tls;
 #[path = "edge/tokens.rs"]
 mod tokens;

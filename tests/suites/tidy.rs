@@ -217,6 +217,7 @@ fn functions(source: &Source) -> Vec<(usize, String, &str, &str)> {
 }
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value)]
 fn none(what: &str, found: Vec<String>) {
     assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
 }
@@ -460,7 +461,9 @@ fn the_tree_is_the_table_of_contents() {
     let migrations = fs::read_dir(root().join("migrations")).unwrap().map(|entry| entry.unwrap().file_name());
     let misnamed = migrations.map(|name| name.to_str().unwrap().to_owned()).filter(|name| {
         let number = name.split('_').next().unwrap_or_default();
-        !(number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()) && name.ends_with(".sql"))
+        !(number.len() == 4
+            && number.bytes().all(|b| b.is_ascii_digit())
+            && Path::new(name).extension().is_some_and(|extension| extension == "sql"))
     });
     none("NNNN_verb_noun.sql", misnamed.collect());
 }

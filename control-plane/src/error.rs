@@ -65,6 +65,12 @@ pub enum Error {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// It was tried and did not get there; another try may (409).
+    #[error("{detail}")]
+    Retry {
+        /// What is not as it has to be.
+        detail: String,
+    },
     /// No server can take it (507).
     #[error("no server can take it: {}", list(.0))]
     NoCapacity(Vec<FieldError>),
@@ -96,6 +102,11 @@ impl Error {
         Self::Conflict { code, detail: detail.into() }
     }
 
+    /// A try that did not get there.
+    pub fn retry(detail: impl Into<String>) -> Self {
+        Self::Retry { detail: detail.into() }
+    }
+
     /// A defect, with the text for the log.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
@@ -110,7 +121,7 @@ impl Error {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::TooMany { .. } | Self::Unavailable { .. } | Self::NoCapacity(_) => true,
+            Self::TooMany { .. } | Self::Unavailable { .. } | Self::Retry { .. } | Self::NoCapacity(_) => true,
             // A defect may be a passing one of the database's; attempts are bounded.
             Self::Internal(_) => true,
             Self::Malformed(_)
@@ -138,6 +149,7 @@ impl Error {
             Self::TooLarge { .. } => "too_large",
             Self::TooMany { .. } => "too_many_requests",
             Self::Unavailable { .. } => "unavailable",
+            Self::Retry { .. } => "retry",
             Self::NoCapacity(_) => "no_capacity",
             Self::Internal(_) => "internal",
         }

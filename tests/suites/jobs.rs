@@ -251,9 +251,9 @@ fn engine(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &TaskTracke
 
 async fn server_insert(db: &Db) -> ServerId {
     const SQL: &str = "
-        INSERT INTO servers (id, name, region, labels, bridge, vmid_min, vmid_max, cpu_overcommit, scheduling,
+        INSERT INTO servers (id, name, region, labels, bridge, vmid_space, vmid_min, vmid_max, cpu_overcommit, scheduling,
                              scheduling_since, connection, connection_since, version, created_at, updated_at)
-        VALUES ($1, 'pve1', '', '{}', 'vmbr0', 100, 999, 1.0, 'online', 0, 'online', 0, 1, 0, 0)";
+        VALUES ($1, 'pve1', '', '{}', 'vmbr0', 'pve1', 100, 999, 1.0, 'online', 0, 'online', 0, 1, 0, 0)";
     let id = ServerId::generate();
     let mut tx = db.begin().await.unwrap();
     control_plane::execute!(tx.conn(), SQL, id).unwrap();

@@ -123,7 +123,7 @@ fn status_of(error: &Error) -> Status {
         Error::Unauthorized(_) => Status::unauthenticated(text),
         Error::Forbidden(_) => Status::permission_denied(text),
         Error::NotFound { .. } => Status::not_found(text),
-        Error::Conflict { .. } | Error::Stale => Status::failed_precondition(text),
+        Error::Conflict { .. } | Error::Stale | Error::Retry { .. } => Status::failed_precondition(text),
         Error::TooMany { .. } | Error::NoCapacity(_) => Status::resource_exhausted(text),
         Error::Unavailable { .. } => Status::unavailable(text),
         Error::Internal(source) => {

@@ -195,6 +195,16 @@ pub fn place(request: &Request, servers: &[ServerCapacity]) -> Decision {
 }
 
 impl Explanation {
+    /// A server that would take the pod if only its agent were connected.
+    #[must_use]
+    pub fn only_offline(&self) -> Option<&str> {
+        let waits = |considered: &&Considered| match &considered.verdict {
+            Verdict::Rejected { reasons } => reasons.len() == 1 && reasons[0].code == Reason::NOT_ONLINE,
+            Verdict::Chosen { .. } | Verdict::Fits { .. } => false,
+        };
+        self.considered.iter().find(waits).map(|considered| considered.name.as_str())
+    }
+
     /// As the error of a pod that no server can take: a line per server, and one ahead of them when there is no server at
     /// all that could be asked.
     #[must_use]

@@ -35,12 +35,16 @@ impl Service {
     /// Places a pod: decides, holds what it needs, stores why. Optimistic: when another transaction was faster on the
     /// chosen server, it decides again on a fresh snapshot.
     ///
-    /// `NoCapacity` with a line per server when none can take it; nothing is held or stored then.
+    /// `NoCapacity` with a line per server when none can take it, `Retry` when one could but for its agent, which may be
+    /// back any moment; nothing is held or stored then.
     pub async fn placement_commit(&self, tx: &mut Tx, pod: CloudPodId, mut request: Request) -> Result<Choice> {
         for _ in 0..ATTEMPTS_MAX {
             let decision = self.placement_decide(tx.conn(), &request).await?;
             let Some(choice) = decision.chosen.clone() else {
-                return Err(decision.explanation.no_capacity());
+                return Err(match decision.explanation.only_offline() {
+                    Some(name) => Error::retry(format!("server {name} could take it, but its agent is offline")),
+                    None => decision.explanation.no_capacity(),
+                });
             };
             let held = self
                 .servers
@@ -60,7 +64,7 @@ impl Service {
             }
             request.lost.insert(choice.server);
         }
-        Err(Error::unavailable("other requests took the room on every server that was chosen; try again"))
+        Err(Error::retry("other requests took the room on every server that was chosen; try again"))
     }
 
     /// Stores why a pod was placed nowhere, for those who ask later.

@@ -167,7 +167,7 @@ fn require_absent(pod: &CloudPod, output: &CommandOutput) -> Result<()> {
         return Ok(());
     }
     let vmid = output.vmid;
-    Err(Error::unavailable(format!(
+    Err(Error::retry(format!(
         "the agent does not say that the VM {vmid} of the pod {} is absent: what it holds stays held",
         pod.name
     )))

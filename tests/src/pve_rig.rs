@@ -10,6 +10,7 @@
 //! | `MPANEL_CONFORMANCE_VMID_MIN`, `_VMID_MAX` | `899000`, `899999`: the numbers it may use |
 
 use std::env;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,10 @@ use uuid::Uuid;
 const CASE_VMIDS: u32 = 8;
 /// The longest that one operation may take: a real server without KVM is slow.
 const OPERATION_MAX: Duration = Duration::from_secs(180);
+/// How long a clone's lock may outlive the task that was stopped.
+const UNLOCK_MAX: Duration = Duration::from_secs(60);
+/// How many cases may load one real server at once.
+const REAL_CASES_AT_ONCE: u32 = 2;
 
 /// One case's Proxmox VE.
 pub struct Rig {
@@ -55,7 +60,7 @@ pub struct Rig {
 pub struct Done {
     /// The VM after it.
     pub state: VmState,
-    /// The tasks that were followed; empty: there was nothing to do.
+    /// The tasks that ended well; empty: there was nothing to do.
     pub tasks: Vec<Upid>,
     /// What they told on their way.
     pub progress: Vec<Progress>,
@@ -77,6 +82,23 @@ pub fn is_real() -> bool {
     setting("URL").is_some()
 }
 
+/// How long a case waits for what must come: a real server may be a slow one without KVM.
+pub fn patience() -> Duration {
+    Duration::from_secs(if is_real() { 180 } else { 30 })
+}
+
+/// One of the few places at a real server. A file's lock, as each case may be a process of its own; it ends with the file.
+async fn place(index: u32) -> File {
+    let path = env::temp_dir().join(format!("mpanel-conformance-{}.lock", index % REAL_CASES_AT_ONCE));
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.unwrap_or_else(|e| panic!("{} cannot be opened: {e}", path.display()));
+        file.lock().unwrap_or_else(|e| panic!("{} cannot be locked: {e}", path.display()));
+        file
+    });
+    locked.await.expect("a place at the server")
+}
+
 /// The simulated server's configuration, for suites that change it: template 9000, storage `local`, bridge `vmbr0`.
 pub fn sim_config() -> SimConfig {
     SimConfig { timings: Timings::fast(), ..SimConfig::default() }
@@ -85,6 +107,7 @@ pub fn sim_config() -> SimConfig {
 /// Runs one case: sets up its server (each simulated release in turn, or the real one), and removes what it made, also when it fails.
 pub async fn run<F: Future<Output = ()>>(index: u32, case: impl Fn(Arc<Rig>) -> F) {
     if is_real() {
+        let _place = place(index).await;
         return conclude(Arc::new(Rig::real(index).await), &case).await;
     }
     for flavour in [Flavour::V8_4, Flavour::V9_1] {
@@ -140,10 +163,7 @@ impl Rig {
         let rig = Self::new(config, None, index);
         for target in (0..CASE_VMIDS).map(|offset| Self::target_at(rig.first + offset)) {
             // What an earlier run that was killed left behind: known by its pod id, which is made of the VMID.
-            let left = rig.pve.inspect(target.vmid).await.expect("a look at a VMID of the suite's range");
-            if left.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id) {
-                rig.drive(target, Operation::Destroy).await.expect("the removal of what an earlier run left");
-            }
+            rig.remove(target).await;
         }
         rig
     }
@@ -244,16 +264,42 @@ impl Rig {
         }
         let made: Vec<Target> = self.made.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         for target in made {
-            let mine = match self.pve.inspect(target.vmid).await {
-                Ok(state) => state.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id),
-                Err(error) => panic!("VM {} could not be looked at for removal: {error}", target.vmid),
-            };
-            if mine {
-                let removed = self.drive(target, Operation::Destroy).await;
-                let removed =
-                    removed.unwrap_or_else(|error| panic!("VM {} could not be removed: {error}", target.vmid));
-                assert_eq!(removed.state.presence, Presence::Absent, "VM {} was left behind", target.vmid);
+            self.remove(target).await;
+        }
+    }
+
+    /// Removes the pod's VM, if there is one. What a killed clone left is told and left: only root on the host can remove it.
+    async fn remove(&self, target: Target) {
+        let vmid = target.vmid;
+        let is_mine = |state: &VmState| state.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id);
+        let look = async || self.pve.inspect(vmid).await;
+        let mut state = look().await.unwrap_or_else(|error| panic!("VM {vmid} could not be looked at: {error}"));
+        if is_mine(&state) && state.lock.is_some() {
+            state = self.once_unlocked(vmid).await.unwrap_or_else(|error| panic!("VM {vmid}: {error}"));
+        }
+        if !is_mine(&state) {
+            return;
+        }
+        if state.lock.as_deref() == Some("clone") {
+            eprintln!(
+                "warning: VM {vmid} is left of a killed clone; remove it with: qm destroy {vmid} --skiplock --purge"
+            );
+            return;
+        }
+        let removed = self.drive(target, Operation::Destroy).await;
+        let removed = removed.unwrap_or_else(|error| panic!("VM {vmid} could not be removed: {error}"));
+        assert_eq!(removed.state.presence, Presence::Absent, "VM {vmid} was left behind");
+    }
+
+    /// The VM as soon as no clone locks it, or as it is after a minute.
+    pub async fn once_unlocked(&self, vmid: u32) -> Result<VmState, PveError> {
+        let give_up = Instant::now() + UNLOCK_MAX;
+        loop {
+            let state = self.pve.inspect(vmid).await?;
+            if state.lock.as_deref() != Some("clone") || Instant::now() >= give_up {
+                return Ok(state);
             }
+            sleep(Duration::from_millis(200)).await;
         }
     }
 }
@@ -304,8 +350,9 @@ async fn drive_once(
             Begun::Task(upid) => (upid, true),
             Begun::Step(upid) => (upid, false),
         };
-        tasks.push(upid.clone());
         end = Some(pve.follow(request, &upid, watch(OPERATION_MAX, &CancellationToken::new(), note)).await?);
+        // A try that met a lock is none of what was done.
+        tasks.push(upid);
         if is_last {
             return Ok(end);
         }

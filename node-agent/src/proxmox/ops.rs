@@ -145,6 +145,8 @@ impl Pve {
 
     pub(super) async fn power_wait(&self, target: Target, power: Power, watch: &Watch<'_>) -> Result<VmState> {
         let mut pause = POWER_POLL_FIRST;
+        // What the last look that was answered found; the deadline may pass in the middle of the next one.
+        let mut last: Option<VmState> = None;
         loop {
             let look = async {
                 match self.own_state(target).await {
@@ -153,18 +155,20 @@ impl Pve {
                     Err(error) => Err(error),
                 }
             };
-            let state = tokio::select! {
+            let looked = tokio::select! {
                 biased;
                 () = watch.cancel.cancelled() => return Err(PveError::new(ErrorKind::Cancelled, "cancelled while waiting for the VM's power")),
                 () = sleep_until(watch.deadline) => None,
-                state = look => state?,
+                looked = look => looked?,
             };
-            if let Some(state) = state.as_ref().filter(|state| state.power == power) {
-                return Ok(state.clone());
+            match looked {
+                Some(state) if state.power == power => return Ok(state),
+                Some(state) => last = Some(state),
+                None => {}
             }
             if Instant::now() + pause >= watch.deadline {
-                let presence = state.as_ref().map_or(Presence::Unknown, |state| state.presence);
-                let found = state.map_or("not known".to_owned(), |state| format!("{:?}", state.power).to_lowercase());
+                let presence = last.as_ref().map_or(Presence::Unknown, |state| state.presence);
+                let found = last.map_or("not known".to_owned(), |state| format!("{:?}", state.power).to_lowercase());
                 let text = format!("VM {} is not {power:?} in time; its power is {found}", target.vmid);
                 return Err(PveError::new(ErrorKind::Deadline, text).with_presence(presence));
             }

@@ -1,9 +1,8 @@
 //! What is done to a VM that exists. The guest need not boot and may ignore every signal: only power is looked at.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use mpanel_tests::pve_rig::{Rig, watch};
+use mpanel_tests::pve_rig::{Rig, patience, watch};
 use node_agent::proxmox::{Begun, ConfigureSpec, ErrorKind, Hypervisor, Nic, Operation, Power, Presence, Secret, Upid};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -110,10 +109,7 @@ pub async fn start_and_stop_may_be_repeated(rig: Arc<Rig>) {
     let target = rig.vm().await;
     let done = rig.drive(target, Operation::Start).await.unwrap();
     assert_eq!((done.tasks.len(), done.state.power), (1, Power::Running), "{done:?}");
-    let state = rig
-        .pve
-        .wait_power(target, Power::Running, watch(Duration::from_secs(30), &CancellationToken::new(), &|_| {}))
-        .await;
+    let state = rig.pve.wait_power(target, Power::Running, watch(patience(), &CancellationToken::new(), &|_| {})).await;
     assert_eq!(state.unwrap().power, Power::Running);
     let again = rig.drive(target, Operation::Start).await.unwrap();
     assert!(again.tasks.is_empty() && again.state.power == Power::Running, "{again:?}");
@@ -149,7 +145,7 @@ pub async fn a_reboot_leaves_the_vm_running(rig: Arc<Rig>) {
             assert!(error.upid.is_some() && !error.message.is_empty(), "{error:?}");
         }
     }
-    let wait = watch(Duration::from_secs(30), &CancellationToken::new(), &|_| {});
+    let wait = watch(patience(), &CancellationToken::new(), &|_| {});
     assert_eq!(rig.pve.wait_power(target, Power::Running, wait).await.unwrap().power, Power::Running);
 }
 

@@ -82,8 +82,9 @@ pub async fn a_wrong_node_name_is_an_error_and_never_absent(rig: Arc<Rig>) {
     let vmid = rig.target().await.vmid;
     let lost = rig.other(|config| config.node = Some("mpanel-no-such-node".to_owned()));
     for error in [lost.host_status().await.unwrap_err(), lost.inspect(vmid).await.unwrap_err()] {
-        // A resolver that answers for every name makes it unreachable rather than unknown.
-        assert!(matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unavailable), "{error:?}");
+        // A resolver that answers for every name makes it unreachable rather than unknown; one that is silent, late.
+        let kinds = [ErrorKind::NotFound, ErrorKind::Unavailable, ErrorKind::Timeout];
+        assert!(kinds.contains(&error.kind), "{error:?}");
         assert_eq!(error.presence, Presence::Unknown, "{error:?}");
         assert!(!error.message.is_empty(), "{error:?}");
     }

@@ -1,6 +1,6 @@
 //! What the agent expects of Proxmox VE, proven on a server: a simulated one, or a real one that `MPANEL_CONFORMANCE_*` names
 //! (see `pve_rig`). The cases are the same; they remove what they made and touch nothing else.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used, missing_docs)]
 
 #[path = "conformance/lifecycle.rs"]
 mod lifecycle;

@@ -87,6 +87,7 @@ CREATE TABLE server_vms (
     PRIMARY KEY (server_id, vmid)
 );
 CREATE INDEX server_vms_by_pod ON server_vms (pod_id) WHERE pod_id IS NOT NULL;
+CREATE INDEX server_vms_templates ON server_vms (server_id, vmid) WHERE template;
 
 -- Samples, thinned to at most one in 30 s.
 CREATE TABLE server_health (

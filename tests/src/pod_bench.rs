@@ -24,8 +24,8 @@ use control_plane::domain::plans::{PlanCreate, Terms, service::Service as Plans}
 use control_plane::domain::scheduling::service::Service as Scheduling;
 use control_plane::domain::servers::service::{Facts, Service as Servers};
 use control_plane::domain::servers::{
-    CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, ServerCreate, Sessions,
-    StorageOffer, StorageSeen,
+    Admission, CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, ServerCreate,
+    Sessions, StorageOffer, StorageSeen,
 };
 use control_plane::domain::tenants::service::Service as Tenants;
 use control_plane::error::{Error, Result};
@@ -311,7 +311,8 @@ impl PodBench {
         let (server, _) = self.books.servers.server_create(&actor(), input).await.expect("a server is made");
         let mut tx = self.db.begin().await.expect("a transaction begins");
         let hello = Hello { agent_version: "1".into(), boot_id: name.into(), machine_id: name.into() };
-        let epoch = self.books.servers.session_open(&mut tx, server.id, &hello, self.instance).await;
+        let admission = self.books.servers.session_open(&mut tx, server.id, &hello, self.instance).await;
+        let Ok(Admission::Opened(epoch)) = admission else { panic!("a session opens") };
         tx.commit().await.expect("it commits");
         let heartbeat = Heartbeat {
             cpu_threads: threads,
@@ -327,7 +328,6 @@ impl PodBench {
             quorate: true,
             ..Heartbeat::default()
         };
-        let epoch = epoch.expect("a session opens");
         self.books.servers.heartbeat_record(server.id, epoch, heartbeat).await.expect("a heartbeat is taken");
         self.inventory(server.id, vec![vm(TEMPLATE, None, Power::Stopped, true)]).await;
         self.agents.connect(server.id);
@@ -338,8 +338,10 @@ impl PodBench {
     pub async fn inventory(&self, server: ServerId, vms: Vec<InventoryVm>) {
         let inventory = Inventory { full: true, vms, bridges: vec!["vmbr0".into()], ..Inventory::default() };
         let mut tx = self.db.begin().await.expect("a transaction begins");
-        self.books.servers.inventory_record(&mut tx, server, &inventory).await.expect("an inventory is taken");
+        let shown = self.books.servers.server_get(tx.conn(), server).await.expect("the server is there");
         self.pods.inventory_observe(&mut tx, server, &inventory).await.expect("it is observed");
+        let recorded = self.books.servers.inventory_record(&mut tx, server, shown.seen.session_epoch, &inventory).await;
+        assert!(recorded.expect("an inventory is taken"));
         tx.commit().await.expect("it commits");
     }
 

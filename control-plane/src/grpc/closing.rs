@@ -41,6 +41,11 @@ impl Close {
         Self::go_away("revoked", wire::GoAwayReason::Revoked, Status::unauthenticated(text))
     }
 
+    /// The agent's pause after this is a long one, and ends when it is enrolled anew.
+    pub(super) fn other_machine(text: String) -> Self {
+        Self::go_away("other_machine", wire::GoAwayReason::Superseded, Status::failed_precondition(text))
+    }
+
     pub(super) fn shutdown(reconnect_after_ms: u64) -> Self {
         let status = Status::unavailable("the control plane is shutting down");
         let mut close = Self::go_away("shutdown", wire::GoAwayReason::Shutdown, status);

@@ -14,7 +14,7 @@ use super::limits::{Attempts, network};
 use super::status_of;
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::domain::servers::{Redemption, service::Service as Servers};
+use crate::domain::servers::{CloseReason, Redemption, service::Service as Servers};
 use crate::error::Error;
 
 /// Enrolments at once, all peers together.
@@ -23,6 +23,8 @@ const AT_ONCE_MAX: usize = 16;
 const FAILURES_MAX: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
 const ADDRESSES_MAX: usize = 10_000;
+/// The same for every reason: a stranger learns nothing of the tokens that there are.
+const TOKEN_REFUSED: &str = "the join token was refused; make a new one with `mpanel server token NAME`";
 /// A token is some eighty characters.
 const TOKEN_BYTES_MAX: usize = 256;
 
@@ -64,15 +66,18 @@ impl Enrolment {
             Redemption::Refused(reason) => {
                 // The refusal itself is audited.
                 tx.commit().await?;
-                return Err(Refused::peer(Status::permission_denied(format!(
-                    "the join token was refused: {reason}; make a new one with `mpanel server enroll <server>` or \
-                     POST /api/platform/servers/<server>/enrolment-tokens"
-                ))));
+                return Err(Refused {
+                    status: Status::permission_denied(TOKEN_REFUSED),
+                    reason: Some(reason),
+                    by_peer: true,
+                });
             }
         };
         let Issued { certificate, serial, not_after } = self.authority.issue_to_agent(&csr, server.id, now)?;
         self.servers.certificate_record(&mut tx, server.id, &serial, not_after).await?;
         tx.commit().await?;
+        // What was enrolled before, perhaps on another machine, is sent away at once.
+        self.servers.session_drop(server.id, CloseReason::Revoked);
         tracing::info!(server = %server.id, name = server.name, agent_version, serial, "an agent enrolled");
         Ok(wire::EnrollResponse {
             server_id: server.id.to_string(),
@@ -97,18 +102,20 @@ impl Enrolment {
 /// Why an enrolment failed, and whether it counts against the peer.
 struct Refused {
     status: Status,
+    /// What the peer is not told.
+    reason: Option<&'static str>,
     by_peer: bool,
 }
 
 impl Refused {
     fn peer(status: Status) -> Self {
-        Self { status, by_peer: true }
+        Self { status, reason: None, by_peer: true }
     }
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { status: status_of(&error), by_peer: false }
+        Self { status: status_of(&error), reason: None, by_peer: false }
     }
 }
 
@@ -126,9 +133,10 @@ impl wire::enrolment_server::Enrolment for Enrolment {
             Err(Refused { by_peer: false, .. }) => "failed",
         };
         metrics::counter!("mpanel_agent_enrolments_total", "outcome" => outcome).increment(1);
-        answer.map(Response::new).map_err(|Refused { status, by_peer }| {
+        answer.map(Response::new).map_err(|Refused { status, reason, by_peer }| {
             if by_peer {
-                tracing::warn!(%address, reason = status.message(), "an enrolment was refused");
+                let reason = reason.unwrap_or(status.message());
+                tracing::warn!(%address, reason, "an enrolment was refused");
                 self.attempts.note(network(address), self.clock.now());
             }
             status

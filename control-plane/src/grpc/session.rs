@@ -25,7 +25,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::db::Db;
 use crate::domain::cloudpods::service::Service as CloudPods;
 use crate::domain::jobs::engine::Engine;
-use crate::domain::servers::{Hello, service::Service as Servers};
+use crate::domain::servers::{Admission, Hello, Inventory, service::Service as Servers};
 use crate::error::{Error, Result};
 use crate::ids::{InstanceId, ServerId};
 
@@ -308,7 +308,13 @@ impl Session {
         drop(read);
         let mut tx = context.db.begin().await.map_err(|e| failed(&e))?;
         let opened = context.servers.session_open(&mut tx, identity.server, hello, context.instance).await;
-        let epoch = opened.map_err(|e| failed(&e))?;
+        let epoch = match opened.map_err(|e| failed(&e))? {
+            Admission::Opened(epoch) => epoch,
+            Admission::OtherMachine(text) => {
+                tx.commit().await.map_err(|e| failed(&e))?;
+                return Err(Close::other_machine(text));
+            }
+        };
         // Again, now that the server's row is held: a revocation either is seen here, or comes after and closes this epoch.
         let counts = context.certificate_counts(&mut tx.conn(), identity).await;
         let stored = match counts {
@@ -408,7 +414,7 @@ impl Session {
             }
             Some(Body::Inventory(inventory)) => {
                 let inventory = convert::inventory(inventory);
-                patiently(&context.shutdown, async || context.inventory_store(server, &inventory).await)
+                patiently(&context.shutdown, async || context.inventory_store(server, live.epoch, &inventory).await)
                     .await
                     .map_err(|e| Close::error(&e))?;
             }
@@ -459,7 +465,12 @@ impl Session {
             Err(error) => {
                 tracing::warn!(%server, command = %report.command, %error, "a result was not taken");
                 metrics::counter!("mpanel_agent_results_refused_total").increment(1);
-                Err(Close::error(&error))
+                if error.retryable() {
+                    return Err(Close::error(&error));
+                }
+                // It counts for nothing, and will not the next time: the agent is to forget it, not to say it for ever.
+                let _sent = live.send(convert::acknowledge(report.command, report.epoch));
+                Ok(())
             }
         }
     }
@@ -477,10 +488,14 @@ impl Session {
 }
 
 impl Context {
-    async fn inventory_store(&self, server: ServerId, inventory: &crate::domain::servers::Inventory) -> Result<()> {
+    async fn inventory_store(&self, server: ServerId, epoch: u64, inventory: &Inventory) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        self.servers.inventory_record(&mut tx, server, inventory).await?;
+        // The pods first, then the server: in the order in which jobs hold these rows.
         self.cloudpods.inventory_observe(&mut tx, server, inventory).await?;
+        if !self.servers.inventory_record(&mut tx, server, epoch, inventory).await? {
+            tracing::info!(%server, epoch, "an inventory of an older session changes nothing");
+            return Ok(());
+        }
         tx.commit().await
     }
 

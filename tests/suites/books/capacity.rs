@@ -85,12 +85,12 @@ async fn only_an_open_connected_and_known_server_takes_reservations() {
         let pending = books.server_pending("pve1").await;
         let pod = books.pod().await;
         assert!(!hold(&books, pod, pending.id, (1, 1, 1)).await.unwrap(), "never connected");
-        let epoch = books.session(pending.id, "m").await;
+        let epoch = books.session(pending.id, "machine-1").await;
         assert!(!hold(&books, pod, pending.id, (1, 1, 1)).await.unwrap(), "nothing known of it");
         books.servers.heartbeat_record(pending.id, epoch, heartbeat("pve1", "")).await.unwrap();
         assert!(!hold(&books, pod, pending.id, (1, 1, 1)).await.unwrap(), "its VMs are not known");
         let mut tx = books.db.begin().await.unwrap();
-        books.servers.inventory_record(&mut tx, pending.id, &inventory(&[])).await.unwrap();
+        assert!(books.servers.inventory_record(&mut tx, pending.id, epoch, &inventory(&[])).await.unwrap());
         tx.commit().await.unwrap();
         for status in [SchedulingState::Locked, SchedulingState::Draining] {
             let change = StatusChange { status, reason: "test".into(), deadline: None };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use control_plane::domain::servers::{CloseReason, ConnectionState, Heartbeat, Inventory, Redemption, Server};
+use control_plane::domain::servers::{
+    Admission, CloseReason, ConnectionState, Heartbeat, Inventory, Redemption, Server,
+};
 use control_plane::ids::ServerId;
 
 use crate::{Books, HEARTBEAT, actor, each, heartbeat, inventory, vm};
@@ -110,12 +112,34 @@ async fn a_newer_session_takes_over_and_the_older_one_s_end_changes_nothing() {
         books.servers.session_close(server.id, first).await.unwrap();
         assert_eq!(state(&books.again(&server).await), ConnectionState::Online, "{}", books.name);
         assert_eq!(books.again(&server).await.problem, "");
-        let third = books.session(server.id, "machine-2").await;
-        assert!(books.again(&server).await.problem.contains("two hosts"), "shown until the operator has decided");
-        books.servers.session_close(server.id, third).await.unwrap();
+        books.servers.session_close(server.id, second).await.unwrap();
         assert_eq!(state(&books.again(&server).await), ConnectionState::Offline);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_machine_is_kept_out_until_the_server_is_enrolled_anew() {
+    each(|books| async move {
+        let server = books.server_pending("pve1").await;
+        let nobody = books.session(server.id, "").await;
+        let own = books.session(server.id, "machine-1").await;
+        assert_eq!(own, nobody + 1, "a host that told no machine may tell it later");
+        for machine in ["machine-2", "", "machine-2"] {
+            let refused = books.session_ask(server.id, machine).await;
+            let Admission::OtherMachine(text) = refused else { panic!("{refused:?}") };
+            assert!(text.contains("machine-1") && text.contains("mpanel server token pve1"), "{text}");
+            let shown = books.again(&server).await;
+            assert_eq!(shown.problem, text, "shown until the operator has decided ({})", books.name);
+            assert_eq!((state(&shown), shown.seen.session_epoch), (ConnectionState::Online, own));
+            assert_eq!(shown.seen.machine_id.as_deref(), Some("machine-1"));
+        }
+        let again = books.session(server.id, "machine-1").await;
+        assert_eq!(again, own + 1);
         books.servers.certificates_revoke(&actor(), server.id).await.unwrap();
         assert_eq!(books.again(&server).await.problem, "");
+        books.session(server.id, "machine-2").await;
+        assert_eq!(books.again(&server).await.seen.machine_id.as_deref(), Some("machine-2"));
     })
     .await;
 }
@@ -208,6 +232,28 @@ async fn when_proxmox_does_not_answer_the_figures_stay_and_the_problem_is_shown(
 }
 
 #[tokio::test]
+async fn an_inventory_of_an_older_session_changes_nothing() {
+    each(|books| async move {
+        let server = books.server("pve1").await;
+        let older = books.again(&server).await.seen.session_epoch;
+        let newer = books.session(server.id, "machine-1").await;
+        for full in [true, false] {
+            let late = Inventory { full, ..inventory(&[100]) };
+            for (epoch, taken) in [(older, false), (newer + 1, false), (newer, true)] {
+                let before = books.again(&server).await.seen.inventory_at;
+                books.clock.advance(Duration::from_secs(1));
+                let mut tx = books.db.begin().await.unwrap();
+                let recorded = books.servers.inventory_record(&mut tx, server.id, epoch, &late).await.unwrap();
+                assert_eq!(recorded, taken, "{full} {epoch} ({})", books.name);
+                tx.commit().await.unwrap();
+                assert_eq!(books.again(&server).await.seen.inventory_at != before, taken);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_inventory_is_whole_or_what_changed() {
     each(|books| async move {
         let server = books.server_pending("pve1").await;
@@ -215,7 +261,7 @@ async fn an_inventory_is_whole_or_what_changed() {
         books.servers.heartbeat_record(server.id, epoch, heartbeat("pve1", "")).await.unwrap();
         let record = async |inventory: Inventory| {
             let mut tx = books.db.begin().await.unwrap();
-            books.servers.inventory_record(&mut tx, server.id, &inventory).await.unwrap();
+            assert!(books.servers.inventory_record(&mut tx, server.id, epoch, &inventory).await.unwrap());
             tx.commit().await.unwrap();
         };
         let templates = async || {

@@ -20,8 +20,8 @@ use control_plane::domain::jobs::command::NotConnected;
 use control_plane::domain::plans::{PlanCreate, Terms};
 use control_plane::domain::servers::service::{Facts, Service as Servers};
 use control_plane::domain::servers::{
-    CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, Server, ServerCreate,
-    Sessions, StorageOffer, StorageSeen,
+    Admission, CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, Server,
+    ServerCreate, Sessions, StorageOffer, StorageSeen,
 };
 use control_plane::domain::{images, ipam, plans, tenants};
 use control_plane::error::Error;
@@ -172,17 +172,24 @@ impl Books {
         let epoch = self.session(server, "machine-1").await;
         self.servers.heartbeat_record(server, epoch, heartbeat).await.unwrap();
         let mut tx = self.db.begin().await.unwrap();
-        self.servers.inventory_record(&mut tx, server, &inventory).await.unwrap();
+        assert!(self.servers.inventory_record(&mut tx, server, epoch, &inventory).await.unwrap());
         tx.commit().await.unwrap();
         epoch
     }
 
     pub async fn session(&self, server: ServerId, machine: &str) -> u64 {
+        match self.session_ask(server, machine).await {
+            Admission::Opened(epoch) => epoch,
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    pub async fn session_ask(&self, server: ServerId, machine: &str) -> Admission {
         let hello = Hello { agent_version: "0.1.0".into(), boot_id: "boot".into(), machine_id: machine.into() };
         let mut tx = self.db.begin().await.unwrap();
-        let epoch = self.servers.session_open(&mut tx, server, &hello, InstanceId::generate()).await.unwrap();
+        let admission = self.servers.session_open(&mut tx, server, &hello, InstanceId::generate()).await.unwrap();
         tx.commit().await.unwrap();
-        epoch
+        admission
     }
 
     pub async fn again(&self, server: &Server) -> Server {

@@ -107,14 +107,15 @@ async fn a_server_is_deleted_only_when_nothing_is_held_on_it() {
         assert!(held.to_string().contains(&pod.to_string()), "{held}");
         let mut tx = books.db.begin().await.unwrap();
         books.servers.reservation_release(&mut tx, pod).await.unwrap();
+        let epoch = books.again(&server).await.seen.session_epoch;
         let mut seen = inventory(&[]);
         seen.vms.push(control_plane::domain::servers::InventoryVm { pod: Some(pod), ..vm(10_000) });
-        books.servers.inventory_record(&mut tx, server.id, &seen).await.unwrap();
+        assert!(books.servers.inventory_record(&mut tx, server.id, epoch, &seen).await.unwrap());
         tx.commit().await.unwrap();
         let held = books.servers.server_delete(&actor(), server.id, None).await.unwrap_err();
         assert!(held.to_string().contains("1 VM(s)"), "{held}");
         let mut tx = books.db.begin().await.unwrap();
-        books.servers.inventory_record(&mut tx, server.id, &inventory(&[])).await.unwrap();
+        assert!(books.servers.inventory_record(&mut tx, server.id, epoch, &inventory(&[])).await.unwrap());
         tx.commit().await.unwrap();
         books.servers.server_delete(&actor(), server.id, Some(server.version)).await.unwrap();
         assert_eq!(code(&books.servers.server_show("pve1").await.unwrap_err()), "not_found");

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use control_plane::clock::Ms;
 use control_plane::domain::audit::Actor;
+use control_plane::domain::servers::ConnectionState;
 use control_plane::grpc::Config;
 use control_plane::loops::Loop as _;
-use mpanel_tests::channel::{Agent, Identity, Plane, client_tls, connect, hello, signing_request};
+use mpanel_tests::channel::{Agent, Identity, Plane, SOON, client_tls, connect, hello, signing_request};
+use mpanel_tests::eventually;
 use proto::agent::v1 as wire;
 use proto::agent::v1::agent_client::AgentClient;
 use proto::agent::v1::agent_message::Body as Up;
@@ -239,18 +241,15 @@ async fn tls_1_2_is_refused() {
 }
 
 #[tokio::test]
-async fn two_hosts_with_one_identity_are_noticed_and_the_newer_wins() {
+async fn a_host_s_newer_session_takes_over_from_its_older_one() {
     everywhere(async |plane| {
         let (server, identity) = plane.agent("pve1").await;
-        let (mut older, first) = plane.session(&identity, hello("machine-1")).await.unwrap();
-        let (mut newer, second) = plane.session(&identity, hello("machine-2")).await.unwrap();
+        let (mut older, first) = plane.session(&identity, hello("m")).await.unwrap();
+        let (mut newer, second) = plane.session(&identity, hello("m")).await.unwrap();
         assert!(second.session_epoch > first.session_epoch);
         let (go_away, _) = older.end().await;
         assert_eq!(go_away.unwrap().reason(), wire::GoAwayReason::Superseded);
         newer.alive(&plane, &server).await;
-        let problem = plane.show(&server).await.problem;
-        assert!(problem.contains("machine-1") && problem.contains("machine-2"), "{problem}");
-        assert_eq!(audited(&plane.db, "server.identity_shared").await, 1);
         // What the older says now is not heard.
         older
             .say(Up::Heartbeat(wire::Heartbeat { node_name: "ghost".into(), quorate: true, ..Default::default() }))
@@ -258,6 +257,50 @@ async fn two_hosts_with_one_identity_are_noticed_and_the_newer_wins() {
         newer.alive(&plane, &server).await;
         assert_eq!(plane.show(&server).await.seen.node_name, None);
         plane.stop((older, newer)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_of_a_host_is_kept_out_and_the_first_one_works_on() {
+    everywhere(async |plane| {
+        let (server, identity) = plane.agent("pve1").await;
+        let (mut own, _) = plane.session(&identity, hello("machine-1")).await.unwrap();
+        for _ in 0..2 {
+            let refused = plane.session(&identity, hello("machine-2")).await.err().unwrap();
+            assert!(refused.message().contains("mpanel server token pve1"), "{refused}");
+        }
+        let shown = plane.show(&server).await;
+        assert!(shown.problem.contains("machine-1") && shown.problem.contains("machine-2"), "{}", shown.problem);
+        assert_eq!(shown.connection.state, ConnectionState::Online);
+        assert_eq!(audited(&plane.db, "server.identity_shared").await, 1);
+        own.alive(&plane, &server).await;
+        drop(own);
+        eventually("the session is gone", SOON, async || (!plane.hub_has(&server)).then_some(())).await;
+        // Nor when the first one is away: what is out at it waits for it, or for an enrolment.
+        assert!(plane.session(&identity, hello("machine-2")).await.is_err());
+        assert!(!plane.hub_has(&server));
+        let command = plane.servers.enrolment_token_create(&Actor::system("test"), server.id).await.unwrap();
+        let moved = plane.enrol(&command.token).await.unwrap();
+        let (mut agent, _) = plane.session(&moved, hello("machine-2")).await.unwrap();
+        agent.alive(&plane, &server).await;
+        assert_eq!(plane.show(&server).await.problem, "");
+        assert!(plane.session(&identity, hello("machine-1")).await.is_err(), "the old certificate counts no more");
+        plane.stop(agent).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_enrolment_ends_the_session_of_what_was_enrolled_before_at_once() {
+    everywhere(async |plane| {
+        let (server, identity) = plane.agent("pve1").await;
+        let (mut agent, _) = plane.session(&identity, hello("machine-1")).await.unwrap();
+        let command = plane.servers.enrolment_token_create(&Actor::system("test"), server.id).await.unwrap();
+        agent.alive(&plane, &server).await;
+        plane.enrol(&command.token).await.unwrap();
+        assert_eq!(agent.end().await.0.unwrap().reason(), wire::GoAwayReason::Revoked);
+        plane.stop(agent).await;
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! CloudPods over REST, with a server that is in the books but has no agent: what needs none happens, the rest waits.
 
 use control_plane::domain::jobs::Power;
-use control_plane::domain::servers::{Heartbeat, Hello, Inventory, StorageSeen};
+use control_plane::domain::servers::{Admission, Heartbeat, Hello, Inventory, StorageSeen};
 use control_plane::ids::ServerId;
 use mpanel_tests::pod_bench::{SOON, SSH_KEY, TEMPLATE, vm};
 use mpanel_tests::{Api, TestApp, databases, eventually};
@@ -28,10 +28,11 @@ async fn server_make(app: &TestApp) -> String {
     let running = &app.running.app;
     let mut tx = running.db.begin().await.unwrap();
     let hello = Hello { agent_version: "1".into(), boot_id: "b".into(), machine_id: "m".into() };
-    let epoch = running.servers.session_open(&mut tx, server, &hello, running.instance).await.unwrap();
+    let admission = running.servers.session_open(&mut tx, server, &hello, running.instance).await.unwrap();
+    let Admission::Opened(epoch) = admission else { panic!("{admission:?}") };
     let vms = vec![vm(TEMPLATE, None, Power::Stopped, true)];
     let inventory = Inventory { full: true, vms, ..Inventory::default() };
-    running.servers.inventory_record(&mut tx, server, &inventory).await.unwrap();
+    assert!(running.servers.inventory_record(&mut tx, server, epoch, &inventory).await.unwrap());
     tx.commit().await.unwrap();
     let storage = StorageSeen { name: "local".into(), active: true, holds_images: true, ..StorageSeen::default() };
     let heartbeat = Heartbeat {

@@ -34,7 +34,7 @@ pub use facts::{
 };
 pub use identity::{EnrolmentCommand, Redemption};
 pub use probe::TestReport;
-pub use watch::HealthSample;
+pub use watch::{Admission, HealthSample};
 
 /// A registered host.
 #[derive(Clone, Debug, PartialEq)]

@@ -113,6 +113,16 @@ impl HostFacts {
     }
 }
 
+/// Whether an agent was let in. The transaction is to be committed in either case: a refusal is noted in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Admission {
+    /// This is the epoch of its session.
+    Opened(u64),
+    /// It runs on another machine than the one that was enrolled; the text says what to do. The server's own session goes on.
+    OtherMachine(String),
+}
+
 /// What one run of the health loop did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealthReport {
@@ -128,29 +138,46 @@ pub struct HealthReport {
 
 impl Service {
     /// Opens a session: raises the server's epoch, which closes every older session's claim to be heard, and answers it.
-    pub async fn session_open(&self, tx: &mut Tx, server: ServerId, hello: &Hello, owner: InstanceId) -> Result<u64> {
+    ///
+    /// The machine of the first session after an enrolment is the server's until the next enrolment. Another one with the same
+    /// identity is a copy, whose ledger does not know what the first has done since: it is given no session, because what is
+    /// out at the first would be done a second time there.
+    pub async fn session_open(
+        &self,
+        tx: &mut Tx,
+        server: ServerId,
+        hello: &Hello,
+        owner: InstanceId,
+    ) -> Result<Admission> {
         let now = self.clock.now();
         let record = super::store::server_get(tx.conn(), server).await?;
         let machine = clipped(&hello.machine_id, 128);
-        let before = record.seen.machine_id.clone();
-        let other_machine = !machine.is_empty() && before.as_ref().is_some_and(|b| *b != machine);
         let connection = record.connection.after(ConnectionEvent::Heard, now);
         let session = store::Session { server, owner, connection, now, machine: &machine, hello };
-        let epoch = store::session_open(tx, &session).await?;
-        if other_machine {
-            let text = format!(
-                "two hosts may be using this server's identity: machine {machine} took over from machine {}; \
-                 revoke its certificates and enrol the right one again",
-                before.unwrap_or_default()
-            );
-            store::machine_problem_set(tx, server, &text).await?;
-            let (actor, detail) = (Actor::agent(server), serde_json::json!({ "problem": text }));
-            self.note(tx, &actor, "server.identity_shared", server, &detail).await?;
-        }
+        let Some(epoch) = store::session_open(tx, &session).await? else {
+            return self.other_machine(tx, server, &machine).await;
+        };
         if connection != record.connection {
             self.connection_changed(tx, server, connection, "session").await?;
         }
-        Ok(epoch)
+        Ok(Admission::Opened(epoch))
+    }
+
+    /// Notes, once for each machine, that another one came with this server's identity.
+    async fn other_machine(&self, tx: &mut Tx, server: ServerId, machine: &str) -> Result<Admission> {
+        let record = super::store::server_get(tx.conn(), server).await?;
+        let text = format!(
+            "two hosts use this server's identity: machine {} was enrolled, and machine {} came with a copy of its agent's \
+             state and is kept out; stop the agent on the copy, then enrol the right host anew with `mpanel server token {}`",
+            record.seen.machine_id.as_deref().unwrap_or("(unknown)"),
+            if machine.is_empty() { "(unknown)" } else { machine },
+            record.name,
+        );
+        if store::machine_problem_set(tx, server, &text).await? {
+            let (actor, detail) = (Actor::agent(server), serde_json::json!({ "problem": text }));
+            self.note(tx, &actor, "server.identity_shared", server, &detail).await?;
+        }
+        Ok(Admission::OtherMachine(text))
     }
 
     /// Ends a session. The server is offline afterwards only if no newer session has begun.
@@ -226,12 +253,19 @@ impl Service {
         self.heard().get(&server).and_then(|h| h.heartbeat.clone().map(|b| (b, h.at)))
     }
 
-    /// Stores which VMs are on a host.
-    pub async fn inventory_record(&self, tx: &mut Tx, server: ServerId, inventory: &Inventory) -> Result<()> {
+    /// Stores which VMs are on a host, as its session `epoch` tells. `false`: a newer session has begun, nothing was stored,
+    /// and the transaction is to be dropped.
+    pub async fn inventory_record(
+        &self,
+        tx: &mut Tx,
+        server: ServerId,
+        epoch: u64,
+        inventory: &Inventory,
+    ) -> Result<bool> {
         if inventory.vms.len() > INVENTORY_MAX || inventory.gone.len() > INVENTORY_MAX {
             return Err(Error::invalid("inventory", format!("has more than {INVENTORY_MAX} VMs")));
         }
-        store::inventory_write(tx, server, inventory, self.clock.now()).await
+        store::inventory_write(tx, server, epoch, inventory, self.clock.now()).await
     }
 
     /// How a server was doing between two times, oldest first: at most `limit` samples, the newest of them.
@@ -329,7 +363,7 @@ impl Service {
     }
 
     /// Ends a server's session wherever it is known to this process.
-    pub(super) fn session_drop(&self, server: ServerId, reason: CloseReason) {
+    pub(crate) fn session_drop(&self, server: ServerId, reason: CloseReason) {
         self.heard().remove(&server);
         self.sessions.close(server, reason);
     }

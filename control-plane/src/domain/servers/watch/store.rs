@@ -9,7 +9,7 @@ use crate::domain::check::{clipped, loaded, stored};
 use crate::domain::servers::Connection;
 use crate::domain::servers::facts::{Hello, Inventory, InventoryVm};
 use crate::domain::servers::store::Bridges;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{InstanceId, ServerId};
 use crate::{execute, fetch_all, fetch_optional};
 
@@ -28,10 +28,13 @@ struct Epoch {
     session_epoch: i64,
 }
 
-pub(super) async fn session_open(tx: &mut Tx, session: &Session<'_>) -> Result<u64> {
+/// `None`: another machine is known to be this server's, or the server was deleted.
+pub(super) async fn session_open(tx: &mut Tx, session: &Session<'_>) -> Result<Option<u64>> {
     const SQL: &str = "UPDATE servers SET session_epoch = session_epoch + 1, session_owner = $2, connection = $3,
-                              connection_since = $4, last_seen_at = $5, machine_id = $6, boot_id = $7, agent_version = $8
-                       WHERE id = $1 AND deleted_at IS NULL RETURNING session_epoch";
+                              connection_since = $4, last_seen_at = $5, machine_id = NULLIF($6, ''), boot_id = $7,
+                              agent_version = $8
+                       WHERE id = $1 AND deleted_at IS NULL AND (machine_id IS NULL OR machine_id = $6)
+                       RETURNING session_epoch";
     let Session { server, owner, connection, now, machine, hello } = session;
     let Hello { agent_version, boot_id, machine_id: _ } = hello;
     let (boot_id, agent_version) = (clipped(boot_id, 128), clipped(agent_version, 64));
@@ -48,14 +51,13 @@ pub(super) async fn session_open(tx: &mut Tx, session: &Session<'_>) -> Result<u
         boot_id.as_str(),
         agent_version.as_str()
     )?;
-    let Epoch { session_epoch } = row.ok_or_else(|| Error::not_found("server", server))?;
-    loaded(session_epoch, "session_epoch")
+    row.map(|Epoch { session_epoch }| loaded(session_epoch, "session_epoch")).transpose()
 }
 
-pub(super) async fn machine_problem_set(tx: &mut Tx, server: ServerId, text: &str) -> Result<()> {
-    const SQL: &str = "UPDATE servers SET machine_problem = $2 WHERE id = $1";
-    execute!(tx.conn(), SQL, server, text)?;
-    Ok(())
+/// `false`: it is known already.
+pub(super) async fn machine_problem_set(tx: &mut Tx, server: ServerId, text: &str) -> Result<bool> {
+    const SQL: &str = "UPDATE servers SET machine_problem = $2 WHERE id = $1 AND machine_problem <> $2";
+    Ok(execute!(tx.conn(), SQL, server, text)? == 1)
 }
 
 /// `false`: a newer session has begun, or it was offline already.
@@ -204,19 +206,30 @@ pub(super) async fn samples_prune(tx: &mut Tx, before: Ms, limit: u32) -> Result
     Ok(execute!(tx.conn(), SQL, before, i64::from(limit))?)
 }
 
-pub(super) async fn inventory_write(tx: &mut Tx, server: ServerId, inventory: &Inventory, now: Ms) -> Result<()> {
-    const SEEN: &str = "UPDATE servers SET inventory_at = $2, seen_bridges = $3 WHERE id = $1 AND deleted_at IS NULL";
-    const CHANGES: &str = "UPDATE servers SET inventory_at = $2 WHERE id = $1 AND inventory_at IS NOT NULL";
+/// `false`: it is not of the server's newest session. The server's row stays held, so none begins before this is stored.
+pub(super) async fn inventory_write(
+    tx: &mut Tx,
+    server: ServerId,
+    epoch: u64,
+    inventory: &Inventory,
+    now: Ms,
+) -> Result<bool> {
+    const SEEN: &str = "UPDATE servers SET inventory_at = $3, seen_bridges = $4
+                        WHERE id = $1 AND session_epoch = $2 AND deleted_at IS NULL";
+    // Only a full inventory makes the host's VMIDs known.
+    const CHANGES: &str = "UPDATE servers SET inventory_at = CASE WHEN inventory_at IS NULL THEN NULL ELSE $3 END
+                           WHERE id = $1 AND session_epoch = $2 AND deleted_at IS NULL";
     const CLEAR: &str = "DELETE FROM server_vms WHERE server_id = $1";
     const GONE: &str = "DELETE FROM server_vms WHERE server_id = $1 AND vmid = $2";
     let Inventory { full, vms, gone, observed: _, bridges } = inventory;
     if *full {
         let names = bridges.iter().take(INVENTORY_MAX).map(|b| clipped(b, 64)).collect();
-        execute!(tx.conn(), SEEN, server, now, Json(Bridges { names }))?;
+        if execute!(tx.conn(), SEEN, server, stored(epoch), now, Json(Bridges { names }))? == 0 {
+            return Ok(false);
+        }
         execute!(tx.conn(), CLEAR, server)?;
-    } else {
-        // Only a full inventory makes the host's VMIDs known.
-        execute!(tx.conn(), CHANGES, server, now)?;
+    } else if execute!(tx.conn(), CHANGES, server, stored(epoch), now)? == 0 {
+        return Ok(false);
     }
     for vmid in gone {
         execute!(tx.conn(), GONE, server, i64::from(*vmid))?;
@@ -224,7 +237,7 @@ pub(super) async fn inventory_write(tx: &mut Tx, server: ServerId, inventory: &I
     for vm in vms {
         vm_write(tx, server, vm, now).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn vm_write(tx: &mut Tx, server: ServerId, vm: &InventoryVm, now: Ms) -> Result<()> {

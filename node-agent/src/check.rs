@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::error::Result;
 use crate::identity::{Identity, IdentityStore};
-use crate::ledger::{Ledger, OpenError};
+use crate::ledger::{self, OpenError};
 use crate::proxmox::{Check, CheckState, Hypervisor, ProbeSpec};
-use crate::session::{dial, probe};
+use crate::session::dial;
 
 /// All of Proxmox's checks together may take this long.
 const PROXMOX_MAX: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub async fn run(config: &Config, hypervisor: Result<Arc<dyn Hypervisor>>, spec:
             checks.push(line("identity", CheckState::Fail, Instant::now(), error.to_string(), "enrol this host first"));
         }
     }
-    checks.push(ledger_check(config).await);
+    checks.push(ledger_check(config));
     match hypervisor {
         Ok(hypervisor) => checks.extend(proxmox_checks(hypervisor, spec).await),
         Err(error) => {
@@ -78,22 +78,32 @@ async fn control_plane_check(config: &Config, identity: &Identity) -> Check {
     }
 }
 
-async fn ledger_check(config: &Config) -> Check {
+/// Looks at the ledger and leaves it as it is: a damaged one is the agent's to put aside, as it alone then knows that it lost its memory.
+fn ledger_check(config: &Config) -> Check {
     let begin = Instant::now();
-    match Ledger::open(&config.agent.state_dir).await {
-        Ok((ledger, opened)) => {
-            let mut check = probe::ledger_check(&ledger);
-            if let Some(aside) = opened.set_aside {
-                check.state = CheckState::Warn;
-                check.message = format!("it was damaged and put aside as {}; a new one was begun", aside.display());
-                "look at the disk's health; what was under way is looked up in Proxmox".clone_into(&mut check.advice);
-            }
-            check
+    let directory = &config.agent.state_dir;
+    match (ledger::peek(directory), ledger::free_mib(directory)) {
+        (Err(OpenError::InUse(_)), _) => line("ledger", CheckState::Ok, begin, "in use by the running agent", ""),
+        (Err(error @ OpenError::Damaged(_)), _) => {
+            let advice = "look at the disk's health; when the agent starts it puts the ledger aside, begins a new one, and looks up in \
+                          Proxmox what was under way";
+            line("ledger", CheckState::Warn, begin, error.to_string(), advice)
         }
-        Err(OpenError::InUse(_)) => line("ledger", CheckState::Ok, begin, "in use by the running agent", ""),
-        Err(error @ (OpenError::Damaged(_) | OpenError::Unusable(_))) => {
-            let advice = "look at the agent's state directory";
-            line("ledger", CheckState::Fail, begin, error.to_string(), advice)
+        (Err(error @ OpenError::Unusable(_)), _) => {
+            line("ledger", CheckState::Fail, begin, error.to_string(), "look at the agent's state directory")
+        }
+        (Ok(_), Err(error)) => line("ledger", CheckState::Warn, begin, error, "look at the agent's state directory"),
+        (Ok(_), Ok(free)) if free < ledger::FREE_MIB_MIN => {
+            let text = format!("only {free} MiB are free; {} are needed", ledger::FREE_MIB_MIN);
+            line("ledger", CheckState::Fail, begin, text, "free space on the disk of the agent's state directory")
+        }
+        (Ok(None), Ok(free)) => {
+            let text = format!("none yet, {free} MiB free; the agent begins one when it starts");
+            line("ledger", CheckState::Ok, begin, text, "")
+        }
+        (Ok(Some(entries)), Ok(free)) => {
+            let open = entries.iter().filter(|entry| entry.is_open()).count();
+            line("ledger", CheckState::Ok, begin, format!("readable, {open} commands open, {free} MiB free"), "")
         }
     }
 }
@@ -166,6 +176,19 @@ fn state_word(state: CheckState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damaged_ledger_is_told_of_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.agent.state_dir = directory.path().to_owned();
+        assert!(ledger_check(&config).message.starts_with("none yet"));
+        let path = directory.path().join("ledger.redb");
+        std::fs::write(&path, [7; 8192]).unwrap();
+        assert_eq!(ledger_check(&config).state, CheckState::Warn);
+        assert_eq!(std::fs::read(&path).unwrap(), [7; 8192]);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn the_worst_check_decides_and_advice_is_shown() {

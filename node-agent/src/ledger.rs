@@ -12,11 +12,12 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prost::Message;
 use proto::agent::v1::{CommandResult, RunCommand, run_command::Kind};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 use uuid::Uuid;
 
 use crate::clock::now_ms;
@@ -25,10 +26,13 @@ use crate::proxmox::Upid;
 
 const FILE: &str = "ledger.redb";
 const COMMANDS: TableDefinition<u128, &[u8]> = TableDefinition::new("commands");
+const META: TableDefinition<&str, i64> = TableDefinition::new("meta");
+/// When the ledger was begun, by the host's clock, Unix milliseconds: it knows nothing of what was done before.
+const BORN: &str = "born_ms";
 /// The database keeps pages in memory up to this.
 const CACHE_BYTES_MAX: usize = 1 << 20;
 /// With less free space than this no command is accepted: what runs must still be able to write its end.
-const FREE_MIB_MIN: u64 = 16;
+pub(crate) const FREE_MIB_MIN: u64 = 16;
 
 /// One command, as far as it has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -221,6 +225,7 @@ struct Inner {
     directory: PathBuf,
     database: Mutex<Option<Database>>,
     error: Mutex<Option<String>>,
+    born_ms: AtomicI64,
 }
 
 /// What was found when the ledger was opened.
@@ -239,7 +244,12 @@ impl Ledger {
     /// # Errors
     /// Only when another process has it.
     pub async fn open(directory: &Path) -> Result<(Self, Opened), OpenError> {
-        let inner = Inner { directory: directory.to_owned(), database: Mutex::new(None), error: Mutex::new(None) };
+        let inner = Inner {
+            directory: directory.to_owned(),
+            database: Mutex::new(None),
+            error: Mutex::new(None),
+            born_ms: AtomicI64::new(0),
+        };
         let ledger = Self(Arc::new(inner));
         let opened = match ledger.blocking(Inner::open).await {
             Ok(opened) => opened,
@@ -268,6 +278,12 @@ impl Ledger {
         self.blocking(move |inner| inner.commit(&[], &ids)).await
     }
 
+    /// When this ledger was begun, by the host's clock, Unix milliseconds. What was done before it may have been forgotten, whether an
+    /// earlier ledger was damaged, removed, or there was none.
+    pub fn born_ms(&self) -> i64 {
+        self.0.born_ms.load(Ordering::Relaxed)
+    }
+
     /// Why no command can be accepted; `None` when the ledger is well.
     pub fn error(&self) -> Option<String> {
         if let Some(error) = self.0.error.lock().unwrap_or_else(PoisonError::into_inner).clone() {
@@ -282,11 +298,12 @@ impl Ledger {
         }
     }
 
-    /// Tries a ledger that failed once more. Returns its entries when it could not be opened before and now can.
-    pub async fn revive(&self) -> Option<Opened> {
-        self.blocking(|inner| {
+    /// Tries a ledger that failed once more and writes all that is `known` into it before it counts as well: the file may be a new one.
+    /// Returns its entries when it could not be opened before, or was lost, and now can.
+    pub async fn revive(&self, known: Vec<Entry>) -> Option<Opened> {
+        self.blocking(move |inner| {
             inner.error()?;
-            match inner.reopen() {
+            match inner.reopen(&known) {
                 Ok(opened) => {
                     inner.note(None);
                     opened
@@ -365,27 +382,28 @@ impl Inner {
     fn open(&self) -> Result<Opened, OpenError> {
         let path = self.path();
         let load = || std::panic::catch_unwind(|| load(&path)).unwrap_or_else(|_| damaged("its structure is broken"));
-        let (database, opened) = match load() {
-            Ok((database, entries)) => (database, Opened { entries, set_aside: None }),
+        let (database, held, set_aside) = match load() {
+            Ok((database, held)) => (database, held, None),
             Err(OpenError::Damaged(cause)) => {
                 let aside = self.directory.join(format!("{FILE}.damaged-{}", now_ms()));
                 fs::rename(&path, &aside)
                     .map_err(|e| OpenError::Unusable(format!("{cause}; putting it aside: {e}")))?;
                 tracing::error!(aside = %aside.display(), %cause, "the ledger was damaged; it was put aside and a new one begun");
-                let (database, entries) = load()?;
-                (database, Opened { entries, set_aside: Some(aside) })
+                let (database, held) = load()?;
+                (database, held, Some(aside))
             }
             Err(error) => return Err(error),
         };
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(database);
-        Ok(opened)
+        self.born_ms.store(held.born_ms, Ordering::Relaxed);
+        Ok(Opened { entries: held.entries, set_aside })
     }
 
     /// After an error on the disk a database answers nothing more until it is opened anew.
-    fn reopen(&self) -> Result<Option<Opened>, OpenError> {
+    fn reopen(&self, known: &[Entry]) -> Result<Option<Opened>, OpenError> {
         let had = self.database.lock().unwrap_or_else(PoisonError::into_inner).take().is_some();
         let opened = self.open()?;
-        self.commit(&[], &[]).map_err(OpenError::Unusable)?;
+        self.commit(known, &[]).map_err(OpenError::Unusable)?;
         // What a ledger holds that was open before is known already.
         Ok(if had && opened.set_aside.is_none() { None } else { Some(opened) })
     }
@@ -425,7 +443,13 @@ fn commit(database: &Database, put: &[Entry], remove: &[Uuid]) -> Result<(), red
     Ok(())
 }
 
-fn load(path: &Path) -> Result<(Database, Vec<Entry>), OpenError> {
+/// What a ledger holds.
+struct Held {
+    entries: Vec<Entry>,
+    born_ms: i64,
+}
+
+fn load(path: &Path) -> Result<(Database, Held), OpenError> {
     let unusable = |cause: String| OpenError::Unusable(format!("{}: {cause}", path.display()));
     let file = files::open_private(path).map_err(|e| unusable(e.to_string()))?;
     let database =
@@ -438,10 +462,79 @@ fn load(path: &Path) -> Result<(Database, Vec<Entry>), OpenError> {
             other => OpenError::Damaged(other.to_string()),
         })?;
     let entries = read_all(&database).map_err(OpenError::Damaged)?;
-    Ok((database, entries))
+    let born_ms = match born(&database).map_err(|e| OpenError::Damaged(e.to_string()))? {
+        Some(born_ms) => born_ms,
+        None => begin(&database).map_err(|e| unusable(e.to_string()))?,
+    };
+    Ok((database, Held { entries, born_ms }))
 }
 
-fn read_all(database: &Database) -> Result<Vec<Entry>, String> {
+fn born(database: &Database) -> Result<Option<i64>, redb::Error> {
+    let transaction = database.begin_read()?;
+    match transaction.open_table(META) {
+        Ok(table) => Ok(table.get(BORN)?.map(|born_ms| born_ms.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes down that this ledger begins now.
+fn begin(database: &Database) -> Result<i64, redb::Error> {
+    let born_ms = now_ms();
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(BORN, born_ms)?;
+    transaction.commit()?;
+    Ok(born_ms)
+}
+
+/// Reads the ledger in this directory and changes nothing: not a damaged one, and not one that a running agent has.
+/// `None` when there is none yet.
+///
+/// # Errors
+/// When it is in use, is damaged, or cannot be read.
+pub fn peek(directory: &Path) -> Result<Option<Vec<Entry>>, OpenError> {
+    let path = directory.join(FILE);
+    let unusable = |cause: String| OpenError::Unusable(format!("{}: {cause}", path.display()));
+    if !path.try_exists().map_err(|e| unusable(e.to_string()))? {
+        return Ok(None);
+    }
+    let direct = std::panic::catch_unwind(|| match ReadOnlyDatabase::open(&path) {
+        Err(DatabaseError::DatabaseAlreadyOpen) => Err(OpenError::InUse(path.clone())),
+        Ok(database) => read_all(&database).map_err(OpenError::Damaged),
+        Err(error) => Err(OpenError::Damaged(error.to_string())),
+    });
+    match direct {
+        Ok(Ok(entries)) => return Ok(Some(entries)),
+        Ok(Err(error @ OpenError::InUse(_))) => return Err(error),
+        Ok(Err(_)) | Err(_) => {}
+    }
+    // After a crash a ledger is mended as it is opened: whether it can be is tried on a copy.
+    let copy = directory.join(format!("{FILE}.copy-{}", std::process::id()));
+    let read =
+        fs::read(&path).and_then(|bytes| files::write_private(&copy, &bytes)).map_err(|e| unusable(e.to_string()));
+    let entries = read
+        .and_then(|()| std::panic::catch_unwind(|| load(&copy)).unwrap_or_else(|_| damaged("its structure is broken")));
+    match fs::remove_file(&copy) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error.to_string())),
+        Ok(()) | Err(_) => {}
+    }
+    entries.map(|(_, held)| Some(held.entries))
+}
+
+/// Puts the ledger in this directory aside under another name; the next one begins empty. `None` when there is none.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn set_aside(directory: &Path, why: &str) -> Result<Option<PathBuf>, std::io::Error> {
+    let aside = directory.join(format!("{FILE}.{why}-{}", now_ms()));
+    match fs::rename(directory.join(FILE), &aside) {
+        Ok(()) => Ok(Some(aside)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_all(database: &impl ReadableDatabase) -> Result<Vec<Entry>, String> {
     let transaction = database.begin_read().map_err(|e| e.to_string())?;
     let table = match transaction.open_table(COMMANDS) {
         Ok(table) => table,
@@ -458,116 +551,5 @@ fn read_all(database: &Database) -> Result<Vec<Entry>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(number: u128, state: State) -> Entry {
-        let command = RunCommand {
-            command_id: Uuid::from_u128(number).to_string(),
-            pod_id: Uuid::from_u128(7).to_string(),
-            vmid: 100,
-            ..RunCommand::default()
-        };
-        Entry {
-            id: Uuid::from_u128(number),
-            epoch: 3,
-            pod_id: Uuid::from_u128(7),
-            vmid: 100,
-            command: Public(command),
-            accepted_ms: 1,
-            deadline_ms: 2,
-            state,
-        }
-    }
-
-    fn all_states() -> Vec<Entry> {
-        let upid: Upid = "UPID:pve1:000002A5:0002DC55:6B003461:qmstart:100:root@pam!test:".parse().unwrap();
-        let result = Box::new(CommandResult { command_id: "x".to_owned(), ..CommandResult::default() });
-        let states = [
-            State::Accepted,
-            State::Called { at_ms: 5 },
-            State::Started { upid, step: true, called_ms: 5 },
-            State::Finished(result.clone()),
-            State::Acknowledged { at_ms: 6, result },
-        ];
-        states.into_iter().enumerate().map(|(number, state)| entry(number as u128, state)).collect()
-    }
-
-    async fn written(directory: &Path) -> Vec<Entry> {
-        let (ledger, _) = Ledger::open(directory).await.unwrap();
-        for entry in all_states() {
-            ledger.write(entry).await.unwrap();
-        }
-        all_states()
-    }
-
-    #[tokio::test]
-    async fn every_state_survives_and_what_is_removed_is_gone() {
-        let directory = tempfile::tempdir().unwrap();
-        let entries = written(directory.path()).await;
-        let (ledger, opened) = Ledger::open(directory.path()).await.unwrap();
-        assert_eq!((opened.entries, opened.set_aside), (entries, None));
-        ledger.remove(vec![Uuid::from_u128(0)]).await.unwrap();
-        drop(ledger);
-        let (_, opened) = Ledger::open(directory.path()).await.unwrap();
-        assert_eq!(opened.entries, all_states()[1..]);
-    }
-
-    #[tokio::test]
-    async fn only_one_process_has_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let (_ledger, _) = Ledger::open(directory.path()).await.unwrap();
-        let error = Ledger::open(directory.path()).await.err().unwrap();
-        assert!(matches!(error, OpenError::InUse(_)), "{error}");
-    }
-
-    /// Whatever is done to the file: it is either read whole, or put aside for a new one that works.
-    #[tokio::test]
-    async fn a_damaged_ledger_is_read_or_put_aside() {
-        let directory = tempfile::tempdir().unwrap();
-        let entries = written(directory.path()).await;
-        let path = directory.path().join(FILE);
-        let whole = fs::read(&path).unwrap();
-        let mut damages: Vec<Vec<u8>> = vec![vec![0xa5; 4096], b"x".to_vec()];
-        for length in [1, 64, 300, 4096, 8192, whole.len() / 2, whole.len() - 1] {
-            damages.push(whole[..length.min(whole.len())].to_vec());
-        }
-        for at in (0..whole.len().min(64 * 1024)).step_by(1009) {
-            let mut damage = whole.clone();
-            let end = (at + 512).min(damage.len());
-            damage[at..end].fill(0x5a);
-            damages.push(damage);
-        }
-        let mut put_aside = 0;
-        for damage in damages {
-            fs::write(&path, &damage).unwrap();
-            let (ledger, opened) = Ledger::open(directory.path()).await.unwrap();
-            assert_eq!(ledger.error(), None);
-            match &opened.set_aside {
-                Some(aside) => {
-                    put_aside += 1;
-                    assert!(opened.entries.is_empty());
-                    fs::remove_file(aside).unwrap();
-                }
-                None => assert!(opened.entries.iter().all(|entry| entries.contains(entry)), "{opened:?}"),
-            }
-            ledger.write(entry(99, State::Accepted)).await.unwrap();
-        }
-        assert!(put_aside > 0, "no damage was noticed");
-    }
-
-    #[tokio::test]
-    async fn a_ledger_that_cannot_be_written_says_why_and_comes_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE);
-        fs::create_dir(&path).unwrap();
-        let (ledger, _) = Ledger::open(directory.path()).await.unwrap();
-        assert!(ledger.write(entry(1, State::Accepted)).await.is_err());
-        assert!(ledger.error().unwrap().contains(FILE));
-        assert!(ledger.revive().await.is_none() && ledger.error().is_some());
-        fs::remove_dir(&path).unwrap();
-        assert!(ledger.revive().await.is_some_and(|opened| opened.entries.is_empty()));
-        assert_eq!(ledger.error(), None);
-        ledger.write(entry(1, State::Accepted)).await.unwrap();
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

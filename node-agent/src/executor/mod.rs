@@ -43,6 +43,10 @@ const ACKNOWLEDGED_MAX: usize = 1_000;
 /// A result that nobody acknowledged for this long belongs to a control plane that has forgotten it.
 const UNCLAIMED_MS_MAX: i64 = 30 * 24 * 3_600_000;
 
+/// So much later than the ledger a command may seem to be made by the control plane's clock, as that is known only as far as a message
+/// takes to come, and still be older.
+const BORN_MARGIN_MS: i64 = 1_000;
+
 /// Runs commands. Clones are the same executor.
 #[derive(Clone)]
 pub struct Executor(Arc<Shared>);
@@ -75,8 +79,6 @@ struct Shared {
     /// The time for an orderly end is over.
     halt: CancellationToken,
     tasks: TaskTracker,
-    /// Set when an earlier ledger was lost: commands from before this time may have been begun already.
-    lost_before_ms: Option<i64>,
 }
 
 /// A command in memory: as in the ledger, and who works on it.
@@ -117,7 +119,6 @@ impl Executor {
             stopping: CancellationToken::new(),
             halt: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            lost_before_ms: opened.set_aside.is_some().then(now_ms),
         };
         let executor = Self(Arc::new(shared));
         executor.resume(opened.entries);
@@ -176,6 +177,8 @@ impl Executor {
             return Err(refuse(error));
         }
         let entry = shared.new_entry(command, &job);
+        // A ledger that is begun anew meanwhile is written from memory: what is on disk must be there.
+        let _order = shared.changing.lock().await;
         fault::point("before-ledger-accept");
         shared.ledger.write(entry.clone()).await.map_err(refuse)?;
         fault::point("after-ledger-accept");
@@ -220,42 +223,53 @@ impl Executor {
         }))
     }
 
-    /// Aborts a command. What it did is not undone. Returns an answer where nothing else will.
-    pub fn cancel(&self, command_id: &str, epoch: u64) -> Option<AgentMessage> {
-        let commands = self.0.commands();
-        let known = Uuid::parse_str(command_id).ok().and_then(|id| commands.get(&id));
-        let Some(known) = known else {
-            let error = wire::CommandError {
-                kind: wire::ErrorKind::Cancelled.into(),
-                message: "this agent knows of no such command: nothing was aborted".to_owned(),
-                ..wire::CommandError::default()
-            };
-            return Some(message(Body::Result(CommandResult {
-                command_id: command_id.to_owned(),
-                epoch,
-                finished_ms: now_ms(),
-                cancelled: true,
-                outcome: Some(Outcome::Error(error)),
-                ..CommandResult::default()
-            })));
+    /// Aborts a command. What it did is not undone. A newer claim raises the command's epoch, as its repetition would. Returns an answer
+    /// where nothing else will: the result of what is over, and that nothing was aborted where nothing is known.
+    pub async fn cancel(&self, command_id: &str, epoch: u64) -> Option<AgentMessage> {
+        let shared = &self.0;
+        let Some(known) = Uuid::parse_str(command_id).ok().and_then(|id| shared.entry(id)) else {
+            return Some(unknown_cancelled(command_id, epoch));
         };
-        if epoch < known.entry.epoch {
-            warn!(command = %known.entry.id, epoch, newest = known.entry.epoch, "a cancellation of an older claim is ignored");
-        } else if let Some(live) = &known.live {
-            info!(command = %known.entry.id, "is cancelled");
+        if epoch < known.epoch {
+            warn!(command = %known.id, epoch, newest = known.epoch, "a cancellation of an older claim is ignored");
+            return None;
+        }
+        if epoch > known.epoch {
+            shared.change(known.id, |entry| entry.epoch = entry.epoch.max(epoch)).await;
+        }
+        let (entry, live) = {
+            let commands = shared.commands();
+            let found = commands.get(&known.id)?;
+            (found.entry.clone(), found.live.clone())
+        };
+        if entry.result().is_some() {
+            return result_message(&entry);
+        }
+        if let Some(live) = live {
+            info!(command = %entry.id, "is cancelled");
             live.cancel.cancel();
         }
         None
     }
 
-    /// The control plane knows the result: it need not be told again.
-    pub async fn acknowledge(&self, command_id: &str) {
+    /// The control plane knows the result under this epoch: it need not be told again. The log stays with it: an acknowledgement also
+    /// says that a result counted for nothing, and then it is asked for again.
+    pub async fn acknowledge(&self, command_id: &str, epoch: u64) {
         let Ok(id) = Uuid::parse_str(command_id) else { return };
         let shared = &self.0;
         let Some(entry) = shared.entry(id) else { return };
-        let State::Finished(result) = entry.state else { return };
-        let result = Box::new(CommandResult { log: Vec::new(), ..*result });
-        shared.change(id, |entry| entry.state = State::Acknowledged { at_ms: now_ms(), result }).await;
+        if epoch < entry.epoch || !matches!(entry.state, State::Finished(_)) {
+            return;
+        }
+        let acknowledge = |entry: &mut Entry| {
+            // A newer claim may have come between.
+            if let State::Finished(result) = &entry.state
+                && epoch >= entry.epoch
+            {
+                entry.state = State::Acknowledged { at_ms: now_ms(), result: result.clone() };
+            }
+        };
+        shared.change(id, acknowledge).await;
         let acknowledged = shared.commands().values().filter(|c| is_acknowledged(&c.entry)).count();
         if acknowledged > ACKNOWLEDGED_MAX + ACKNOWLEDGED_MAX / 10 {
             self.prune().await;
@@ -337,14 +351,16 @@ impl Executor {
 
     /// Tries a ledger that failed again; says whether it brought up commands that were not known.
     pub async fn revive(&self) -> bool {
-        let opened = self.0.ledger.revive().await;
-        if self.0.ledger.error().is_some() {
-            return false;
-        }
-        let unsaved: Vec<Uuid> = self.0.unsaved.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
-        for id in unsaved {
-            self.0.change(id, |_| {}).await;
-        }
+        let opened = {
+            let _order = self.0.changing.lock().await;
+            let known = self.0.commands().values().map(|command| command.entry.clone()).collect();
+            let opened = self.0.ledger.revive(known).await;
+            if self.0.ledger.error().is_some() {
+                return false;
+            }
+            self.0.unsaved.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            opened
+        };
         let Some(opened) = opened else { return false };
         let known: HashSet<Uuid> = self.0.commands().keys().copied().collect();
         let entries: Vec<Entry> = opened.entries.into_iter().filter(|entry| !known.contains(&entry.id)).collect();
@@ -388,13 +404,13 @@ impl Shared {
         }
     }
 
-    /// When the ledger of before was lost, a command made before that may have been begun: when, at the earliest.
+    /// A command that was made before the ledger was begun may have been begun, and forgotten with the ledger of before: when, at the
+    /// earliest.
     fn maybe_begun(&self, id: Uuid) -> Option<i64> {
-        let lost_before_ms = self.lost_before_ms?;
         let (seconds, nanos) = id.get_timestamp()?.to_unix();
         let made_ms = i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))?;
         let made_ms = self.offset.to_host_ms(made_ms);
-        (made_ms <= lost_before_ms).then_some(made_ms)
+        (made_ms <= self.ledger.born_ms().saturating_add(BORN_MARGIN_MS)).then_some(made_ms)
     }
 
     fn deadline_ms(&self, control_plane_ms: i64) -> i64 {
@@ -453,6 +469,22 @@ fn accepted(entry: &Entry) -> AgentMessage {
 fn result_message(entry: &Entry) -> Option<AgentMessage> {
     let result = entry.result()?.clone();
     Some(message(Body::Result(CommandResult { epoch: entry.epoch, ..result })))
+}
+
+fn unknown_cancelled(command_id: &str, epoch: u64) -> AgentMessage {
+    let error = wire::CommandError {
+        kind: wire::ErrorKind::Cancelled.into(),
+        message: "this agent knows of no such command: nothing was aborted".to_owned(),
+        ..wire::CommandError::default()
+    };
+    message(Body::Result(CommandResult {
+        command_id: command_id.to_owned(),
+        epoch,
+        finished_ms: now_ms(),
+        cancelled: true,
+        outcome: Some(Outcome::Error(error)),
+        ..CommandResult::default()
+    }))
 }
 
 fn refused(command: &RunCommand, refusal: Refusal) -> AgentMessage {

@@ -220,7 +220,7 @@ async fn a_command_delivered_again_is_not_run_again() {
     assert_eq!(output.upid, upid("qmstart").as_str());
 
     assert_eq!(result_of(bench.run(&start_vm(1, 3)).await).epoch, 3);
-    bench.executor.acknowledge(&start_vm(1, 1).command_id).await;
+    bench.executor.acknowledge(&start_vm(1, 1).command_id, 3).await;
     assert!(bench.executor.results().is_empty() && bench.executor.open().is_empty());
     // An acknowledgement that crossed a repetition on the way.
     assert_eq!(result_of(bench.run(&start_vm(1, 4)).await).epoch, 4);
@@ -326,7 +326,7 @@ async fn a_call_without_an_answer_is_looked_up_before_it_counts_as_failed() {
     assert_eq!((bench.script.count("begin"), bench.script.count("find"), bench.script.count("follow")), (2, 1, 1));
 
     *bench.script.found.lock().unwrap() = None;
-    bench.executor.acknowledge(&start_vm(1, 1).command_id).await;
+    bench.executor.acknowledge(&start_vm(1, 1).command_id, 3).await;
     bench.run(&start_vm(2, 1)).await;
     let results = bench.results(1).await;
     assert_eq!(error_of(&results[0]), (wire::ErrorKind::Timeout, "no answer within 30 s"));
@@ -359,17 +359,17 @@ async fn one_vm_has_one_command_at_a_time_and_a_waiting_one_can_be_cancelled() {
     bench.script.called("follow", 1).await;
     bench.run(&start_vm(2, 5)).await;
     // A cancellation by an older claim does not count.
-    assert!(bench.executor.cancel(&start_vm(2, 5).command_id, 4).is_none());
-    assert!(bench.executor.cancel(&start_vm(2, 5).command_id, 5).is_none());
+    assert!(bench.executor.cancel(&start_vm(2, 5).command_id, 4).await.is_none());
+    assert!(bench.executor.cancel(&start_vm(2, 5).command_id, 5).await.is_none());
     let results = bench.results(1).await;
     assert_eq!(error_of(&results[0]), (wire::ErrorKind::Cancelled, "cancelled before it was begun"));
     assert!(results[0].cancelled && results[0].command_id == start_vm(2, 5).command_id);
     assert_eq!(bench.script.count("begin"), 1);
 
-    assert!(bench.executor.cancel(&start_vm(1, 1).command_id, 1).is_none());
+    assert!(bench.executor.cancel(&start_vm(1, 1).command_id, 1).await.is_none());
     let results = bench.results(2).await;
     assert!(results.iter().all(|result| result.cancelled));
-    let unknown = result_of(bench.executor.cancel(&start_vm(9, 1).command_id, 1).unwrap());
+    let unknown = result_of(bench.executor.cancel(&start_vm(9, 1).command_id, 1).await.unwrap());
     assert!(unknown.cancelled && error_of(&unknown).0 == wire::ErrorKind::Cancelled);
 }
 
@@ -424,16 +424,62 @@ async fn secrets_do_not_reach_the_ledger() {
     assert!(!has("correct horse battery") && !has("AAAAC3Nza"), "a secret is in the ledger");
 }
 
+/// Whether the ledger was damaged or is not there: what was made before it is looked up first, and that holds over a restart.
 #[tokio::test]
 async fn a_command_from_before_a_lost_ledger_is_looked_up_first() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("ledger.redb"), vec![7; 8192]).unwrap();
-    let script = Script::new(vec![Ok(Begun::Done)]);
-    let old = RunCommand { command_id: Uuid::now_v7().to_string(), ..start_vm(1, 1) };
-    let executor = start(&directory, &script).await;
-    let bench = Bench { directory, script, executor };
-    assert_eq!(bench.executor.ledger().error(), None);
-    bench.run(&old).await;
+    for damage in [Some(vec![7; 8192]), None] {
+        let directory = tempfile::tempdir().unwrap();
+        if let Some(damage) = damage {
+            fs::write(directory.path().join("ledger.redb"), damage).unwrap();
+        }
+        let script = Script::new(vec![Ok(Begun::Done)]);
+        let old = RunCommand { command_id: Uuid::now_v7().to_string(), ..start_vm(1, 1) };
+        let executor = start(&directory, &script).await;
+        let bench = Bench { directory, script, executor }.restart().await;
+        assert_eq!(bench.executor.ledger().error(), None);
+        bench.run(&old).await;
+        bench.results(1).await;
+        assert_eq!(*bench.script.calls.borrow(), ["find".to_owned(), format!("begin {}", old.command_id)]);
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_an_older_claim_does_not_count_and_the_log_stays() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    let log = vec!["start VM 100".to_owned()];
+    script.ends.lock().unwrap().push_back(Ok(TaskEnd { warnings: Vec::new(), log: log.clone() }));
+    let bench = Bench::new(script).await;
+    bench.run(&start_vm(1, 1)).await;
     bench.results(1).await;
-    assert_eq!(*bench.script.calls.borrow(), ["find".to_owned(), format!("begin {}", old.command_id)]);
+    bench.run(&start_vm(1, 2)).await;
+    let id = start_vm(1, 1).command_id;
+    bench.executor.acknowledge(&id, 1).await;
+    assert_eq!(bench.executor.results().len(), 1);
+    bench.executor.acknowledge(&id, 2).await;
+    assert!(bench.executor.results().is_empty());
+    assert_eq!(result_of(bench.run(&start_vm(1, 3)).await).log, log);
+    let bench = bench.restart().await;
+    assert_eq!(result_of(bench.run(&start_vm(1, 4)).await).log, log);
+}
+
+#[tokio::test]
+async fn a_cancellation_by_a_newer_claim_is_answered_under_it() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    let id = start_vm(1, 1).command_id;
+    bench.run(&start_vm(1, 1)).await;
+    bench.script.called("follow", 1).await;
+    assert!(bench.executor.cancel(&id, 7).await.is_none());
+    let results = bench.results(1).await;
+    assert_eq!((results[0].epoch, results[0].cancelled), (7, true));
+    let again = result_of(bench.executor.cancel(&id, 8).await.unwrap());
+    assert_eq!((again.epoch, again.cancelled), (8, true));
+    bench.executor.acknowledge(&id, 8).await;
+    assert!(bench.executor.cancel(&id, 7).await.is_none());
+    let bench = bench.restart().await;
+    let again = result_of(bench.executor.cancel(&id, 9).await.unwrap());
+    assert_eq!((again.epoch, again.cancelled), (9, true));
+    let unknown = result_of(bench.executor.cancel(&start_vm(2, 1).command_id, 4).await.unwrap());
+    assert_eq!((unknown.epoch, unknown.cancelled), (4, true));
 }

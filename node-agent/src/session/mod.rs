@@ -283,9 +283,9 @@ async fn serve(
             }
             Order::GoAway(away) => break End::Away(away),
             Order::Run(command) => agent.executor.run(command).await,
-            Order::Cancel(cancel) => agent.executor.cancel(&cancel.command_id, cancel.epoch),
+            Order::Cancel(cancel) => agent.executor.cancel(&cancel.command_id, cancel.epoch).await,
             Order::Ack(ack) => {
-                agent.executor.acknowledge(&ack.command_id).await;
+                agent.executor.acknowledge(&ack.command_id, ack.epoch).await;
                 None
             }
             Order::Ping(ping) => Some(message(Body::Pong(Pong { nonce: ping.nonce, clock_ms: now_ms() }))),

@@ -153,14 +153,19 @@ async fn run(config: Config, hypervisor: Arc<dyn Hypervisor>) -> Result<()> {
 }
 
 fn next_steps(enrolled: &Enrolled, config: Option<&Path>) -> String {
-    let Enrolled { server_name, server_id, state_dir, again, config_written } = enrolled;
+    let Enrolled { server_name, server_id, state_dir, again, ledger_aside, config_written } = enrolled;
     let option = config.map(|path| format!("--config {} ", path.display())).unwrap_or_default();
     let mut lines =
         vec![format!("Enrolled as server {server_name} ({server_id}). The identity is in {}.", state_dir.display())];
-    if *again {
-        lines.push(
+    match ledger_aside {
+        Some(aside) => lines.push(format!(
+            "This host was another server before. That server's ledger was put aside as {}.",
+            aside.display()
+        )),
+        None if *again => lines.push(
             "The earlier identity was replaced; the ledger was kept. A running agent takes it up by itself.".to_owned(),
-        );
+        ),
+        None => {}
     }
     if let Some(path) = config_written {
         lines.push(format!("The configuration was written to {}.", path.display()));

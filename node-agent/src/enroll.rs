@@ -10,6 +10,7 @@ use crate::config::{self, Config, control_plane_url};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::identity::IdentityStore;
+use crate::ledger::{self, OpenError, State};
 use crate::session::dial;
 use crate::tls;
 
@@ -28,6 +29,10 @@ pub struct Enrolment {
     /// Where to keep identity and ledger; default: agent.state_dir of the configuration
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Let this host become another server than it was: its ledger is put aside, and what the server of before had begun here is
+    /// reported to nobody. Stop the agent first
+    #[arg(long)]
+    pub replace_identity: bool,
     /// Write this into a new configuration file as proxmox.url
     #[arg(long, value_name = "URL")]
     pub pve_url: Option<String>,
@@ -56,14 +61,17 @@ pub struct Enrolled {
     pub state_dir: PathBuf,
     /// It replaced an older identity.
     pub again: bool,
+    /// Where the ledger of another server was put.
+    pub ledger_aside: Option<PathBuf>,
     /// The configuration file that was written.
     pub config_written: Option<PathBuf>,
 }
 
-/// Enrols this host. A host that was enrolled before gets a new identity and keeps its ledger.
+/// Enrols this host. A host that was enrolled before gets a new identity and keeps its ledger, as long as it stays the same server.
 ///
 /// # Errors
-/// Before the token is used: for what is wrong on this host. Then: the control plane's refusal.
+/// Before the token is used: for what is wrong on this host. Then: the control plane's refusal, and when the token is that of another
+/// server while the ledger holds what is still to be told to the one of before.
 pub async fn enroll(enrolment: &Enrolment, config: &Config, config_path: &Path) -> Result<Enrolled> {
     let url = control_plane_url(&enrolment.control_plane)?;
     let ca_sha256 = tls::parse_fingerprint(&enrolment.ca_sha256)?;
@@ -73,8 +81,20 @@ pub async fn enroll(enrolment: &Enrolment, config: &Config, config_path: &Path) 
     let state_dir = enrolment.state_dir.clone().unwrap_or_else(|| config.agent.state_dir.clone());
     let again = IdentityStore::exists(&state_dir);
     prepare(&state_dir)?;
+    if enrolment.replace_identity
+        && let Err(error @ OpenError::InUse(_)) = ledger::peek(&state_dir)
+    {
+        return Err(Error::Config(format!("--replace-identity: {error}; stop it first: systemctl stop mpanel-agent")));
+    }
     let new_config = new_config(enrolment, config_path)?;
     let identity = dial::enroll(&url, &ca_sha256, enrolment.token.trim(), &config.control_plane).await?;
+    let ledger_aside = match before_of(&state_dir) {
+        Some(before) if before.id != identity.server_id => {
+            let after = Server { id: identity.server_id.clone(), name: identity.server_name.clone() };
+            change_server(&state_dir, &before, &after, enrolment.replace_identity)?
+        }
+        Some(_) | None => None,
+    };
     IdentityStore::create(&state_dir, &identity)?;
     let config_written = new_config.map(|text| write_config(config_path, &text)).transpose()?;
     Ok(Enrolled {
@@ -82,8 +102,52 @@ pub async fn enroll(enrolment: &Enrolment, config: &Config, config_path: &Path) 
         server_id: identity.server_id.clone(),
         state_dir,
         again,
+        ledger_aside,
         config_written,
     })
+}
+
+/// A server of the control plane.
+struct Server {
+    id: String,
+    name: String,
+}
+
+/// Which server this host was; `None` where it was none, or its identity cannot be read any more.
+fn before_of(state_dir: &Path) -> Option<Server> {
+    let identity = IdentityStore::open(state_dir).ok()?.current();
+    Some(Server { id: identity.server_id.clone(), name: identity.server_name.clone() })
+}
+
+/// The ledger of one server must not come to another: the control plane would refuse its results for ever. Puts it aside where that is
+/// wanted; says where it is.
+fn change_server(state_dir: &Path, before: &Server, after: &Server, replace: bool) -> Result<Option<PathBuf>> {
+    let unaccounted = match ledger::peek(state_dir) {
+        Ok(entries) => {
+            entries.iter().flatten().filter(|entry| !matches!(entry.state, State::Acknowledged { .. })).count()
+        }
+        Err(error @ OpenError::InUse(_)) => return Err(other_server(before, after, &error.to_string())),
+        Err(_) if replace => 0,
+        Err(error) => return Err(other_server(before, after, &error.to_string())),
+    };
+    if replace {
+        return ledger::set_aside(state_dir, "replaced")
+            .map_err(|e| Error::System(format!("the ledger in {} cannot be put aside: {e}", state_dir.display())));
+    }
+    if unaccounted > 0 {
+        let text = format!("its ledger holds {unaccounted} commands of that server that are not settled");
+        return Err(other_server(before, after, &text));
+    }
+    Ok(None)
+}
+
+fn other_server(before: &Server, after: &Server, cause: &str) -> Error {
+    Error::Config(format!(
+        "this host is server {} ({}), and the token is for server {} ({}): {cause}. Nothing was changed here, but the token is used up. \
+         Make a new token for {}, or, if this host shall be {} from now on: stop the agent, make a new token for {} and enrol with \
+         --replace-identity, which puts the ledger aside",
+        before.name, before.id, after.name, after.id, before.name, after.name, after.name
+    ))
 }
 
 /// A token works once: whether the directory can be written is found out before it is spent.
@@ -172,5 +236,39 @@ mod tests {
         expected.proxmox.url = "https://pve1:8006".to_owned();
         expected.proxmox.token_file = PathBuf::from("/etc/t");
         assert_eq!(config, expected);
+    }
+
+    #[tokio::test]
+    async fn the_ledger_of_one_server_does_not_come_to_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = |name: &str| Server { id: format!("id-of-{name}"), name: name.to_owned() };
+        let change = |replace| change_server(directory.path(), &server("one"), &server("two"), replace);
+        assert_eq!(change(false).unwrap(), None);
+        let command = proto::agent::v1::RunCommand {
+            pod_id: uuid::Uuid::from_u128(7).to_string(),
+            vmid: 100,
+            ..Default::default()
+        };
+        let entry = ledger::Entry {
+            id: uuid::Uuid::from_u128(1),
+            epoch: 1,
+            pod_id: uuid::Uuid::from_u128(7),
+            vmid: 100,
+            command: ledger::Public::of(&command),
+            accepted_ms: 1,
+            deadline_ms: 2,
+            state: State::Accepted,
+        };
+        let (held, _) = ledger::Ledger::open(directory.path()).await.unwrap();
+        held.write(entry).await.unwrap();
+        assert!(change(false).unwrap_err().to_string().contains("in use"));
+        drop(held);
+        let refusal = change(false).unwrap_err().to_string();
+        for part in ["one (id-of-one)", "two (id-of-two)", "--replace-identity", "1 commands"] {
+            assert!(refusal.contains(part), "{refusal}");
+        }
+        let aside = change(true).unwrap().unwrap();
+        assert!(aside.exists());
+        assert!(matches!(ledger::peek(directory.path()), Ok(None)));
     }
 }

@@ -21,12 +21,13 @@ use proto::agent::v1::{
     AgentMessage, CommandAccepted, CommandResult, LedgerEntry, RunCommand, command_result::Outcome,
 };
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use crate::clock::{Offset, now_ms};
+use crate::clock::{Offset, instant_of, now_ms};
 use crate::convert::{Job, Refusal, job_of, kind_name};
 use crate::fault;
 use crate::ledger::{Entry, Ledger, Opened, Public, State};
@@ -37,6 +38,8 @@ use queue::Queues;
 
 /// A command without a deadline is given up after this.
 const DEADLINE_DEFAULT_MS: i64 = 24 * 3_600_000;
+/// A repeated deadline that differs by less is the same: the control plane's clock is known only as far as a message takes to come.
+const DEADLINE_JITTER: Duration = Duration::from_secs(1);
 /// Acknowledged entries are kept this long, and this many.
 const ACKNOWLEDGED_MS_MAX: i64 = 24 * 3_600_000;
 const ACKNOWLEDGED_MAX: usize = 1_000;
@@ -93,6 +96,23 @@ struct Live {
     cancel: CancellationToken,
     /// The whole parameters; after a restart `None` until the control plane repeats them.
     job: watch::Sender<Option<Job>>,
+    /// When it is given up; a repetition may move it. By the monotonic clock, as the host's may be set meanwhile.
+    deadline: watch::Sender<Instant>,
+}
+
+impl Live {
+    /// Waits until the deadline has passed, wherever it is moved to.
+    async fn expired(&self) {
+        let mut deadline = self.deadline.subscribe();
+        loop {
+            let at = *deadline.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(at) => return,
+                // It cannot be closed: the sender is in `self`.
+                _ = deadline.changed() => {}
+            }
+        }
+    }
 }
 
 impl Executor {
@@ -133,7 +153,8 @@ impl Executor {
         for entry in entries {
             if entry.is_open() {
                 info!(command = %entry.id, kind = ?entry.command, vmid = entry.vmid, "goes on after a restart");
-                self.0.adopt(entry, None);
+                let deadline = instant_of(entry.deadline_ms);
+                self.0.adopt(entry, None, deadline);
             } else {
                 self.0.commands().insert(entry.id, Command { entry, live: None });
             }
@@ -183,7 +204,7 @@ impl Executor {
         shared.ledger.write(entry.clone()).await.map_err(refuse)?;
         fault::point("after-ledger-accept");
         info!(command = %entry.id, kind = kind_name(command), vmid = entry.vmid, pod = %entry.pod_id, "accepted");
-        shared.adopt(entry.clone(), Some(job));
+        shared.adopt(entry.clone(), Some(job), shared.deadline(command.deadline_ms));
         Ok(entry)
     }
 
@@ -202,19 +223,30 @@ impl Executor {
             return Some(Err(Refusal { kind: wire::ErrorKind::BadParameter, message }));
         }
         let waits = live.as_ref().is_some_and(|live| live.job.borrow().is_none());
-        let deadline_ms = shared.deadline_ms(command.deadline_ms);
-        if command.epoch > known.epoch || waits {
+        let deadline = live.as_ref().filter(|_| command.epoch >= known.epoch).and_then(|live| {
+            let deadline = shared.deadline(command.deadline_ms);
+            let before = *live.deadline.borrow();
+            let moved = before.max(deadline) - before.min(deadline) > DEADLINE_JITTER;
+            ((command.deadline_ms != 0 && moved) || waits).then_some(deadline)
+        });
+        if command.epoch > known.epoch || deadline.is_some() {
+            let deadline_ms = shared.deadline_ms(command.deadline_ms);
             shared
                 .change(job.id, |entry| {
                     entry.epoch = entry.epoch.max(command.epoch);
-                    if waits {
+                    if deadline.is_some() {
                         entry.deadline_ms = deadline_ms;
                     }
                 })
                 .await;
         }
-        if let Some(live) = live.filter(|_| waits) {
-            live.job.send_replace(Some(job.clone()));
+        if let Some(live) = live {
+            if let Some(deadline) = deadline {
+                live.deadline.send_replace(deadline);
+            }
+            if waits {
+                live.job.send_replace(Some(job.clone()));
+            }
         }
         let entry = shared.entry(job.id).unwrap_or(known);
         Some(Ok(match entry.result() {
@@ -420,9 +452,20 @@ impl Shared {
         }
     }
 
+    fn deadline(&self, control_plane_ms: i64) -> Instant {
+        match control_plane_ms {
+            0 => Instant::now() + Duration::from_millis(DEADLINE_DEFAULT_MS.unsigned_abs()),
+            ms => self.offset.instant_of(ms),
+        }
+    }
+
     /// Puts a task to work on an open command.
-    fn adopt(self: &Arc<Self>, entry: Entry, job: Option<Job>) {
-        let live = Live { cancel: CancellationToken::new(), job: watch::Sender::new(job) };
+    fn adopt(self: &Arc<Self>, entry: Entry, job: Option<Job>, deadline: Instant) {
+        let live = Live {
+            cancel: CancellationToken::new(),
+            job: watch::Sender::new(job),
+            deadline: watch::Sender::new(deadline),
+        };
         let ticket = self.queues.join(entry.vmid, entry.id);
         let id = entry.id;
         self.commands().insert(id, Command { entry, live: Some(live.clone()) });

@@ -26,6 +26,8 @@ struct Script {
     /// Tasks may end; without it they run until cancelled.
     open: watch::Sender<bool>,
     found: Mutex<Option<Upid>>,
+    /// Proxmox does not tell which tasks there are.
+    deaf: Mutex<bool>,
     calls: watch::Sender<Vec<String>>,
 }
 
@@ -36,6 +38,7 @@ impl Script {
             ends: Mutex::default(),
             open: watch::Sender::new(true),
             found: Mutex::default(),
+            deaf: Mutex::default(),
             calls: watch::Sender::new(Vec::new()),
         })
     }
@@ -67,6 +70,7 @@ impl Hypervisor for Script {
         let mut open = self.open.subscribe();
         tokio::select! {
             () = watch.cancel.cancelled() => Err(PveError::new(ErrorKind::Cancelled, "the task was stopped")),
+            () = tokio::time::sleep_until(watch.deadline) => Err(PveError::new(ErrorKind::Deadline, "the task was stopped")),
             _ = open.wait_for(|open| *open) => {
                 self.ends.lock().unwrap().pop_front().unwrap_or_else(|| Ok(TaskEnd::default()))
             }
@@ -75,6 +79,9 @@ impl Hypervisor for Script {
 
     async fn find_task(&self, _: &Request, _: i64) -> Result<Option<Upid>, PveError> {
         self.note("find".to_owned());
+        if *self.deaf.lock().unwrap() {
+            return Err(PveError::new(ErrorKind::Unavailable, "connection refused"));
+        }
         Ok(self.found.lock().unwrap().clone())
     }
 
@@ -260,6 +267,10 @@ async fn a_running_task_is_followed_after_a_restart_without_the_parameters() {
 
 /// A ledger as a crash leaves it: Proxmox was being called.
 async fn crashed_while_calling(script: Arc<Script>, command: &RunCommand) -> Bench {
+    crashed_at(script, command, now_ms()).await
+}
+
+async fn crashed_at(script: Arc<Script>, command: &RunCommand, called_ms: i64) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let (ledger, _) = Ledger::open(directory.path()).await.unwrap();
     let job = job_of(command).unwrap();
@@ -271,7 +282,7 @@ async fn crashed_while_calling(script: Arc<Script>, command: &RunCommand) -> Ben
         command: Public::of(command),
         accepted_ms: now_ms(),
         deadline_ms: now_ms() + 60_000,
-        state: State::Called { at_ms: now_ms() },
+        state: State::Called { at_ms: called_ms },
     };
     ledger.write(entry).await.unwrap();
     drop(ledger);
@@ -482,4 +493,80 @@ async fn a_cancellation_by_a_newer_claim_is_answered_under_it() {
     assert_eq!((again.epoch, again.cancelled), (9, true));
     let unknown = result_of(bench.executor.cancel(&start_vm(2, 1).command_id, 4).await.unwrap());
     assert_eq!((unknown.epoch, unknown.cancelled), (4, true));
+}
+
+fn reboot(epoch: u64) -> RunCommand {
+    command(1, epoch, 100, Kind::Reboot(wire::Reboot { timeout_s: 9 }))
+}
+
+#[tokio::test]
+async fn a_reboot_that_still_waits_in_proxmox_is_not_done_twice() {
+    let bench = crashed_while_calling(Script::new(Vec::new()), &reboot(1)).await;
+    bench.script.called("find", 1).await;
+    bench.run(&reboot(2)).await;
+    bench.script.called("find", 3).await;
+    assert_eq!(bench.script.count("begin"), 0);
+    *bench.script.found.lock().unwrap() = Some(upid("qmreboot"));
+    assert!(matches!(bench.results(1).await[0].outcome, Some(Outcome::Ok(_))));
+    assert_eq!((bench.script.count("begin"), bench.script.count("follow")), (0, 1));
+}
+
+/// The clock of the test goes as fast as nothing happens, so that waiting takes no time.
+#[tokio::test(start_paused = true)]
+async fn a_reboot_that_was_not_carried_out_is_begun_after_all() {
+    let bench = crashed_while_calling(Script::new(Vec::new()), &reboot(1)).await;
+    bench.run(&reboot(2)).await;
+    let mut calls = bench.script.calls.subscribe();
+    calls.wait_for(|calls| calls.iter().any(|call| call.starts_with("begin"))).await.unwrap();
+    assert!(bench.script.count("find") > 3);
+    assert!(matches!(bench.results(1).await[0].outcome, Some(Outcome::Ok(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reboot_in_doubt_is_lost_instead_of_done_twice() {
+    let bench = crashed_while_calling(Script::new(Vec::new()), &reboot(1)).await;
+    bench.script.called("find", 1).await;
+    *bench.script.deaf.lock().unwrap() = true;
+    bench.run(&reboot(2)).await;
+    let mut changed = bench.executor.results_changed();
+    changed.wait_for(|count| *count > 0).await.unwrap();
+    assert_eq!(error_of(&bench.results(1).await[0]).0, wire::ErrorKind::Lost);
+    assert_eq!(bench.script.count("begin"), 0);
+}
+
+#[tokio::test]
+async fn a_cancellation_ends_the_look_for_what_was_begun() {
+    let script = Script::new(Vec::new());
+    *script.deaf.lock().unwrap() = true;
+    let bench = crashed_while_calling(script, &start_vm(1, 1)).await;
+    bench.script.called("find", 1).await;
+    bench.executor.cancel(&start_vm(1, 1).command_id, 1).await;
+    let results = bench.results(1).await;
+    assert!(results[0].cancelled, "{results:?}");
+    assert_eq!(bench.script.count("begin"), 0);
+}
+
+#[tokio::test]
+async fn a_task_of_before_a_restart_can_be_cancelled() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    script.open.send_replace(false);
+    *script.found.lock().unwrap() = Some(upid("qmclone"));
+    let bench = crashed_while_calling(script, &start_vm(1, 1)).await;
+    bench.script.called("follow", 1).await;
+    bench.executor.cancel(&start_vm(1, 1).command_id, 1).await;
+    assert!(bench.results(1).await[0].cancelled);
+}
+
+#[tokio::test]
+async fn a_repeated_command_brings_a_new_deadline() {
+    let script = Script::new(vec![Ok(Begun::Task(upid("qmstart")))]);
+    script.open.send_replace(false);
+    let bench = Bench::new(script).await;
+    bench.run(&start_vm(1, 1)).await;
+    bench.script.called("follow", 1).await;
+    let sooner = |epoch| RunCommand { deadline_ms: now_ms() - 60_000, ..start_vm(1, epoch) };
+    bench.run(&sooner(0)).await;
+    assert!(bench.executor.results().is_empty());
+    bench.run(&sooner(2)).await;
+    assert_eq!(error_of(&bench.results(1).await[0]).0, wire::ErrorKind::Deadline);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::agent::v1 as wire;
 use proto::agent::v1::{CommandOutput, CommandResult, command_result::Outcome};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::progress::{Reporter, cut};
 use super::queue::Ticket;
 use super::{Live, Shared};
 use crate::backoff_policy::Backoff;
-use crate::clock::{instant_of, now_ms};
+use crate::clock::now_ms;
 use crate::convert::{self, Action, Job};
 use crate::fault;
 use crate::ledger::{Entry, State};
@@ -25,6 +25,28 @@ use crate::proxmox::{
 const LOG_LINES_MAX: usize = 50;
 /// How often a VM is looked at after its command, when Proxmox does not answer at once.
 const LOOKS_MAX: usize = 4;
+
+/// So long after a call it may still wait in Proxmox for a worker to begin it.
+const CALL_QUEUED_MAX: Duration = Duration::from_secs(60);
+const IN_DOUBT: &str =
+    "it could not be found out whether the call of before the agent's restart was carried out, so it was not repeated";
+
+/// Why a call need not be made again.
+enum Settled {
+    /// The task that it started is known.
+    Started,
+    /// The command is over.
+    Ended(PveError),
+}
+
+impl Settled {
+    fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Started => None,
+            Self::Ended(error) => Some(Err(error)),
+        }
+    }
+}
 
 /// Why a worker ends without a result.
 struct Left;
@@ -86,7 +108,7 @@ impl Work<'_> {
                 State::Finished(_) | State::Acknowledged { .. } => return Err(Left),
                 State::Started { upid, step, .. } => self.follow(&entry, upid, step).await?,
                 State::Called { at_ms } if !self.looked_up => self.look_up(&entry, at_ms).await?,
-                State::Called { .. } | State::Accepted => self.begin(&entry).await?,
+                State::Called { .. } | State::Accepted => self.begin().await?,
             };
             if let Some(verdict) = next {
                 return Ok(verdict);
@@ -104,8 +126,20 @@ impl Work<'_> {
         }
     }
 
+    /// As [`Self::turn`], but not longer than until the command is cancelled or its deadline passes: to ask Proxmox what a command has
+    /// started, and to end that, needs no turn.
+    async fn turn_or_end(&mut self, vmid: u32) -> Result<(), Left> {
+        let live = self.live;
+        tokio::select! {
+            biased;
+            turn = self.turn(vmid) => turn,
+            () = live.cancel.cancelled() => Ok(()),
+            () = live.expired() => Ok(()),
+        }
+    }
+
     /// The whole parameters. After a restart they come with the command's repetition; until then others may have the VM.
-    async fn job(&mut self, entry: &Entry) -> Result<Result<Job, PveError>, Left> {
+    async fn job(&mut self) -> Result<Result<Job, PveError>, Left> {
         let mut jobs = self.live.job.subscribe();
         if let Some(job) = jobs.borrow().clone() {
             return Ok(Ok(job));
@@ -118,7 +152,7 @@ impl Work<'_> {
             () = self.shared.stopping.cancelled() => return Err(Left),
             () = self.live.cancel.cancelled() => Err(cancelled()),
             job = jobs.wait_for(Option::is_some) => job.map_err(|_| Left)?.clone().ok_or_else(cancelled),
-            () = sleep_until(instant_of(entry.deadline_ms)) => Err(PveError::new(
+            () = self.live.expired() => Err(PveError::new(
                 ErrorKind::Deadline,
                 "the agent was restarted, and the control plane did not repeat the command before its deadline",
             )),
@@ -128,24 +162,28 @@ impl Work<'_> {
     }
 
     /// Calls Proxmox.
-    async fn begin(&mut self, entry: &Entry) -> Result<Option<Verdict>, Left> {
-        let job = match self.job(entry).await? {
+    async fn begin(&mut self) -> Result<Option<Verdict>, Left> {
+        let job = match self.job().await? {
             Ok(job) => job,
             Err(error) => return Ok(Some(Err(error))),
         };
         let entry = self.shared.entry(self.id).ok_or(Left)?;
-        let deadline = instant_of(entry.deadline_ms);
+        let live = self.live;
         tokio::select! {
             biased;
-            () = self.live.cancel.cancelled() => return Ok(Some(Err(cancelled()))),
+            () = live.cancel.cancelled() => return Ok(Some(Err(cancelled()))),
+            () = live.expired() => return Ok(Some(Err(too_late()))),
             turn = self.turn(entry.vmid) => turn?,
-            () = sleep_until(deadline) => {
-                return Ok(Some(Err(PveError::new(ErrorKind::Deadline, "the deadline passed before it was begun"))));
-            }
         }
         let Some(request) = job.request() else {
-            return self.watch_only(&job, deadline).await.map(Some);
+            return self.watch_only(&job).await.map(Some);
         };
+        if let State::Called { at_ms } = entry.state
+            && !is_repeatable(&request.operation)
+            && let Some(next) = self.settle(&request, at_ms).await?
+        {
+            return Ok(next.verdict());
+        }
         let called_ms = now_ms();
         if !self.shared.change(self.id, |entry| entry.state = State::Called { at_ms: called_ms }).await {
             let cause = self.shared.ledger.error().unwrap_or_default();
@@ -162,6 +200,36 @@ impl Work<'_> {
             Ok(Begun::Task(upid)) => self.started(upid, false, called_ms).await,
             Ok(Begun::Step(upid)) => self.started(upid, true, called_ms).await,
             Err(error) => self.begin_failed(&request, error, called_ms).await,
+        }
+    }
+
+    /// Before what must not be done twice is begun again after a restart: Proxmox may have taken the call of before and not have begun it
+    /// yet, so it is asked until a call can be queued no longer. Where that cannot be found out, nothing is begun.
+    async fn settle(&mut self, request: &Request, at_ms: i64) -> Result<Option<Settled>, Left> {
+        let called_ms = at_ms.max(self.shared.ledger.born_ms());
+        let left = CALL_QUEUED_MAX
+            .saturating_sub(Duration::from_millis(u64::try_from(now_ms().saturating_sub(called_ms)).unwrap_or(0)));
+        let settled = Instant::now() + left;
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+        loop {
+            let found = self.shared.hypervisor.find_task(request, at_ms).await;
+            if let Ok(Some(upid)) = found {
+                self.started(upid, false, at_ms).await?;
+                return Ok(Some(Settled::Started));
+            }
+            if Instant::now() >= settled {
+                let Err(error) = found else { return Ok(None) };
+                return Ok(Some(Settled::Ended(PveError::new(ErrorKind::Lost, format!("{IN_DOUBT}: {error}")))));
+            }
+            tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return Err(Left),
+                () = self.live.cancel.cancelled() => {
+                    return Ok(Some(Settled::Ended(PveError::new(ErrorKind::Cancelled, IN_DOUBT))));
+                }
+                () = self.live.expired() => return Ok(Some(Settled::Ended(PveError::new(ErrorKind::Lost, IN_DOUBT)))),
+                () = sleep(backoff.next_wait().min(settled.saturating_duration_since(Instant::now()))) => {}
+            }
         }
     }
 
@@ -197,12 +265,11 @@ impl Work<'_> {
 
     /// After a restart: what did the call that was under way start?
     async fn look_up(&mut self, entry: &Entry, at_ms: i64) -> Result<Option<Verdict>, Left> {
-        self.turn(entry.vmid).await?;
+        self.turn_or_end(entry.vmid).await?;
         let Some(request) = public_request(entry) else {
             self.looked_up = true;
             return Ok(None);
         };
-        let deadline = instant_of(entry.deadline_ms);
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
         loop {
             let error = match self.shared.hypervisor.find_task(&request, at_ms).await {
@@ -213,16 +280,19 @@ impl Work<'_> {
                 }
                 Err(error) => error,
             };
+            let text =
+                || format!("it could not be found out whether the command had begun before the restart: {error}");
             let wait = backoff.next_wait();
-            if Instant::now() + wait >= deadline {
-                let text =
-                    format!("it could not be found out whether the command had begun before the restart: {error}");
-                return Ok(Some(Err(PveError { message: text, ..error })));
+            if Instant::now() + wait >= *self.live.deadline.borrow() {
+                return Ok(Some(Err(PveError { message: text(), ..error })));
             }
             warn!(command = %self.id, cause = %error, "Proxmox does not tell what runs; asked again");
             tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => return Err(Left),
+                () = self.live.cancel.cancelled() => {
+                    return Ok(Some(Err(PveError::new(ErrorKind::Cancelled, text()))));
+                }
                 () = sleep(wait) => {}
             }
         }
@@ -230,7 +300,7 @@ impl Work<'_> {
 
     /// Follows a task to its end. That needs no more than the ledger holds.
     async fn follow(&mut self, entry: &Entry, upid: Upid, step: bool) -> Result<Option<Verdict>, Left> {
-        self.turn(entry.vmid).await?;
+        self.turn_or_end(entry.vmid).await?;
         let job = self.live.job.borrow().clone();
         let Some(request) = job.as_ref().and_then(Job::request).or_else(|| public_request(entry)) else {
             let text = format!("the ledger does not tell what {upid} was started for");
@@ -238,12 +308,16 @@ impl Work<'_> {
         };
         self.reporter.task(upid.as_str());
         let tell = |progress: Progress| self.reporter.add(progress);
-        let cancel = self.live.cancel.clone();
-        let watch = Watch { deadline: instant_of(entry.deadline_ms), cancel, progress: &tell };
-        let end = tokio::select! {
-            biased;
-            () = self.shared.stopping.cancelled() => return Err(Left),
-            end = self.shared.hypervisor.follow(&request, &upid, watch) => end,
+        let mut deadlines = self.live.deadline.subscribe();
+        let end = loop {
+            let deadline = *deadlines.borrow_and_update();
+            let watch = Watch { deadline, cancel: self.live.cancel.clone(), progress: &tell };
+            tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return Err(Left),
+                end = self.shared.hypervisor.follow(&request, &upid, watch) => break end,
+                Ok(()) = deadlines.changed() => {}
+            }
         };
         self.upid = Some(upid);
         match end {
@@ -262,37 +336,43 @@ impl Work<'_> {
     }
 
     /// The commands that change nothing: they need no ledger but for their result.
-    async fn watch_only(&mut self, job: &Job, deadline: Instant) -> Result<Verdict, Left> {
+    async fn watch_only(&mut self, job: &Job) -> Result<Verdict, Left> {
         let hypervisor = &self.shared.hypervisor;
-        let verdict = async {
-            match &job.action {
-                Action::WaitPower { power, timeout_s } => {
-                    let limit = match timeout_s {
-                        0 => deadline,
-                        s => deadline.min(Instant::now() + Duration::from_secs(*s)),
-                    };
-                    let tell = |progress: Progress| self.reporter.add(progress);
-                    let watch = Watch { deadline: limit, cancel: self.live.cancel.clone(), progress: &tell };
-                    hypervisor.wait_power(job.target, *power, watch).await
-                }
-                Action::Inspect | Action::Change(_) => {
-                    let state = hypervisor.inspect(job.target.vmid).await?;
-                    if state.presence == Presence::Present
-                        && state.other_node.is_none()
-                        && state.stamp.is_none_or(|stamp| stamp.pod_id != job.target.pod_id)
-                    {
-                        let text = format!("VM {} does not bear the stamp of this pod", job.target.vmid);
-                        let error = PveError::new(ErrorKind::ForeignVm, text);
-                        return Err(PveError { presence: state.presence, ..error });
+        let begun = Instant::now();
+        let mut deadlines = self.live.deadline.subscribe();
+        loop {
+            let deadline = *deadlines.borrow_and_update();
+            let verdict = async {
+                match &job.action {
+                    Action::WaitPower { power, timeout_s } => {
+                        let limit = match timeout_s {
+                            0 => deadline,
+                            s => deadline.min(begun + Duration::from_secs(*s)),
+                        };
+                        let tell = |progress: Progress| self.reporter.add(progress);
+                        let watch = Watch { deadline: limit, cancel: self.live.cancel.clone(), progress: &tell };
+                        hypervisor.wait_power(job.target, *power, watch).await
                     }
-                    Ok(state)
+                    Action::Inspect | Action::Change(_) => {
+                        let state = hypervisor.inspect(job.target.vmid).await?;
+                        if state.presence == Presence::Present
+                            && state.other_node.is_none()
+                            && state.stamp.is_none_or(|stamp| stamp.pod_id != job.target.pod_id)
+                        {
+                            let text = format!("VM {} does not bear the stamp of this pod", job.target.vmid);
+                            let error = PveError::new(ErrorKind::ForeignVm, text);
+                            return Err(PveError { presence: state.presence, ..error });
+                        }
+                        Ok(state)
+                    }
                 }
+            };
+            tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return Err(Left),
+                verdict = verdict => return Ok(verdict),
+                Ok(()) = deadlines.changed() => {}
             }
-        };
-        tokio::select! {
-            biased;
-            () = self.shared.stopping.cancelled() => Err(Left),
-            verdict = verdict => Ok(verdict),
         }
     }
 
@@ -382,6 +462,10 @@ impl Work<'_> {
         self.shared.results.send_modify(|count| *count = count.wrapping_add(1));
         self.shared.touched.notify_one();
     }
+}
+
+fn too_late() -> PveError {
+    PveError::new(ErrorKind::Deadline, "the deadline passed before it was begun")
 }
 
 fn cancelled() -> PveError {

@@ -220,6 +220,11 @@ fn refused_or_lost(code: tonic::Code, cause: String) -> End {
     if dial::is_refusal(code, &cause) { End::Refused(cause) } else { End::Lost(cause) }
 }
 
+/// A session that had begun was not refused as such: one message was. Whether the identity is, the next dialling tells.
+fn broken(code: tonic::Code, cause: String) -> End {
+    if code == tonic::Code::PermissionDenied { End::Lost(cause) } else { refused_or_lost(code, cause) }
+}
+
 fn hello(agent: &Agent) -> Hello {
     Hello {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -274,7 +279,7 @@ async fn serve(
                 continue;
             }
             Ok(None) => break End::Lost("the control plane closed the session".to_owned()),
-            Err(status) => break refused_or_lost(status.code(), dial::words(&status)),
+            Err(status) => break broken(status.code(), dial::words(&status)),
         };
         let answer = match order {
             Order::Probe(probe) => {
@@ -307,5 +312,18 @@ fn every(ms: u64, default_s: u64) -> Duration {
     match ms {
         0 => Duration::from_secs(default_s),
         ms => Duration::from_millis(ms.clamp(100, 3_600_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_refused_message_does_not_keep_the_agent_away() {
+        let cause = || "it is not this server's command".to_owned();
+        assert!(matches!(broken(tonic::Code::PermissionDenied, cause()), End::Lost(_)));
+        assert!(matches!(broken(tonic::Code::Unauthenticated, cause()), End::Refused(_)));
+        assert!(matches!(refused_or_lost(tonic::Code::PermissionDenied, cause()), End::Refused(_)));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::Agent;
 use super::report::Out;
-use crate::clock::{instant_of, now_ms};
+use crate::clock::now_ms;
 use crate::convert;
 use crate::executor::message;
 use crate::ledger::Ledger;
@@ -39,7 +39,7 @@ pub(super) async fn answer(agent: Arc<Agent>, out: Out, probe: Probe, places: Ar
     };
     let deadline = match deadline_ms {
         0 => tokio::time::Instant::now() + DEADLINE_DEFAULT,
-        ms => instant_of(agent.offset.to_host_ms(ms)),
+        ms => agent.offset.instant_of(ms),
     };
     tell(vec![ledger_check(agent.executor.ledger())], true).await;
     // A probe makes a few checks and one for each name that it was given.

@@ -44,7 +44,10 @@ CREATE INDEX jobs_due ON jobs (run_at, id) WHERE state IN ('queued', 'running', 
 CREATE INDEX jobs_live_by_pod ON jobs (pod_id, id) WHERE state IN ('queued', 'running', 'undoing');
 CREATE INDEX jobs_live_by_server ON jobs (command_server) WHERE command_server IS NOT NULL;
 CREATE INDEX jobs_waiting ON jobs (waits_for) WHERE waits_for IS NOT NULL;
-CREATE INDEX jobs_stuck ON jobs (id) WHERE state = 'stuck';
+-- How much of each tenant is being worked on: what the claim counts.
+CREATE INDEX jobs_busy_by_tenant ON jobs (tenant_id) WHERE lease_owner IS NOT NULL;
+-- What is not over, by state: for lists and counts.
+CREATE INDEX jobs_open_by_state ON jobs (state, id) WHERE state IN ('queued', 'running', 'undoing', 'stuck');
 CREATE UNIQUE INDEX jobs_by_command ON jobs (command_id) WHERE command_id IS NOT NULL;
 -- One mutating job per pod at a time, by any interleaving.
 CREATE UNIQUE INDEX jobs_one_per_pod ON jobs (pod_id) WHERE state IN ('running', 'undoing');

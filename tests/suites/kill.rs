@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use mpanel_tests::fleet::{DEADLINE, Fleet, Programs};
 use mpanel_tests::{TestDatabase, databases};
+use pve_sim::TaskAction;
 
 const PROGRAMS: Programs =
     Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
@@ -99,6 +100,52 @@ async fn destroying_survives_kill_9_of_the_control_plane_at_every_step() {
             control_dies(&mut fleet, point).await;
             fleet.control_start(&[]);
             fleet.ready().await;
+            fleet.pod_until(&id, &["deleted"]).await;
+            assert_eq!(fleet.invariants().await, 0, "after {point}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undoing_survives_kill_9_of_the_control_plane_at_every_step() {
+    for database in databases().await {
+        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        for (n, point) in UNDO_POINTS.iter().enumerate() {
+            let full = TaskAction::Fail {
+                exit: "clone failed: copy failed: exit code 1".to_owned(),
+                log: vec!["qemu-img: error while writing: No space left on device".to_owned()],
+            };
+            fleet.hosts[0].sim.faults().next_task("qmclone", full);
+            fleet.control_restart(&[("MPANEL_FAULT_POINT", point)]).await;
+            let (name, key) = (format!("pod-{n}"), format!("key-{n}"));
+            // The agent may still be on its way back to this control plane.
+            let id = fleet.create_answered(&name, &key).await;
+            control_dies(&mut fleet, point).await;
+            fleet.control_start(&[]);
+            fleet.ready().await;
+            let pod = fleet.pod_until(&id, &["active", "failed"]).await;
+            assert_eq!(pod["state"], "failed", "{point}: {pod:#}");
+            let cause = pod["failure"].as_str().expect("the cause");
+            assert!(cause.contains("No space left on device"), "the cause in Proxmox's words: {cause}");
+            assert_eq!(fleet.invariants().await, 0, "after {point}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destroying_survives_kill_9_of_the_agent_at_every_step() {
+    for database in databases().await {
+        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        for point in AGENT_POINTS {
+            let id = fleet.create_answered("gone", point).await;
+            fleet.pod_until(&id, &["active"]).await;
+            let host = &mut fleet.hosts[0];
+            host.agent.kill().await;
+            host.agent_start(&[("MPANEL_FAULT_POINT", point)]);
+            fleet.destroy(&id).await;
+            let status = fleet.hosts[0].agent.ended(DEADLINE).await;
+            assert_eq!(status.signal(), Some(SIGKILL), "at {point}:\n{}", fleet.hosts[0].agent.tail());
+            fleet.hosts[0].agent_start(&[]);
             fleet.pod_until(&id, &["deleted"]).await;
             assert_eq!(fleet.invariants().await, 0, "after {point}");
         }

@@ -203,7 +203,7 @@ impl Service {
         let mut cancelled = Vec::new();
         for job in self.jobs.jobs_live_of_pod(tx.conn(), id).await? {
             if job.kind != kind::DESTROY && job.state != JobState::Undoing && !job.cancel_requested {
-                match self.jobs.job_cancel_in(&mut tx, actor, job).await {
+                match self.jobs.job_cancel_in(&mut tx, actor, scope, job.id).await {
                     Ok(job) => cancelled.push(job),
                     // It is over, or past its point of no return: the removal waits for it.
                     Err(Error::Conflict { .. }) => {}

@@ -328,4 +328,9 @@ pub trait AgentPort: Send + Sync {
 
     /// The servers whose agents are connected here.
     fn connected(&self) -> Vec<ServerId>;
+
+    /// Whether that server's agent is connected here.
+    fn is_connected(&self, server: ServerId) -> bool {
+        self.connected().contains(&server)
+    }
 }

@@ -4,7 +4,9 @@
 //! transaction is open while an agent works. Whoever writes holds the job's row by its present epoch ([`store::job_hold`]),
 //! so that a control plane that was stopped past its lease changes nothing when it continues.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -22,7 +24,12 @@ use crate::domain::audit::{Actor, Record, audit_append};
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::fault;
-use crate::ids::{CommandId, InstanceId, ServerId};
+use crate::ids::{CommandId, InstanceId, JobId, ServerId};
+
+/// So often a step is tried again while the database does not answer, before it is left to its lease.
+const UNANSWERED_MAX: u32 = 6;
+/// Leases renewed in one transaction.
+const RENEWALS_BATCH: usize = 500;
 
 /// What an agent reports of a command.
 #[derive(Clone, Debug)]
@@ -51,6 +58,15 @@ struct Inner {
     tasks: TaskTracker,
     /// One for each job that may be advanced at once: the database is not asked for more than it can take.
     slots: Arc<Semaphore>,
+    /// What this process really sent and still awaits: only that is renewed. What was stored and never sent lapses, and is
+    /// sent again by whoever claims it.
+    sent: Mutex<HashMap<JobId, Sent>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Sent {
+    epoch: u64,
+    server: ServerId,
 }
 
 /// What to do with a job after one of its steps was looked at.
@@ -74,7 +90,7 @@ impl Engine {
         tasks: TaskTracker,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(pace.claim_batch as usize));
-        Self(Arc::new(Inner { db, clock, pace, registry, agents, instance, tasks, slots }))
+        Self(Arc::new(Inner { db, clock, pace, registry, agents, instance, tasks, slots, sent: Mutex::default() }))
     }
 
     /// Takes one batch of due jobs and starts on each; the number taken.
@@ -96,23 +112,44 @@ impl Engine {
 
     /// Renews the leases on what is out at agents.
     pub async fn leases_renew(&self) -> Result<u64> {
-        let now = self.0.clock.now();
-        let mut tx = self.0.db.begin().await?;
-        let renewed = store::leases_renew(&mut tx, now, self.0.instance, self.lease().1).await?;
-        tx.commit().await?;
+        let out: Vec<(JobId, Sent)> = self.sent().iter().map(|(job, sent)| (*job, *sent)).collect();
+        let mut renewed = 0;
+        for batch in out.chunks(RENEWALS_BATCH) {
+            let now = self.0.clock.now();
+            let mut gone = Vec::new();
+            let mut tx = self.0.db.begin().await?;
+            for (job, sent) in batch {
+                if store::lease_renew(&mut tx, now, *job, sent.epoch, self.lease()).await? {
+                    renewed += 1;
+                } else {
+                    gone.push((*job, *sent));
+                }
+            }
+            tx.commit().await?;
+            // Past its deadline, or somebody else's by now.
+            let mut all = self.sent();
+            for (job, sent) in gone {
+                if all.get(&job) == Some(&sent) {
+                    all.remove(&job);
+                }
+            }
+        }
         Ok(renewed)
     }
 
     /// Lets go of what is waiting for agents that are connected here: a wake-up may have been missed.
     pub async fn waiting_release(&self) -> Result<u64> {
+        let waited_for = store::servers_waited_for(self.0.db.read().await?.conn()).await?;
+        if waited_for.is_empty() {
+            return Ok(0);
+        }
+        let connected: HashSet<ServerId> = self.0.agents.connected().into_iter().collect();
         let mut released = 0;
-        for server in self.0.agents.connected() {
-            if store::anything_waits(self.0.db.read().await?.conn(), server).await? {
-                let mut tx = self.0.db.begin().await?;
-                released += store::waiting_release(&mut tx, self.0.clock.now(), server).await?;
-                tx.wake(Topic::Jobs);
-                tx.commit().await?;
-            }
+        for server in waited_for.into_iter().filter(|server| connected.contains(server)) {
+            let mut tx = self.0.db.begin().await?;
+            released += store::waiting_release(&mut tx, self.0.clock.now(), server).await?;
+            tx.wake(Topic::Jobs);
+            tx.commit().await?;
         }
         Ok(released)
     }
@@ -144,6 +181,7 @@ impl Engine {
 
     /// An agent is gone: what is out at it waits for it.
     pub async fn session_ended(&self, server: ServerId) -> Result<()> {
+        self.sent().retain(|_, sent| sent.server != server);
         let mut tx = self.0.db.begin().await?;
         store::commands_wait(&mut tx, self.0.clock.now(), server, self.0.instance).await?;
         tx.commit().await
@@ -168,7 +206,7 @@ impl Engine {
     }
 
     /// Stores a result and goes on with its job. `Ok` means that the agent may forget it: it is stored, or it is late and
-    /// counts for nothing.
+    /// counts for nothing. `Unavailable`: it is not stored, and is to be brought again.
     pub async fn result_record(&self, server: ServerId, report: ResultReport) -> Result<()> {
         fault::point("result.received");
         let now = self.0.clock.now();
@@ -185,7 +223,10 @@ impl Engine {
             tracing::info!(job = %job.id, epoch = job.epoch, late = report.epoch, "a late result changes nothing");
             return Ok(());
         }
-        let saga = self.0.registry.get(&job.kind)?.clone();
+        let Ok(saga) = self.0.registry.get(&job.kind).cloned() else {
+            tracing::error!(job = %job.id, kind = job.kind, "this version does not know the job's kind: the result is left out");
+            return Ok(());
+        };
         self.log(&mut tx, &job, report.log.iter().map(|line| NewLine { level: "info", line })).await?;
         let moved = match report.outcome {
             Ok(output) => self.command_done(&saga, tx, job.clone(), &output).await,
@@ -193,13 +234,20 @@ impl Engine {
         };
         let moved = match moved {
             Ok(moved) => moved,
-            Err(error) => self.try_failed(job, &error).await?,
+            // The database does not answer: the same result is stored when it does.
+            Err(error @ Error::Unavailable { .. }) => return Err(error),
+            Err(error) => self.try_failed(job.clone(), &error).await?,
         };
+        self.sent().remove(&job.id);
         fault::point("result.stored");
         if let Moved::On(job) = moved {
             self.spawn(job, None);
         }
         Ok(())
+    }
+
+    fn sent(&self) -> MutexGuard<'_, HashMap<JobId, Sent>> {
+        self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spawn(&self, job: Job, slot: Option<OwnedSemaphorePermit>) {
@@ -228,17 +276,26 @@ impl Engine {
         Ok(jobs)
     }
 
-    /// Does step after step until there is nothing more to do here. What fails for a reason of ours (the database, say)
-    /// is left to its lease.
+    /// Does step after step until there is nothing more to do here. While the database does not answer it tries again, which
+    /// is no try of the step; in the end the job is left to its lease.
     async fn advance(&self, mut job: Job) {
+        let mut unanswered = 0;
         loop {
             let moved = match self.step(job.clone()).await {
-                Ok(moved) => Ok(moved),
-                Err(error) => self.try_failed(job.clone(), &error).await,
+                Err(error) if !matches!(error, Error::Unavailable { .. }) => self.try_failed(job.clone(), &error).await,
+                moved => moved,
             };
             match moved {
-                Ok(Moved::On(next)) => job = next,
+                Ok(Moved::On(next)) => {
+                    job = next;
+                    unanswered = 0;
+                }
                 Ok(Moved::Parked) => return,
+                Err(Error::Unavailable { .. }) if unanswered < UNANSWERED_MAX && !self.0.tasks.is_closed() => {
+                    unanswered += 1;
+                    let wait = state::retry_wait(unanswered + 1, self.0.pace.retry_first, self.0.pace.lease);
+                    tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
+                }
                 Err(error) => {
                     tracing::warn!(job = %job.id, %error, cause = ?error, "left to its lease");
                     return;
@@ -263,7 +320,23 @@ impl Engine {
             job_event(&mut tx, now, "job.started", &job).await?;
         }
         let undoing = job.state == JobState::Undoing;
-        let action = if undoing { step.undo(&mut tx, &job).await? } else { step.begin(&mut tx, &job).await? };
+        if let (Some((command, server)), true, false) = (job.command, job.cancel_requested, undoing) {
+            return self.cancel_out(tx, job, command, server).await;
+        }
+        let action = if undoing { step.undo(&mut tx, &job).await } else { step.begin(&mut tx, &job).await };
+        let action = match (action, job.command) {
+            // What is out cannot be said again: its end has to be known before anything else is done.
+            (Err(error), Some((command, server))) if !undoing && !matches!(error, Error::Unavailable { .. }) => {
+                drop(tx);
+                tracing::warn!(job = %job.id, %error, "what is out at the agent is wanted no more");
+                let mut tx = self.0.db.begin().await?;
+                return match store::job_hold(&mut tx, now, job.id, job.epoch).await? {
+                    Some(job) => self.cancel_out(tx, job, command, server).await,
+                    None => Ok(Moved::Parked),
+                };
+            }
+            (action, _) => action?,
+        };
         match action {
             Action::Done(detail) => {
                 job.command = None;
@@ -289,7 +362,7 @@ impl Engine {
         let server = command.server;
         job.server = Some(server);
         job.updated_at = now;
-        let connected = self.0.agents.connected().contains(&server);
+        let connected = self.0.agents.is_connected(server);
         let again = job.command.is_some();
         if !connected || (!again && store::commands_out(tx.conn(), server).await? >= self.0.pace.per_server) {
             // Offline: it waits for the agent. Full: the next claim that finds room takes it.
@@ -307,11 +380,8 @@ impl Engine {
         store::command_deadline_set(&mut tx, job.id, deadline.plus(self.0.pace.lease)).await?;
         tx.commit().await?;
         fault::point(&format!("{step}.committed"));
-        let cancel = job.cancel_requested && job.state == JobState::Running;
-        let mut sent = self.0.agents.send(Order { id, epoch: job.epoch, deadline, command });
-        if cancel {
-            sent = sent.and_then(|()| self.0.agents.cancel(server, id, job.epoch));
-        }
+        self.sent().insert(job.id, Sent { epoch: job.epoch, server });
+        let sent = self.0.agents.send(Order { id, epoch: job.epoch, deadline, command });
         fault::point(&format!("{step}.sent"));
         if sent.is_err() {
             self.wait_for(job, server).await?;
@@ -319,8 +389,26 @@ impl Engine {
         Ok(Moved::Parked)
     }
 
+    /// Asks the agent, under a new epoch, to abort what is out at it; how it ended comes as its result.
+    async fn cancel_out(&self, mut tx: Tx, mut job: Job, command: CommandId, server: ServerId) -> Result<Moved> {
+        job.epoch += 1;
+        job.updated_at = self.0.clock.now();
+        job.waits_for = (!self.0.agents.is_connected(server)).then_some(server);
+        let lease = job.waits_for.is_none().then(|| self.lease());
+        store::job_store(&mut tx, &job, lease).await?;
+        tx.commit().await?;
+        if job.waits_for.is_none() {
+            self.sent().insert(job.id, Sent { epoch: job.epoch, server });
+            if self.0.agents.cancel(server, command, job.epoch).is_err() {
+                self.wait_for(job, server).await?;
+            }
+        }
+        Ok(Moved::Parked)
+    }
+
     /// The agent left between the look and the send.
     async fn wait_for(&self, job: Job, server: ServerId) -> Result<()> {
+        self.sent().remove(&job.id);
         let now = self.0.clock.now();
         let mut tx = self.0.db.begin().await?;
         if let Some(mut job) = store::job_hold(&mut tx, now, job.id, job.epoch).await? {
@@ -371,14 +459,18 @@ impl Engine {
     }
 
     /// A try ended with an error of ours: nothing of it was committed.
-    async fn try_failed(&self, job: Job, error: &Error) -> Result<Moved> {
+    async fn try_failed(&self, tried: Job, error: &Error) -> Result<Moved> {
         if let Error::Internal(cause) = error {
-            tracing::error!(job = %job.id, %cause, "a step failed");
+            tracing::error!(job = %tried.id, %cause, "a step failed");
         }
         let mut tx = self.0.db.begin().await?;
-        let Some(mut job) = store::job_hold(&mut tx, self.0.clock.now(), job.id, job.epoch).await? else {
+        let Some(mut job) = store::job_hold(&mut tx, self.0.clock.now(), tried.id, tried.epoch).await? else {
             return Ok(Moved::Parked);
         };
+        if (job.state, job.step, job.attempt) != (tried.state, tried.step, tried.attempt) {
+            // Its commit had come through after all: that step is done.
+            return Ok(Moved::On(job));
+        }
         let saga = self.0.registry.get(&job.kind)?.clone();
         job.command = None;
         // That no server has room is an answer, not an accident.

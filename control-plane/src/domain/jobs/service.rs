@@ -150,8 +150,7 @@ impl Service {
     /// Cancels: at once before a step; during one, the step ends or is aborted. Everything done is undone.
     pub async fn job_cancel(&self, actor: &Actor, scope: Scope, id: JobId) -> Result<Job> {
         let mut tx = self.db.begin().await?;
-        let job = self.hold(&mut tx, scope, id).await?;
-        let job = self.job_cancel_in(&mut tx, actor, job).await?;
+        let job = self.job_cancel_in(&mut tx, actor, scope, id).await?;
         tx.commit().await?;
         self.job_cancel_tell(&job);
         Ok(job)
@@ -167,8 +166,9 @@ impl Service {
     }
 
     /// As [`Service::job_cancel`], in the caller's transaction; [`Service::job_cancel_tell`] follows its commit.
-    pub async fn job_cancel_in(&self, tx: &mut Tx, actor: &Actor, mut job: Job) -> Result<Job> {
+    pub async fn job_cancel_in(&self, tx: &mut Tx, actor: &Actor, scope: Scope, id: JobId) -> Result<Job> {
         let now = self.clock.now();
+        let mut job = self.hold(tx, scope, id).await?;
         if job.state.is_final() {
             return Err(Error::conflict("job_over", format!("it has {} already", job.state.as_str())));
         }

@@ -5,7 +5,7 @@ use super::{Job, JobError, JobState, LogLine, NewJob, StepRow};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
@@ -151,16 +151,40 @@ pub(super) async fn job_list(
     filter: &JobFilter,
     window: Window<JobId>,
 ) -> Result<Vec<Job>> {
-    const SQL: &str = "
-        SELECT * FROM jobs
-        WHERE ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR pod_id = $2) AND ($3 IS NULL OR server_id = $3)
-          AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR id < $6)
-        ORDER BY id DESC LIMIT $7";
+    // One text for each index that a filter can use.
+    macro_rules! list_sql {
+        ($first:literal) => {
+            concat!(
+                "SELECT * FROM jobs WHERE ",
+                $first,
+                " AND ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR pod_id = $2) AND ($3 IS NULL OR server_id = $3)
+                  AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR id < $6)
+                 ORDER BY id DESC LIMIT $7"
+            )
+        };
+    }
     let JobFilter { pod, server, kind, state } = filter;
+    let sql = match (pod, state, scope) {
+        (Some(_), _, _) => list_sql!("pod_id = $2"),
+        (None, Some(JobState::Queued), _) => {
+            list_sql!("state = 'queued' AND state IN ('queued', 'running', 'undoing', 'stuck')")
+        }
+        (None, Some(JobState::Running), _) => {
+            list_sql!("state = 'running' AND state IN ('queued', 'running', 'undoing', 'stuck')")
+        }
+        (None, Some(JobState::Undoing), _) => {
+            list_sql!("state = 'undoing' AND state IN ('queued', 'running', 'undoing', 'stuck')")
+        }
+        (None, Some(JobState::Stuck), _) => {
+            list_sql!("state = 'stuck' AND state IN ('queued', 'running', 'undoing', 'stuck')")
+        }
+        (None, _, Scope::Tenant(_)) => list_sql!("tenant_id = $1"),
+        (None, _, Scope::Platform) => list_sql!("TRUE"),
+    };
     all(fetch_all!(
         conn,
         JobRow,
-        SQL,
+        sql,
         scope.tenant(),
         *pod,
         *server,
@@ -198,7 +222,7 @@ pub(super) async fn any_due(conn: Conn<'_>, now: Ms) -> Result<bool> {
 /// Takes due jobs: queued ones whose turn it is, and running ones that nobody works on any more. Raises their epochs.
 pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
     // One job per pod, the oldest first; no more of a tenant or a server than may run at once, so that a flood of one
-    // leaves room for another.
+    // leaves room for another. What only waits, for its agent or for room there, holds no lease and is not counted.
     macro_rules! claim_sql {
         ($lock:literal) => {
             concat!(
@@ -213,7 +237,7 @@ pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
                              AND (k.state IN ('running', 'undoing')
                                   OR (k.state = 'queued' AND j.state = 'queued' AND k.id < j.id))))
                       AND (j.state <> 'queued' OR j.tenant_id IS NULL OR $5 > (
-                            SELECT COUNT(*) FROM jobs t WHERE t.tenant_id = j.tenant_id AND t.state IN ('running', 'undoing')))
+                            SELECT COUNT(*) FROM jobs t WHERE t.tenant_id = j.tenant_id AND t.lease_owner IS NOT NULL))
                       AND (j.server_id IS NULL OR j.command_id IS NOT NULL OR $6 > (
                             SELECT COUNT(*) FROM jobs s WHERE s.command_server = j.server_id))
                     ORDER BY j.run_at, j.id LIMIT $4 ",
@@ -291,7 +315,14 @@ pub(super) async fn job_store(tx: &mut Tx, job: &Job, lease: Option<(InstanceId,
         job.finished_at,
         job.updated_at,
         job.server,
-    )?;
+    )
+    .map_err(|error| {
+        if is_unique_violation(&error) {
+            Error::conflict("cloudpod_busy", "another job of this pod is being worked on; try again when it has ended")
+        } else {
+            error.into()
+        }
+    })?;
     if touched == 1 { Ok(()) } else { Err(Error::internal(format!("job {} was changed under its lock", job.id))) }
 }
 
@@ -300,7 +331,7 @@ pub(super) async fn cancel_request(tx: &mut Tx, now: Ms, id: JobId, run_at: Ms) 
     const SQL: &str = "
         UPDATE jobs SET cancel_requested = TRUE, run_at = $2, updated_at = $3,
                waits_for = CASE WHEN command_id IS NULL THEN NULL ELSE waits_for END
-        WHERE id = $1";
+        WHERE id = $1 AND state IN ('queued', 'running')";
     execute!(tx.conn(), SQL, id, run_at, now)?;
     Ok(())
 }
@@ -330,10 +361,10 @@ pub(super) async fn commands_take_over(
     all(fetch_all!(tx.conn(), JobRow, SQL, server, lease.0, lease.1, now)?)
 }
 
-pub(super) async fn anything_waits(conn: Conn<'_>, server: ServerId) -> Result<bool> {
-    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE waits_for = $1)";
-    let (waits,): (bool,) = fetch_one!(conn, (bool,), SQL, server)?;
-    Ok(waits)
+/// The servers that live jobs wait for.
+pub(super) async fn servers_waited_for(conn: Conn<'_>) -> Result<Vec<ServerId>> {
+    const SQL: &str = "SELECT DISTINCT waits_for FROM jobs WHERE waits_for IS NOT NULL";
+    Ok(fetch_all!(conn, (ServerId,), SQL)?.into_iter().map(|(server,)| server).collect())
 }
 
 /// What waited for a server may be claimed again.
@@ -350,12 +381,14 @@ pub(super) async fn commands_wait(tx: &mut Tx, now: Ms, server: ServerId, owner:
     Ok(execute!(tx.conn(), SQL, server, owner, now)?)
 }
 
-/// Renews what this control plane has out at agents; what is past its deadline is left to lapse, and is then sent again.
-pub(super) async fn leases_renew(tx: &mut Tx, now: Ms, owner: InstanceId, until: Ms) -> Result<u64> {
+/// Renews the lease on an order that is out; `false`: it is past its deadline, and is left to lapse and be sent again, or it
+/// is somebody else's by now.
+pub(super) async fn lease_renew(tx: &mut Tx, now: Ms, id: JobId, epoch: u64, lease: (InstanceId, Ms)) -> Result<bool> {
     const SQL: &str = "
-        UPDATE jobs SET lease_until = $3
-        WHERE lease_owner = $1 AND command_id IS NOT NULL AND command_deadline > $2 AND state IN ('running', 'undoing')";
-    Ok(execute!(tx.conn(), SQL, owner, now, until)?)
+        UPDATE jobs SET lease_until = $4
+        WHERE id = $1 AND epoch = $2 AND lease_owner = $3 AND command_id IS NOT NULL AND command_deadline > $5
+          AND state IN ('running', 'undoing')";
+    Ok(execute!(tx.conn(), SQL, id, epoch as i64, lease.0, lease.1, now)? == 1)
 }
 
 /// Frees every lease: for a control plane that starts on a database that no other can be using.

@@ -36,8 +36,26 @@ const CONTROL_POINTS: &[&str] = &[
 ];
 
 /// Where it dies while it destroys.
-const DESTROY_POINTS: &[&str] =
-    &["job.claimed", "destroy.committed", "destroy.sent", "result.received", "result.stored"];
+const DESTROY_POINTS: &[&str] = &[
+    "job.claimed",
+    "check.done",
+    "destroy.committed",
+    "destroy.sent",
+    "result.received",
+    "result.stored",
+    "release.done",
+];
+
+/// Where it dies while it undoes a provision whose clone failed for good.
+const UNDO_POINTS: &[&str] = &[
+    "clone.committed#2",
+    "clone.sent#2",
+    "result.received#2",
+    "result.stored#2",
+    "vmid.done#2",
+    "address.done#2",
+    "reserve.done#2",
+];
 
 /// Where the agent dies; each at the clone, the configuration, the resizing, the start and the wait.
 const AGENT_POINTS: &[&str] = &[

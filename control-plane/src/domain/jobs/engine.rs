@@ -364,7 +364,7 @@ impl Engine {
         job.updated_at = now;
         let connected = self.0.agents.is_connected(server);
         let again = job.command.is_some();
-        if !connected || (!again && store::commands_out(tx.conn(), server).await? >= self.0.pace.per_server) {
+        if !connected || (!again && store::commands_out(&mut tx, server).await? >= self.0.pace.per_server) {
             // Offline: it waits for the agent. Full: the next claim that finds room takes it.
             job.waits_for = (!connected).then_some(server);
             store::job_store(&mut tx, &job, None).await?;

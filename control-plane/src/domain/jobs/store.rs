@@ -342,9 +342,15 @@ pub(super) async fn command_deadline_set(tx: &mut Tx, id: JobId, deadline: Ms) -
     Ok(())
 }
 
-pub(super) async fn commands_out(conn: Conn<'_>, server: ServerId) -> Result<u32> {
+/// How many orders are out at a server. Until the transaction ends nobody else is told another number: two that send at
+/// once do not both take the last place.
+pub(super) async fn commands_out(tx: &mut Tx, server: ServerId) -> Result<u32> {
     const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE command_server = $1";
-    let (count,): (i64,) = fetch_one!(conn, (i64,), SQL, server)?;
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+    if let Conn::Postgres(connection) = tx.conn() {
+        sqlx::query(LOCK).bind(server.to_string()).execute(connection).await?;
+    }
+    let (count,): (i64,) = fetch_one!(tx.conn(), (i64,), SQL, server)?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 

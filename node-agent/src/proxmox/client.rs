@@ -230,6 +230,7 @@ fn decode<R: DeserializeOwned>(prepared: &Prepared, answer: &[u8]) -> Result<R> 
     serde_json::from_slice::<Envelope>(answer).and_then(|envelope| serde_json::from_value(envelope.data)).map_err(|e| {
         PveError {
             status: Some(200),
+            is_open: true,
             ..PveError::new(
                 ErrorKind::Unavailable,
                 format!("Proxmox's answer to {} {} is not understood: {e}", prepared.method, prepared.path),
@@ -240,6 +241,8 @@ fn decode<R: DeserializeOwned>(prepared: &Prepared, answer: &[u8]) -> Result<R> 
 
 /// What kept a call from a usable answer.
 enum Failure {
+    /// There was no connection to send it over.
+    NotSent(String),
     /// The connection was closed before the answer began.
     Closed(String),
     Timeout,
@@ -251,7 +254,7 @@ impl Failure {
     fn of(error: &reqwest::Error) -> Self {
         let text = chain(error);
         if error.is_connect() {
-            Self::Io(text)
+            Self::NotSent(text)
         } else if error.is_timeout() {
             Self::Timeout
         } else if error.is_request() {
@@ -263,12 +266,21 @@ impl Failure {
 
     fn into_error(self, prepared: &Prepared) -> PveError {
         let call = format!("{} {}", prepared.method, prepared.path);
+        let unreachable = |text: String| {
+            PveError::new(ErrorKind::Unavailable, format!("Proxmox cannot be reached for {call}: {text}"))
+        };
+        let open = |error: PveError| PveError { is_open: true, ..error };
         match self {
-            Self::Answer(error) => error,
-            Self::Timeout => PveError::new(ErrorKind::Timeout, format!("Proxmox gave no answer in time to {call}")),
-            Self::Closed(text) | Self::Io(text) => {
-                PveError::new(ErrorKind::Unavailable, format!("Proxmox cannot be reached for {call}: {text}"))
+            // A gateway's answer, or one that is not understood, tells nothing of the call.
+            Self::Answer(error) => {
+                let is_own_words = error.status == Some(500) && !error.message.starts_with("Internal Server Error");
+                PveError { is_open: error.kind == ErrorKind::Unavailable && !is_own_words, ..error }
             }
+            Self::Timeout => {
+                open(PveError::new(ErrorKind::Timeout, format!("Proxmox gave no answer in time to {call}")))
+            }
+            Self::NotSent(text) => unreachable(text),
+            Self::Closed(text) | Self::Io(text) => open(unreachable(text)),
         }
     }
 }

@@ -51,15 +51,17 @@ impl Pve {
             storage: spec.storage.clone().filter(|_| full && spec.full),
             ..PostParams::new(newid)
         };
-        let upid = self.vm(spec.template_vmid).await?.clone().post(params).await?;
-        upid_of(&upid)
+        let answer = self.vm(spec.template_vmid).await?.clone().post(params).await;
+        let upid = answer.and_then(|upid| upid_of(&upid).map_err(|error| PveError { is_open: true, ..error }));
+        self.clone_called(request.target.vmid, upid.as_ref());
+        upid
     }
 
     /// There is a VM at the VMID: is it the one we want, on its way, or somebody else's?
     async fn clone_found(&self, request: &Request, spec: &CloneSpec, config: &VmConfig) -> Result<Begun> {
         let vmid = request.target.vmid;
         let is_clone_locked = config.lock().as_deref() == Some("clone");
-        let is_just_begun = is_clone_locked && config.description().trim() == BEGUN_MARK;
+        let is_just_begun = is_just_begun(config);
         let is_ours = config.stamp().is_some_and(|stamp| stamp.pod_id == request.target.pod_id);
         if !is_ours && !is_just_begun {
             let name = config.get("name").unwrap_or_else(|| "without a name".to_owned());
@@ -67,14 +69,9 @@ impl Pve {
             return Err(PveError::new(ErrorKind::VmidTaken, text).with_presence(Presence::Present));
         }
         if is_clone_locked {
-            return match self.clone_running(spec.template_vmid, vmid).await? {
+            return match self.clone_running(Some(spec.template_vmid), vmid).await? {
                 CloneRunning::Yes(upid) => Ok(Begun::Task(upid)),
-                CloneRunning::Unclear => {
-                    let text = format!(
-                        "VM is locked (clone): a clone has just begun and does not tell yet whether it makes VM {vmid}"
-                    );
-                    Err(PveError::new(ErrorKind::Locked, text).with_presence(Presence::Present))
-                }
+                CloneRunning::Unclear => Err(unclear_clone(vmid).with_presence(Presence::Present)),
                 // It may have ended since its configuration was read.
                 CloneRunning::No => self.clone_left(request, spec, is_ours).await,
             };
@@ -123,6 +120,19 @@ impl Pve {
             Some(_) | None => Ok(Begun::Done),
         }
     }
+}
+
+/// A clone that has written nothing yet but its claim: nobody can tell whose it is.
+pub(super) fn is_just_begun(config: &VmConfig) -> bool {
+    let description = config.description();
+    let is_bare = description.trim().is_empty() && config.get("name").is_none() && config.disks().is_empty();
+    config.lock().as_deref() == Some("clone") && (is_bare || description.trim() == BEGUN_MARK)
+}
+
+/// A clone runs of which nobody can tell whether it makes this VM.
+pub(super) fn unclear_clone(vmid: u32) -> PveError {
+    let text = format!("VM is locked (clone): a clone has just begun and does not tell yet whether it makes VM {vmid}");
+    PveError::new(ErrorKind::Locked, text)
 }
 
 fn is_no_linked_clone(error: &PveError) -> bool {

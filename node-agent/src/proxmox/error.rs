@@ -57,12 +57,22 @@ pub struct PveError {
     pub presence: Presence,
     /// The last lines of the task's log.
     pub log: Vec<String>,
+    /// The call was sent and not answered: Proxmox may still do, or be doing, what it asked for.
+    pub is_open: bool,
 }
 
 impl PveError {
     /// An error without an HTTP answer or a task.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, upid: None, presence: Presence::Unknown, log: Vec::new() }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            upid: None,
+            presence: Presence::Unknown,
+            log: Vec::new(),
+            is_open: false,
+        }
     }
 
     /// An error that Proxmox answered.

@@ -30,6 +30,7 @@ mod stamp;
 mod tasks;
 mod tls;
 mod types;
+mod unanswered;
 mod upid;
 mod verdict;
 mod wire;
@@ -79,7 +80,8 @@ pub trait Hypervisor: Send + Sync {
     /// Looks at one VMID and changes nothing. A foreign VM is reported as it is: compare the stamp.
     ///
     /// # Errors
-    /// Whatever keeps Proxmox from answering; that is never `Absent`.
+    /// Whatever keeps Proxmox from answering; that is never `Absent`. `Locked` where no VM is found and a clone to the VMID may still
+    /// come, as its call was not answered.
     async fn inspect(&self, vmid: u32) -> Result<VmState>;
 
     /// All VMs of the node, with their stamps.

@@ -19,6 +19,7 @@ use super::types::{
     Begun, Check, Cluster, HostStatus, Operation, Power, Presence, ProbeSpec, Request, Storage, Target, TaskEnd, Vm,
     VmState, Watch,
 };
+use super::unanswered::Unanswered;
 use super::upid::Upid;
 use super::wire::{List, Text, VmConfig, VmEntry, encode};
 
@@ -27,6 +28,7 @@ pub struct Pve {
     pub(super) client: PveClient,
     pub(super) token_id: String,
     pub(super) stamps: Mutex<StampCache>,
+    pub(super) unanswered: Mutex<Unanswered>,
     node: OnceCell<String>,
 }
 
@@ -45,6 +47,7 @@ impl Pve {
             client: PveClient::new(config)?,
             token_id: config.token.id.clone(),
             stamps: Mutex::default(),
+            unanswered: Mutex::default(),
             node: config.node.clone().map_or_else(OnceCell::new, |node| OnceCell::new_with(Some(node))),
         })
     }
@@ -89,7 +92,9 @@ impl Pve {
         if !(100..=999_999_999).contains(&vmid) {
             return Err(bad_vmid(vmid));
         }
-        self.client.read(&self.path(&format!("/qemu/{vmid}/config")).await?).await
+        let config = self.client.read(&self.path(&format!("/qemu/{vmid}/config")).await?).await?;
+        self.clone_seen(vmid);
+        Ok(config)
     }
 
     /// A VM's power, as QEMU has it now.
@@ -132,6 +137,9 @@ impl Pve {
             ));
         }
         if self.vmid_is_free(vmid).await? {
+            if let Some(error) = self.clone_may_come(vmid) {
+                return Err(error);
+            }
             return Ok(VmState { presence: Presence::Absent, ..VmState::default() });
         }
         let other_node = self.cluster_hint(vmid).await;

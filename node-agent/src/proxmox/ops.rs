@@ -5,8 +5,10 @@ use std::time::Duration;
 use proxmox_api::nodes::node::qemu::vmid::{DeleteParams, resize, status};
 use tokio::time::{Instant, sleep_until};
 
+use super::clone::{is_just_begun, unclear_clone};
 use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, upid_of};
+use super::tasks::CloneRunning;
 use super::types::{Begun, Operation, Power, Presence, Request, Target, VmState, Watch};
 use super::upid::Upid;
 use super::wire::disk_bytes;
@@ -92,7 +94,10 @@ impl Pve {
     pub(super) async fn destroy_begin(&self, target: Target) -> Result<Begun> {
         let state = self.vm_state(target.vmid).await?;
         if state.presence == Presence::Absent {
-            return Ok(Begun::Done);
+            return self.destroyed_unless_cloned(target.vmid).await;
+        }
+        if state.lock.as_deref() == Some("clone") && state.stamp.is_none() {
+            self.refuse_just_begun(target.vmid).await?;
         }
         Self::check_stamp(target, &state)?;
         if matches!(state.power, Power::Running | Power::Paused) {
@@ -114,9 +119,47 @@ impl Pve {
         }
     }
 
+    /// There is no VM. It may be that a clone which was called off has just come to run and has not made it yet.
+    async fn destroyed_unless_cloned(&self, vmid: u32) -> Result<Begun> {
+        match self.clone_running(None, vmid).await? {
+            CloneRunning::No => Ok(Begun::Done),
+            CloneRunning::Unclear => Err(unclear_clone(vmid)),
+            CloneRunning::Yes(upid) => {
+                let text = format!("VM is locked (clone): VM {vmid} is being made by {upid}");
+                Err(PveError { upid: Some(upid), ..PveError::new(ErrorKind::Locked, text) })
+            }
+        }
+    }
+
+    /// A clone that has just begun, or was killed as soon, bears no stamp yet: it is not known to be somebody else's.
+    async fn refuse_just_begun(&self, vmid: u32) -> Result<()> {
+        let config = match self.vm_config(vmid).await {
+            Ok(config) => config,
+            Err(error) if error.says_no_such_vm() => {
+                return Err(PveError::new(
+                    ErrorKind::Locked,
+                    format!("a clone to VM {vmid} has just failed and was cleaned up"),
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        if !is_just_begun(&config) {
+            return Ok(());
+        }
+        match self.clone_running(None, vmid).await? {
+            CloneRunning::No => Err(orphaned_clone(vmid)),
+            CloneRunning::Unclear => Err(unclear_clone(vmid).with_presence(Presence::Present)),
+            CloneRunning::Yes(upid) => {
+                let text = format!("VM is locked (clone): VM {vmid} is being made by {upid}");
+                let error = PveError { upid: Some(upid), ..PveError::new(ErrorKind::Locked, text) };
+                Err(error.with_presence(Presence::Present))
+            }
+        }
+    }
+
     /// After a task that ended well: what it was for must be so. A clone must bear our stamp (it may have been joined by its VMID
-    /// alone), a destroyed VM must be gone.
-    pub(super) async fn verify_effect(&self, request: &Request, upid: &Upid) -> Result<()> {
+    /// alone), a destroyed VM must be gone, and one that was rebooted must run: Proxmox ends that task when the guest is off.
+    pub(super) async fn verify_effect(&self, request: &Request, upid: &Upid, watch: &Watch<'_>) -> Result<()> {
         match &request.operation {
             Operation::Clone(_) => {
                 let state = self.vm_state(request.target.vmid).await?;
@@ -133,13 +176,20 @@ impl Pve {
                 let text = format!("Proxmox removed VM {} and it is still there", request.target.vmid);
                 Err(PveError::new(ErrorKind::TaskFailed, text).with_presence(state.presence))
             }
+            Operation::Reboot { .. } => match self.power_wait(request.target, Power::Running, watch).await {
+                Ok(_) => Ok(()),
+                Err(error) if error.kind == ErrorKind::Deadline => {
+                    let message = format!("the guest was shut down and did not come back: {error}");
+                    Err(PveError { message, ..error })
+                }
+                Err(error) => Err(error),
+            },
             Operation::Destroy
             | Operation::Configure(_)
             | Operation::ResizeDisk { .. }
             | Operation::Start
             | Operation::Stop
-            | Operation::Shutdown { .. }
-            | Operation::Reboot { .. } => Ok(()),
+            | Operation::Shutdown { .. } => Ok(()),
         }
     }
 

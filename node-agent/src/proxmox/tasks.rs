@@ -54,17 +54,30 @@ impl Pve {
             Ok(stopped) => return self.task_abort(request, upid, watch, log, &stopped).await,
             Err(error) => return Err(self.task_failure(request, upid, &log, error).await),
         };
-        self.task_verdict(request, upid, log, &exit).await
+        self.task_verdict(request, upid, watch, log, &exit).await
     }
 
     /// Reads a finished task's exit status, for better or worse.
-    async fn task_verdict(&self, request: &Request, upid: &Upid, log: Log, exit: &str) -> Result<TaskEnd> {
+    async fn task_verdict(
+        &self,
+        request: &Request,
+        upid: &Upid,
+        watch: &Watch<'_>,
+        log: Log,
+        exit: &str,
+    ) -> Result<TaskEnd> {
         let Some(error) = failure_of(&request.operation, upid.kind(), exit, &log.kept) else {
-            return match self.verify_effect(request, upid).await {
+            return match self.verify_effect(request, upid, watch).await {
                 Ok(()) => Ok(TaskEnd { warnings: warnings_of(&log.kept), log: log.kept }),
                 Err(error) => Err(PveError { upid: Some(upid.clone()), log: log.kept, ..error }),
             };
         };
+        // A worker that was killed, or another one's VM at the VMID, says nothing of a call that was not answered.
+        if matches!(request.operation, Operation::Clone(_))
+            && !matches!(error.kind, ErrorKind::Lost | ErrorKind::VmidTaken | ErrorKind::Locked)
+        {
+            self.clone_failed(request.target.vmid, upid);
+        }
         Err(self.task_failure(request, upid, &log, error).await)
     }
 
@@ -181,7 +194,7 @@ impl Pve {
         };
         if failure_of(&request.operation, upid.kind(), &exit, &log.kept).is_none() {
             // It ended well before the stop reached it.
-            return self.task_verdict(request, upid, log, &exit).await;
+            return self.task_verdict(request, upid, watch, log, &exit).await;
         }
         let error = PveError::new(kind, format!("{words}; the Proxmox task was stopped: {exit}"));
         Err(self.task_failure(request, upid, &log, error).await)
@@ -242,7 +255,7 @@ impl Pve {
         };
         // A second of grace: a UPID's time is in whole seconds.
         let since = (since_ms.div_euclid(1000) - 1).max(0);
-        let query = TaskQuery { source: "all", vmid: id, since: Some(since), limit: TASKS_READ_MAX };
+        let query = TaskQuery { source: "all", vmid: Some(id), since: Some(since), limit: TASKS_READ_MAX };
         let mut found: Vec<Upid> = self.tasks(&query).await?;
         found.retain(|upid| kinds.contains(&upid.kind()) && upid.start_s() >= since && self.is_ours(upid));
         found.sort_by_key(|upid| std::cmp::Reverse(upid.start_s()));
@@ -257,8 +270,8 @@ impl Pve {
         Ok(None)
     }
 
-    /// The clone of this template that runs and makes this VM.
-    pub(super) async fn clone_running(&self, template_vmid: u32, vmid: u32) -> Result<CloneRunning> {
+    /// The clone, of this template or of any, that runs and makes this VM.
+    pub(super) async fn clone_running(&self, template_vmid: Option<u32>, vmid: u32) -> Result<CloneRunning> {
         let query = TaskQuery { source: "active", vmid: template_vmid, since: None, limit: TASKS_READ_MAX };
         let mut found = CloneRunning::No;
         for upid in self.tasks(&query).await? {
@@ -270,7 +283,8 @@ impl Pve {
             if log.iter().any(|line| names_vm(line, vmid)) {
                 return Ok(CloneRunning::Yes(upid));
             }
-            if !log.iter().any(|line| names_other_disk(line, template_vmid)) {
+            let source = upid.id().parse().unwrap_or_default();
+            if !log.iter().any(|line| names_other_disk(line, source)) {
                 found = CloneRunning::Unclear;
             }
         }
@@ -314,7 +328,7 @@ struct LogQuery {
 #[derive(Serialize)]
 struct TaskQuery {
     source: &'static str,
-    vmid: u32,
+    vmid: Option<u32>,
     since: Option<i64>,
     limit: u32,
 }

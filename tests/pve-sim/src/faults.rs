@@ -78,6 +78,8 @@ pub enum TaskAction {
     },
     /// Its worker is killed half-way: `unexpected status`, and what it held stays locked.
     Kill,
+    /// Its worker is killed before it can do more than claim what it makes: a clone leaves a configuration with its lock alone.
+    KillEarly,
     /// It does its work, but its record is gone.
     Vanish,
     /// It ends well with this many warnings.

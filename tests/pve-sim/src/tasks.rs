@@ -98,6 +98,15 @@ impl Worker {
         }
     }
 
+    /// The point at which what is made is claimed and nothing else is done.
+    pub(crate) async fn claimed(&self) -> TaskResult {
+        if matches!(self.fault, Some(TaskAction::KillEarly)) {
+            return Err(TaskError::Killed);
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
     async fn pass(&self, time: Duration) {
         if matches!(self.fault, Some(TaskAction::Hold)) {
             self.app.faults.hold(&self.upid).await;

@@ -317,7 +317,8 @@ async fn a_vm_starts_pauses_reboots_and_stops() {
     let answer = act("reboot", "timeout=30").await;
     assert!(answer.upid().contains(":qmreboot:101:"));
     api.done(answer).await;
-    assert_eq!(status().await["status"], "running");
+    // The task is over when the guest is off.
+    common::until("the VM is started again", async || status().await["status"] == "running").await;
     let running = api.delete(&format!("{QEMU}/101")).await;
     assert_eq!((running.status, running.reason.as_str()), (500, "VM 101 is running - destroy failed"));
     api.done(act("shutdown", "timeout=3&forceStop=1").await).await;

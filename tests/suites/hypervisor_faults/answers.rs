@@ -6,7 +6,7 @@ use mpanel_tests::pve_rig::{Rig, drive, run_simulated, sim_config};
 use node_agent::proxmox::{
     Begun, CheckState, ConfigureSpec, ErrorKind, Hypervisor, Operation, PRIVILEGES, Power, Presence, ProbeSpec, Target,
 };
-use pve_sim::{Action, Fault};
+use pve_sim::{Action, Fault, TaskAction};
 use uuid::Uuid;
 
 fn status(status: u16, reason: &str) -> Action {
@@ -117,6 +117,51 @@ async fn a_clone_whose_answer_was_lost_is_found_and_not_made_twice() {
             assert_eq!(done.state.stamp.and_then(|stamp| stamp.command_id), Some(request.command_id), "{done:?}");
             assert_eq!(rig.sim().faults().count("POST", "/nodes/*/qemu/*/clone"), 1);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clone_that_waits_in_proxmox_keeps_its_vmid() {
+    run_simulated(sim_config(), async |rig: std::sync::Arc<Rig>| {
+        let target = rig.target().await;
+        let impatient = rig.other(|config| config.call_timeout = Duration::from_secs(1));
+        rig.sim().faults().next("POST", "/nodes/*/qemu/*/clone", 1, Action::Delay { ms: 6000 });
+        let request = Rig::request(target, rig.clone_of_template(target, true));
+        let error = impatient.begin(&request).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::Timeout, Presence::Unknown), "{error:?}");
+        assert_eq!(impatient.find_task(&request, 0).await.unwrap(), None);
+        let destroy = Rig::request(target, Operation::Destroy);
+        for error in [impatient.begin(&destroy).await.unwrap_err(), impatient.inspect(target.vmid).await.unwrap_err()] {
+            assert_eq!((error.kind, error.presence), (ErrorKind::Locked, Presence::Unknown), "{error:?}");
+            assert!(error.message.contains("may still"), "{error:?}");
+        }
+        // The clone comes after all, and is removed like any other.
+        let done = drive(&impatient, target, Operation::Destroy).await.unwrap();
+        assert_eq!(done.state.presence, Presence::Absent, "{done:?}");
+        assert_eq!(rig.sim().hand().history().iter().filter(|made| made.vmid == target.vmid).count(), 1);
+        assert!(!done.tasks.is_empty(), "{done:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clone_that_has_not_made_its_vm_yet_is_waited_for() {
+    run_simulated(sim_config(), async |rig: std::sync::Arc<Rig>| {
+        let target = rig.target().await;
+        rig.sim().faults().next_task("qmclone", TaskAction::Hold);
+        let request = Rig::request(target, rig.clone_of_template(target, true));
+        rig.pve.begin(&request).await.unwrap();
+        rig.sim().faults().wait_held("qmclone").await;
+        assert!(rig.sim().hand().delete_vm(target.vmid), "the VM is taken away from under its clone");
+        let reborn = rig.other(|_| {});
+        let error = reborn.begin(&Rig::request(target, Operation::Destroy)).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::Locked, Presence::Unknown), "{error:?}");
+        // A clone that makes another VM is in nobody's way.
+        let other = rig.target().await;
+        assert_eq!(reborn.begin(&Rig::request(other, Operation::Destroy)).await.unwrap(), Begun::Done);
+        rig.sim().faults().release();
+        assert_eq!(drive(&reborn, target, Operation::Destroy).await.unwrap().state.presence, Presence::Absent);
     })
     .await;
 }

@@ -116,6 +116,45 @@ async fn a_killed_clone_is_lost_and_its_lock_told_with_the_cure() {
 }
 
 #[tokio::test]
+async fn a_clone_killed_before_its_stamp_is_no_foreign_vm() {
+    run_simulated(sim_config(), async |rig: Arc<Rig>| {
+        let target = rig.target().await;
+        rig.sim().faults().next_task("qmclone", TaskAction::KillEarly);
+        let request = Rig::request(target, rig.clone_of_template(target, true));
+        let upid = begin(&rig, &request).await;
+        let error =
+            rig.pve.follow(&request, &upid, watch(MINUTE, &CancellationToken::new(), &|_| {})).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::Lost, Presence::Present), "{error:?}");
+        let error = rig.pve.begin(&Rig::request(target, Operation::Destroy)).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::Locked, Presence::Present), "{error:?}");
+        assert!(error.message.contains(&format!("qm destroy {} --skiplock --purge", target.vmid)), "{error:?}");
+        rig.forget(target);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reboot_is_over_when_the_vm_runs_again() {
+    run_simulated(sim_config(), async |rig: Arc<Rig>| {
+        let vm = rig.vm().await;
+        rig.drive(vm, Operation::Start).await.unwrap();
+        rig.sim().faults().next_task("qmstart", TaskAction::Slow { ms: 500 });
+        let done = rig.drive(vm, Operation::Reboot { timeout_s: 30 }).await.unwrap();
+        assert_eq!((done.tasks.len(), done.state.power), (1, Power::Running), "{done:?}");
+
+        rig.sim().faults().next_task("qmstart", fails("start failed: QEMU exited with code 1", &[]));
+        let request = Rig::request(vm, Operation::Reboot { timeout_s: 30 });
+        let upid = begin(&rig, &request).await;
+        let limit = watch(Duration::from_secs(3), &CancellationToken::new(), &|_| {});
+        let error = rig.pve.follow(&request, &upid, limit).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::Deadline, Presence::Present), "{error:?}");
+        assert!(error.message.contains("did not come back") && error.message.contains("stopped"), "{error:?}");
+        assert_eq!(error.upid, Some(upid));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lock_that_is_released_is_waited_out() {
     run_simulated(sim_config(), async |rig: Arc<Rig>| {
         let vm = rig.vm().await;

@@ -19,6 +19,9 @@ use crate::vm::{fresh_identity, path_vmid};
 /// How long a clone's worker waits for the locks of source and target: 1 s on real servers.
 const TARGET_LOCK_PART: u32 = 10;
 
+/// The comment in a configuration that a clone has only claimed, as the API shows it.
+const CLAIM: &str = "qmclone temporary file\n";
+
 /// What a checked request asks for.
 #[derive(Clone)]
 struct Plan {
@@ -165,7 +168,9 @@ async fn run(worker: Arc<Worker>, plan: Plan) -> TaskResult {
         app.locks.shared(plan.source, wait).await?
     };
     let _target = app.locks.exclusive(plan.target, wait).await?;
-    let copies = begin(&worker, &plan)?;
+    let (copies, config) = begin(&worker, &plan)?;
+    worker.claimed().await?;
+    worker.vm_mut(plan.target, |vm| vm.config = config)?;
     let result = copy_all(&worker, &plan, &copies).await;
     match result {
         Ok(()) => finish(&worker, &plan),
@@ -177,8 +182,8 @@ async fn run(worker: Arc<Worker>, plan: Plan) -> TaskResult {
     }
 }
 
-/// Looks once more, and writes the new configuration with `lock: clone` and no drives yet.
-fn begin(worker: &Worker, plan: &Plan) -> TaskResult<Vec<DriveCopy>> {
+/// Looks once more, and claims the VMID with a configuration that holds the lock alone. The one that follows has no drives yet.
+fn begin(worker: &Worker, plan: &Plan) -> TaskResult<(Vec<DriveCopy>, VmConfig)> {
     worker.write(|cluster| {
         let vm = node_vm(cluster, &worker.node, plan.source).cloned();
         let vm = vm.ok_or_else(|| crate::app::no_config(&worker.node, plan.source))?;
@@ -191,12 +196,17 @@ fn begin(worker: &Worker, plan: &Plan) -> TaskResult<Vec<DriveCopy>> {
         };
         let copies = copies(cluster, &worker.node, &vm, plan)?;
         let config = target_config(&vm, plan);
-        let made = Vm { config, guest: vm.guest.clone(), ..Vm::default() };
+        let made = Vm { config: config.clone(), guest: vm.guest.clone(), ..Vm::default() };
         cluster.insert_vm(&worker.node, plan.target, made, "clone", Some(&worker.upid));
+        let claimed = cluster.nodes.get_mut(&worker.node).and_then(|node| node.vms.get_mut(&plan.target));
+        if let Some(vm) = claimed {
+            let claim = [("lock", "clone"), ("description", CLAIM)];
+            vm.config = claim.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();
+        }
         if let Some(pool) = plan.pool.as_ref().and_then(|pool| cluster.pools.get_mut(pool)) {
             pool.vms.push(plan.target);
         }
-        Ok(copies)
+        Ok((copies, config))
     })
 }
 

@@ -9,6 +9,7 @@ use crate::app::Ctx;
 use crate::clock;
 use crate::config::Flavour;
 use crate::error::{ApiError, ApiResult};
+use crate::faults::TaskAction;
 use crate::formats;
 use crate::schema::{COUNT, Kind, Params, check, opt};
 use crate::state::{Run, Vm};
@@ -227,7 +228,38 @@ async fn shutdown(worker: Arc<Worker>, vmid: u32, params: Params, reboot: bool) 
         return Err("VM quit/powerdown failed - got timeout".into());
     }
     power_off(&worker, vmid)?;
-    if reboot { bring_up(&worker, vmid, true) } else { Ok(()) }
+    if reboot {
+        start_again(worker, vmid);
+    }
+    Ok(())
+}
+
+/// A reboot's task ends when the guest is off. What cleans up after QEMU on the host then starts the VM again, without a task of its
+/// own; a fault for `qmstart` strikes it all the same.
+fn start_again(worker: Arc<Worker>, vmid: u32) {
+    let app = Arc::clone(&worker.app);
+    let fault = app.faults.take_task("qmstart", &vmid.to_string());
+    app.tracker.clone().spawn(async move {
+        let start = async {
+            let pause = match fault {
+                Some(TaskAction::Slow { ms }) => Duration::from_millis(ms),
+                Some(TaskAction::Fail { exit, .. }) => return Err(TaskError::Failed(exit)),
+                _ => app.timings().of_task("qmstart"),
+            };
+            tokio::time::sleep(pause).await;
+            let _guard = app.locks.exclusive(vmid, app.timings().vm_lock).await?;
+            if worker.vm(vmid, |vm| vm.run.is_some())? { Ok(()) } else { bring_up(&worker, vmid, true) }
+        };
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            outcome = start => {
+                if let Err(err) = outcome {
+                    tracing::warn!(vmid, ?err, "the VM was not started again");
+                }
+            }
+        }
+        app.persist_or_log();
+    });
 }
 
 /// Waits for a guest that does not listen; true when it is to be killed then.

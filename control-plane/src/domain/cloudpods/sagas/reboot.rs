@@ -1,4 +1,4 @@
-//! Asks the guest of a pod's VM to restart: reboot.
+//! Asks the guest of a pod's VM to restart and waits until it runs: reboot → wait_running.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{BESIDE_GUEST, Books, active_pod_of, kind, order, params_of, power_store};
+use super::start::WaitRunning;
+use super::{BESIDE_GUEST, Books, active_pod_of, kind, order, params_of};
 use crate::db::Tx;
-use crate::domain::jobs::{
-    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
-};
-use crate::error::Result;
+use crate::domain::jobs::{Action, CommandFailure, CommandKind, End, FailureKind, Job, Saga, Step, Verdict};
+use crate::error::{Error, Result};
 
 /// How the guest is asked.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -27,7 +26,7 @@ pub(super) struct Reboot {
 
 impl Reboot {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        let steps: Vec<Box<dyn Step>> = vec![Box::new(RebootVm(books.clone()))];
+        let steps: Vec<Box<dyn Step>> = vec![Box::new(RebootVm), Box::new(WaitRunning::new(books, "be rebooted"))];
         Self { steps }
     }
 }
@@ -48,7 +47,8 @@ impl Saga for Reboot {
     }
 }
 
-struct RebootVm(Arc<Books>);
+/// What power the VM has in the midst of it is not stored: the next step stores that it runs again.
+struct RebootVm;
 
 #[async_trait]
 impl Step for RebootVm {
@@ -63,13 +63,30 @@ impl Step for RebootVm {
         Ok(Action::Command(order(&pod, kind, Duration::from_secs(timeout_s) + BESIDE_GUEST)?))
     }
 
+    /// A guest that rebooted is not to be rebooted again: only what certainly did not begin is tried again.
     async fn failed(&self, _tx: &mut Tx, _job: &Job, failure: &CommandFailure) -> Result<Verdict> {
-        // A guest that did not answer in all that time will not do so in the same time again: somebody has to decide.
-        let waited = matches!(failure.kind, FailureKind::Deadline | FailureKind::TaskFailed);
-        Ok(if failure.kind.retryable() && !waited { Verdict::Retry } else { Verdict::Fail })
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
+        match failure.kind {
+            FailureKind::Locked | FailureKind::Ledger => Ok(Verdict::Retry),
+            FailureKind::Timeout | FailureKind::Lost | FailureKind::Unavailable | FailureKind::Deadline => {
+                Err(Error::conflict(
+                    "reboot_unknown",
+                    format!(
+                        "it is not known whether the guest rebooted: {} ({}); see how long it has been up, and reboot it \
+                         again if it did not",
+                        failure.message,
+                        failure.kind.code()
+                    ),
+                ))
+            }
+            FailureKind::TaskFailed
+            | FailureKind::BadParameter
+            | FailureKind::NotFound
+            | FailureKind::Permission
+            | FailureKind::VmidTaken
+            | FailureKind::NoSpace
+            | FailureKind::Unsupported
+            | FailureKind::Cancelled
+            | FailureKind::ForeignVm => Ok(Verdict::Fail),
+        }
     }
 }

@@ -19,7 +19,8 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        let steps: Vec<Box<dyn Step>> = vec![Box::new(StartVm(books.clone())), Box::new(WaitRunning(books.clone()))];
+        let steps: Vec<Box<dyn Step>> =
+            vec![Box::new(StartVm(books.clone())), Box::new(WaitRunning::new(books, "be started"))];
         Self { books: books.clone(), steps }
     }
 }
@@ -57,7 +58,18 @@ impl Step for StartVm {
     }
 }
 
-struct WaitRunning(Arc<Books>);
+/// Waits until the VM runs, and stores that.
+pub(super) struct WaitRunning {
+    books: Arc<Books>,
+    /// What the job does to the pod: `be started`.
+    wanted: &'static str,
+}
+
+impl WaitRunning {
+    pub(super) fn new(books: &Arc<Books>, wanted: &'static str) -> Self {
+        Self { books: books.clone(), wanted }
+    }
+}
 
 #[async_trait]
 impl Step for WaitRunning {
@@ -66,12 +78,12 @@ impl Step for WaitRunning {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = active_pod_of(tx, job, "be started").await?;
+        let pod = active_pod_of(tx, job, self.wanted).await?;
         let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
         Ok(Action::Command(order(&pod, kind, QUICK)?))
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
+        power_store(tx, &self.books, job, output).await
     }
 }

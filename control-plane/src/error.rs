@@ -93,6 +93,7 @@ impl Error {
     }
 
     /// Something that is not there.
+    #[allow(clippy::needless_pass_by_value, reason = "ids are Copy, and a call reads better without a reference")]
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }
@@ -121,9 +122,12 @@ impl Error {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::TooMany { .. } | Self::Unavailable { .. } | Self::Retry { .. } | Self::NoCapacity(_) => true,
             // A defect may be a passing one of the database's; attempts are bounded.
-            Self::Internal(_) => true,
+            Self::TooMany { .. }
+            | Self::Unavailable { .. }
+            | Self::Retry { .. }
+            | Self::NoCapacity(_)
+            | Self::Internal(_) => true,
             Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Unauthorized(_)

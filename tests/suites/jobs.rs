@@ -60,6 +60,8 @@ impl AgentPort for Agents {
 #[derive(Default)]
 struct Script {
     trace: Mutex<Vec<String>>,
+    /// The tries of the first step that began their saga.
+    begun_at: Mutex<Vec<u32>>,
     /// By `step` or `undo step`: how many more times it fails, and whether for good.
     failures: Mutex<HashMap<String, (u32, bool)>>,
 }
@@ -82,7 +84,7 @@ impl Script {
         match failures.get_mut(what) {
             Some((times, for_good)) if *times > 0 => {
                 *times -= 1;
-                Err(if *for_good { Error::conflict("scripted", what) } else { Error::unavailable(what) })
+                Err(if *for_good { Error::conflict("scripted", what) } else { Error::retry(what) })
             }
             _ => Ok(()),
         }
@@ -147,6 +149,11 @@ impl Saga for ToySaga {
 
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
+    }
+
+    async fn began(&self, _tx: &mut Tx, job: &Job) -> Result<()> {
+        self.script.begun_at.lock().unwrap().push(job.attempt);
+        Ok(())
     }
 
     async fn ended(&self, _tx: &mut Tx, _job: &Job, end: &End) -> Result<()> {
@@ -329,6 +336,8 @@ async fn a_passing_failure_is_tried_again_and_a_lasting_one_undoes_what_was_done
             database.name
         );
         assert_eq!(job.error.unwrap().detail, "third");
+        let begun_at = bench.script.begun_at.lock().unwrap().clone();
+        assert_eq!(begun_at, [1, 2, 3], "a failed first try takes its beginning with it");
     }
 }
 

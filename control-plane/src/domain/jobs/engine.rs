@@ -70,6 +70,7 @@ struct Sent {
 }
 
 /// What to do with a job after one of its steps was looked at.
+#[allow(clippy::large_enum_variant, reason = "it lives for one step")]
 enum Moved {
     /// Go on with it at once.
     On(Job),
@@ -315,7 +316,8 @@ impl Engine {
             let next = state::after_cancel(&job);
             return self.go(&saga, tx, job, next).await;
         }
-        if job.state == JobState::Running && job.step == 0 && job.attempt == 1 && job.command.is_none() {
+        // At each try of the first step: a try that failed took what it had begun with it.
+        if job.state == JobState::Running && job.step == 0 && job.command.is_none() {
             saga.began(&mut tx, &job).await?;
             job_event(&mut tx, now, "job.started", &job).await?;
         }

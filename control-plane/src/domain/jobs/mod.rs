@@ -212,7 +212,7 @@ pub trait Saga: Send + Sync {
     /// Its steps in order.
     fn steps(&self) -> &[Box<dyn Step>];
 
-    /// In the transaction of the first step's first try; may be repeated.
+    /// In the transaction of each try of the first step, so that it may be repeated.
     async fn began(&self, _tx: &mut Tx, _job: &Job) -> Result<()> {
         Ok(())
     }

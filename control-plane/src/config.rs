@@ -430,8 +430,8 @@ mod tests {
     #[test]
     fn durations_carry_their_unit() {
         assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(parse_duration("24h"), Some(Duration::from_secs(86_400)));
-        assert_eq!(parse_duration("7d"), Some(Duration::from_secs(604_800)));
+        assert_eq!(parse_duration("24h"), Some(Duration::from_hours(24)));
+        assert_eq!(parse_duration("7d"), Some(Duration::from_hours(168)));
         for wrong in ["", "5", "s", "5 s", "-5s", "5y", "99999999999999999999s", "9999999999999999999d"] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }

@@ -11,7 +11,7 @@ use crate::proxmox::{Check, CheckState, Hypervisor, ProbeSpec};
 use crate::session::dial;
 
 /// All of Proxmox's checks together may take this long.
-const PROXMOX_MAX: Duration = Duration::from_secs(60);
+const PROXMOX_MAX: Duration = Duration::from_mins(1);
 /// A certificate that ends sooner was not renewed when it should have been.
 const CERTIFICATE_LEFT_MIN: f64 = 0.25;
 

@@ -59,7 +59,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// A ledger in use is waited for this long: the agent that had it may just be ending.
 const LEDGER_PATIENCE: Duration = Duration::from_secs(3);
 /// How often old commands are forgotten.
-const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Runs the agent until `shutdown`. It must have been enrolled into `config.agent.state_dir`.
 ///

@@ -92,7 +92,7 @@ impl Api {
     pub fn new(url: &str, token: &str) -> Self {
         // Another test of this process may have done so already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
+        let client = Client::builder().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { url: url.to_owned(), token: token.to_owned(), client }
     }
 

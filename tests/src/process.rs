@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::app::{Api, TOKEN};
 use crate::database::TestDatabase;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `mpanel serve`, running. Dropped, it is killed.
 pub struct Process {

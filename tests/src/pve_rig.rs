@@ -30,9 +30,9 @@ use uuid::Uuid;
 /// How many VMIDs one case may use.
 const CASE_VMIDS: u32 = 8;
 /// The longest that one operation may take: a real server without KVM is slow.
-const OPERATION_MAX: Duration = Duration::from_secs(180);
+const OPERATION_MAX: Duration = Duration::from_mins(3);
 /// How long a clone's lock may outlive the task that was stopped.
-const UNLOCK_MAX: Duration = Duration::from_secs(60);
+const UNLOCK_MAX: Duration = Duration::from_mins(1);
 /// How many cases may load one real server at once.
 const REAL_CASES_AT_ONCE: u32 = 2;
 

@@ -105,7 +105,7 @@ impl Toy {
             pod: job.pod.unwrap_or(CloudPodId(job.id.0)),
             vmid: 100,
             kind,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         })
     }
 }

@@ -215,7 +215,7 @@ async fn the_same_create_sent_eight_times_at_once_makes_one_vm() {
         assert_eq!(ids.len(), 1, "one answer: {answers:#?}");
         fleet.pod_until(ids[0].trim_matches('"'), &["active"]).await;
         assert_eq!(fleet.invariants().await, 1, "on {}", fleet.database.name);
-        let started: usize = fleet.hosts.iter().map(|host| host.vms_ever_made()).sum();
+        let started: usize = fleet.hosts.iter().map(mpanel_tests::fleet::Host::vms_ever_made).sum();
         assert_eq!(started, 1);
     }
 }

@@ -25,11 +25,11 @@ use crate::ids::ServerId;
 /// Under which name the CA's key is kept.
 const SECRET_NAME: &str = "agent_ca";
 /// How long the built-in CA is valid.
-const CA_LIFETIME: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+const CA_LIFETIME: Duration = Duration::from_hours(175200);
 /// How long the listener's own certificate is valid; it is renewed at half of it, and made anew at every start.
-const SERVER_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+const SERVER_LIFETIME: Duration = Duration::from_hours(720);
 /// Certificates are valid from a little before now, because the clocks of hosts differ.
-const BACKDATED: Duration = Duration::from_secs(300);
+const BACKDATED: Duration = Duration::from_mins(5);
 /// A request for a certificate is small; more is refused unread.
 const CSR_BYTES_MAX: usize = 16 * 1024;
 

@@ -21,7 +21,7 @@ use crate::error::Error;
 const AT_ONCE_MAX: usize = 16;
 /// Refused enrolments of one address within [`WINDOW`].
 const FAILURES_MAX: u32 = 20;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 const ADDRESSES_MAX: usize = 10_000;
 /// The same for every reason: a stranger learns nothing of the tokens that there are.
 const TOKEN_REFUSED: &str = "the join token was refused; make a new one with `mpanel server token NAME`";

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_key_that_tried_too_often_waits_for_the_window_to_end() {
-        let attempts = Attempts::new(2, Duration::from_secs(60), 10);
+        let attempts = Attempts::new(2, Duration::from_mins(1), 10);
         attempts.note("here", Ms(0));
         assert_eq!(attempts.wait(&"here", Ms(1_000)), None);
         attempts.note("here", Ms(1_000));
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_number_of_keys_is_bounded() {
-        let attempts = Attempts::new(1, Duration::from_secs(60), 4);
+        let attempts = Attempts::new(1, Duration::from_mins(1), 4);
         for key in 0..100 {
             attempts.note(key, Ms(2));
             assert!(attempts.by_key.lock().unwrap().len() <= 4);

@@ -45,11 +45,11 @@ const STORE_WAIT_FIRST: Duration = Duration::from_millis(100);
 const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Certificates that one agent may have issued within [`RENEWALS_WINDOW`].
 const RENEWALS_MAX: u32 = 10;
-const RENEWALS_WINDOW: Duration = Duration::from_secs(60);
+const RENEWALS_WINDOW: Duration = Duration::from_mins(1);
 
 /// Sessions that one agent may open within [`OPENINGS_WINDOW`]: two hosts with one identity push each other out without end.
 const OPENINGS_MAX: u32 = 30;
-const OPENINGS_WINDOW: Duration = Duration::from_secs(60);
+const OPENINGS_WINDOW: Duration = Duration::from_mins(1);
 
 /// The service `Agent`.
 #[derive(Clone)]

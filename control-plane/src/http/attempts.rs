@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Ms;
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Wrong tokens from one address within the window before it is told to wait.
 const FAILURES_MAX: u32 = 10;
 /// Addresses that are remembered; beyond them, all that are new count as one.

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::events::events_prune;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 /// Rows that one statement deletes.
 const BATCH: u32 = 1000;
 
@@ -28,7 +28,7 @@ impl Loop for Retention {
     }
 
     fn interval(&self) -> Duration {
-        Duration::from_secs(600)
+        Duration::from_mins(10)
     }
 
     async fn run_once(&self) -> Result<Report> {

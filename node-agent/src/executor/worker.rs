@@ -27,7 +27,7 @@ const LOG_LINES_MAX: usize = 50;
 const LOOKS_MAX: usize = 4;
 
 /// So long after a call it may still wait in Proxmox for a worker to begin it.
-const CALL_QUEUED_MAX: Duration = Duration::from_secs(60);
+const CALL_QUEUED_MAX: Duration = Duration::from_mins(1);
 const IN_DOUBT: &str =
     "it could not be found out whether the call of before the agent's restart was carried out, so it was not repeated";
 

@@ -14,7 +14,7 @@ use super::types::{Cluster, HostStatus, Storage, Vm};
 use super::wire::{Flag, List, Num, Text, VmEntry};
 
 /// A VM's description is read again after this time, in case a person changed it. Spread by VMID, so that not all fall due at once.
-const STAMP_AGE_MAX: Duration = Duration::from_secs(600);
+const STAMP_AGE_MAX: Duration = Duration::from_mins(10);
 const STAMP_AGE_SPREAD_S: u32 = 240;
 /// Configurations read at once, so that an inventory leaves room for commands.
 const CONFIGS_AT_ONCE: usize = 4;

@@ -18,7 +18,7 @@ use super::wire::{List, LogLine, TaskEntry, TaskStatus, encode};
 const POLL_FIRST: Duration = Duration::from_millis(50);
 const POLL_MAX: Duration = Duration::from_secs(1);
 /// How long a task that was told to stop may take to clean up behind itself.
-const STOP_GRACE: Duration = Duration::from_secs(60);
+const STOP_GRACE: Duration = Duration::from_mins(1);
 /// Lines of a log read at once, and kept at the end.
 const LOG_READ_MAX: u64 = 500;
 const LOG_KEPT_MAX: usize = 50;

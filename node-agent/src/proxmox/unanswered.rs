@@ -12,7 +12,7 @@ use super::node::Pve;
 use super::upid::Upid;
 
 /// How long a clone may still come: Proxmox's own workers give a call up long before.
-const OPEN_MAX: Duration = Duration::from_secs(15 * 60);
+const OPEN_MAX: Duration = Duration::from_mins(15);
 
 /// The VMIDs to which a clone may still come.
 #[derive(Default)]

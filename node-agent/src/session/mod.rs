@@ -42,9 +42,9 @@ const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// The longest message from the control plane.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Waits when coming back soon is of no use: another agent has this identity; the identity is refused; no common protocol.
-const SUPERSEDED_PAUSE: Duration = Duration::from_secs(300);
-const REFUSED_PAUSE: Duration = Duration::from_secs(300);
-const PROTOCOL_PAUSE: Duration = Duration::from_secs(300);
+const SUPERSEDED_PAUSE: Duration = Duration::from_mins(5);
+const REFUSED_PAUSE: Duration = Duration::from_mins(5);
+const PROTOCOL_PAUSE: Duration = Duration::from_mins(5);
 /// During a wait it is looked this often whether the host was enrolled again.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
 

@@ -12,13 +12,13 @@ use crate::backoff_policy::{Backoff, spread};
 use crate::clock::now_ms;
 
 /// An identity that has ended is looked at this often, in case the host was enrolled again.
-const EXPIRED_PAUSE: Duration = Duration::from_secs(60);
+const EXPIRED_PAUSE: Duration = Duration::from_mins(1);
 /// The wait is never longer than this, as a host may sleep or its clock jump.
-const NAP_MAX: Duration = Duration::from_secs(300);
+const NAP_MAX: Duration = Duration::from_mins(5);
 
 /// Renews for ever. `after_ms` is when the control plane wants it, by the host's clock; `None`: at half of the certificate's life.
 pub(super) async fn run(agent: Arc<Agent>, mut after_ms: watch::Receiver<Option<i64>>) {
-    let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(600));
+    let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(10));
     // Nobody can forge an earlier renewal than the control plane's; a later one than half of life is its own affair.
     let mut handled: Option<i64> = None;
     loop {

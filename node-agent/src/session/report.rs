@@ -20,7 +20,7 @@ use crate::proxmox::PveError;
 /// When Proxmox has not answered for this long, the heartbeat says so.
 const FIGURES_MAX: Duration = Duration::from_secs(5);
 /// The longest an inventory may take.
-const INVENTORY_MAX: Duration = Duration::from_secs(60);
+const INVENTORY_MAX: Duration = Duration::from_mins(1);
 /// How often it is looked for changes between two full inventories.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Not more looks than one in this time, however much changes.

@@ -297,7 +297,7 @@ async fn start_control(app: &Arc<App>, address: &str, secret: String) -> Result<
         listener,
         tls: None,
         handler: Arc::new(Control::new(Hand::new(Arc::clone(app)), secret)),
-        idle: Duration::from_secs(60),
+        idle: Duration::from_mins(1),
         stop: app.stop.clone(),
         tracker: app.tracker.clone(),
     };

@@ -55,7 +55,7 @@ async fn a_join_token_enrols_one_server_once_within_its_hour() {
         assert_eq!(redeem(&books, &second.token).await, Ok(server.id));
         assert_eq!(redeem(&books, &second.token).await, Err("it was used before"));
         let third = books.servers.enrolment_token_create(&actor(), server.id).await.unwrap();
-        books.clock.advance(Duration::from_secs(3600));
+        books.clock.advance(Duration::from_hours(1));
         assert_eq!(redeem(&books, &third.token).await, Err("it has expired"));
         assert_eq!(audited(&books, &server, "server.enrolled").await, 1);
     })
@@ -71,7 +71,7 @@ async fn a_certificate_counts_until_it_ends_is_revoked_or_its_host_enrols_again(
             books.servers.certificate_is_valid(read.conn(), serial, server).await.unwrap()
         };
         let record = async |serial: &str| {
-            let not_after = books.clock.now().plus(Duration::from_secs(24 * 3600));
+            let not_after = books.clock.now().plus(Duration::from_hours(24));
             let mut tx = books.db.begin().await.unwrap();
             books.servers.certificate_record(&mut tx, server.id, serial, not_after).await.unwrap();
             tx.commit().await.unwrap();
@@ -89,7 +89,7 @@ async fn a_certificate_counts_until_it_ends_is_revoked_or_its_host_enrols_again(
         assert_eq!(*books.agents.closed.lock().unwrap(), [(server.id, CloseReason::Revoked)]);
         assert_eq!(state(&books.again(&server).await), ConnectionState::Offline);
         record("04").await;
-        books.clock.advance(Duration::from_secs(24 * 3600));
+        books.clock.advance(Duration::from_hours(24));
         assert!(!valid("04", server.id).await, "it has ended");
         assert_eq!(
             books.servers.identities_prune(books.clock.now().plus(Duration::from_secs(1))).await.unwrap(),

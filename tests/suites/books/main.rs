@@ -87,7 +87,7 @@ impl Books {
     pub async fn over(database: Arc<TestDatabase>) -> Self {
         let clock = Clock::manual(Ms(1_800_000_000_000));
         // A busy machine may take longer to connect than a caller of the API is made to wait.
-        let db = eventually("the database to open", Duration::from_secs(120), async || {
+        let db = eventually("the database to open", Duration::from_mins(2), async || {
             match Db::open(&database.url).await {
                 Err(Error::Unavailable { .. }) => None,
                 other => Some(other.unwrap()),

@@ -174,7 +174,7 @@ async fn a_status_has_a_reason_and_a_drain_a_deadline_to_come() {
             let error = books.servers.server_status_set(&actor(), server.id, None, bad).await.unwrap_err();
             assert_eq!(fields(&error), ["deadline"]);
         }
-        let draining = change(SchedulingState::Draining, Some(now.plus(Duration::from_secs(60))));
+        let draining = change(SchedulingState::Draining, Some(now.plus(Duration::from_mins(1))));
         let after = books.servers.server_status_set(&actor(), server.id, Some(1), draining.clone()).await.unwrap();
         assert_eq!((after.scheduling.state, after.scheduling.reason.as_str()), (SchedulingState::Draining, "disk"));
         books.clock.advance(Duration::from_secs(1));
@@ -196,7 +196,7 @@ async fn a_connection_test_says_what_can_be_said() {
 
         let server = books.server("pve2").await;
         let mut tx = books.db.begin().await.unwrap();
-        let not_after = books.clock.now().plus(Duration::from_secs(24 * 3600));
+        let not_after = books.clock.now().plus(Duration::from_hours(24));
         books.servers.certificate_record(&mut tx, server.id, "01", not_after).await.unwrap();
         tx.commit().await.unwrap();
         let check = Check {

@@ -51,7 +51,7 @@ async fn a_handshake_that_does_not_end_is_cut() {
 
 #[tokio::test]
 async fn thousands_of_half_open_connections_keep_nobody_out() {
-    let patient = |config: &mut Config| config.handshake_timeout = Duration::from_secs(600);
+    let patient = |config: &mut Config| config.handshake_timeout = Duration::from_mins(10);
     everywhere_with(patient, async |plane| {
         let (server, command) = plane.server("pve1").await;
         let mut half_open = Vec::new();

@@ -146,10 +146,10 @@ async fn a_renewal_keeps_the_session_and_without_one_it_ends_with_the_certificat
         let (negligent, other) = plane.agent("pve2").await;
         let (mut first, _) = plane.session(&identity, hello("m1")).await.unwrap();
         let (mut second, _) = plane.session(&other, hello("m2")).await.unwrap();
-        plane.clock.advance(Duration::from_secs(12 * 3600));
+        plane.clock.advance(Duration::from_hours(12));
         let renewed = renew(&plane, &identity).await.unwrap();
         assert!(renewed.not_after > identity.not_after);
-        plane.clock.advance(Duration::from_secs(13 * 3600));
+        plane.clock.advance(Duration::from_hours(13));
         plane.renewals.run_once().await.unwrap();
         first.alive(&plane, &renewing).await;
         let (go_away, _) = second.end().await;
@@ -168,8 +168,8 @@ async fn a_certificate_that_was_renewed_at_another_control_plane_keeps_the_sessi
     everywhere(async |plane| {
         let (server, identity) = plane.agent("pve1").await;
         let (mut agent, _) = plane.session(&identity, hello("m")).await.unwrap();
-        plane.clock.advance(Duration::from_secs(25 * 3600));
-        let ends_at = plane.clock.now().plus(Duration::from_secs(3600));
+        plane.clock.advance(Duration::from_hours(25));
+        let ends_at = plane.clock.now().plus(Duration::from_hours(1));
         let mut tx = plane.db.begin().await.unwrap();
         plane.servers.certificate_record(&mut tx, server.id, "0123", ends_at).await.unwrap();
         tx.commit().await.unwrap();
@@ -200,7 +200,7 @@ async fn an_agent_that_renews_without_end_is_held_back() {
 
 #[tokio::test]
 async fn the_listener_renews_its_certificate_and_connections_stay() {
-    let long = |config: &mut Config| config.certificate_lifetime = Duration::from_secs(60 * 24 * 3600);
+    let long = |config: &mut Config| config.certificate_lifetime = Duration::from_hours(1440);
     everywhere_with(long, async |plane| {
         let shown = async || {
             let tls = client_tls(plane.authority.certificate(), None, &plane.clock);
@@ -215,7 +215,7 @@ async fn the_listener_renews_its_certificate_and_connections_stay() {
         let (mut agent, _) = plane.session(&identity, hello("m")).await.unwrap();
         assert_eq!(plane.renewals.run_once().await.unwrap().done, 0);
         assert_eq!(shown().await, before);
-        plane.clock.advance(Duration::from_secs(16 * 24 * 3600));
+        plane.clock.advance(Duration::from_hours(384));
         assert_eq!(plane.renewals.run_once().await.unwrap().done, 1);
         assert_ne!(shown().await[0], before[0]);
         agent.alive(&plane, &server).await;

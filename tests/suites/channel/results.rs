@@ -37,7 +37,7 @@ impl Step for StartIt {
             pod: CloudPodId(job.id.0),
             vmid: 100,
             kind: CommandKind::Start,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         }))
     }
 }

@@ -113,7 +113,7 @@ async fn killed_at(point: &str, path: &str, body: &Value, check: impl Fn(Answer,
         assert!(!first.wait().success());
         let second = setup.serve(short);
         // On PostgreSQL the first might be alive on another machine: its lease has to end.
-        let deadline = std::time::Duration::from_secs(60);
+        let deadline = std::time::Duration::from_mins(1);
         let answer = mpanel_tests::eventually("the lease to end", deadline, async || {
             let answer = second.api.post_keyed(path, "k", body).await;
             (answer.body["code"] != "idempotency_running").then_some(answer)

@@ -8,7 +8,7 @@ use node_agent::proxmox::{Begun, ErrorKind, Hypervisor, Operation, Power, Presen
 use pve_sim::{Action, TaskAction};
 use tokio_util::sync::CancellationToken;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn fails(exit: &str, log: &[&str]) -> TaskAction {
     TaskAction::Fail { exit: exit.to_owned(), log: log.iter().map(|line| (*line).to_owned()).collect() }

@@ -13,7 +13,7 @@ use crate::events::{Event, event_append};
 use crate::ids::ServerId;
 
 /// How often an unchanged observation is stored.
-const OBSERVED_EVERY: Duration = Duration::from_secs(60);
+const OBSERVED_EVERY: Duration = Duration::from_mins(1);
 
 impl Service {
     /// Stores what a server's inventory says of its pods. Deletes nothing, whatever is missing from it.

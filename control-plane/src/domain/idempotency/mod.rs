@@ -22,7 +22,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 
 /// How long an answer can be had again.
-pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
+pub const RETENTION: Duration = Duration::from_hours(24);
 
 /// The right to do what a request with a key asks for, once.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -301,7 +301,7 @@ impl Default for Pace {
         Self {
             lease: Duration::from_secs(15),
             retry_first: Duration::from_secs(1),
-            retry_max: Duration::from_secs(60),
+            retry_max: Duration::from_mins(1),
             claim_batch: 64,
             per_server: 8,
             per_tenant: 64,

@@ -14,10 +14,10 @@ use crate::error::Result;
 const PROBE_WITHIN: Duration = Duration::from_secs(9);
 /// A clock that is further off is worth a look, and a clock that is this far off breaks certificates.
 const SKEW_WARN: Duration = Duration::from_secs(5);
-const SKEW_FAIL: Duration = Duration::from_secs(300);
+const SKEW_FAIL: Duration = Duration::from_mins(5);
 const ROUND_TRIP_WARN: Duration = Duration::from_secs(1);
 /// Agents renew at half of a certificate's life of a day; one with less than this left did not.
-const CERTIFICATE_WARN: Duration = Duration::from_secs(6 * 3600);
+const CERTIFICATE_WARN: Duration = Duration::from_hours(6);
 
 /// What a connection test found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,7 @@ mod tests {
             (Some(now), CheckState::Ok),
             (Some(now.plus(Duration::from_secs(6))), CheckState::Warn),
             (Some(now.minus(Duration::from_secs(6))), CheckState::Warn),
-            (Some(now.minus(Duration::from_secs(600))), CheckState::Fail),
+            (Some(now.minus(Duration::from_mins(10))), CheckState::Fail),
             (None, CheckState::Warn),
         ] {
             assert_eq!(skew_check(clock, now).state, state, "{clock:?}");
@@ -227,8 +227,8 @@ mod tests {
         for (not_after, state) in [
             (None, CheckState::Fail),
             (Some(now), CheckState::Fail),
-            (Some(now.plus(Duration::from_secs(60))), CheckState::Warn),
-            (Some(now.plus(Duration::from_secs(12 * 3600))), CheckState::Ok),
+            (Some(now.plus(Duration::from_mins(1))), CheckState::Warn),
+            (Some(now.plus(Duration::from_hours(12))), CheckState::Ok),
         ] {
             assert_eq!(certificate_check(not_after, now).state, state, "{not_after:?}");
         }

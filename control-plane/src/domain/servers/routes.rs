@@ -419,7 +419,7 @@ async fn server_health(
 ) -> Result<Json<HealthView>> {
     auth.require("servers:read")?;
     let until = until.unwrap_or_else(|| app.clock.now());
-    let since = since.unwrap_or_else(|| until.minus(Duration::from_secs(24 * 3600)));
+    let since = since.unwrap_or_else(|| until.minus(Duration::from_hours(24)));
     if since > until {
         return Err(Error::invalid("since", "is after until; ask for a time that goes forward"));
     }

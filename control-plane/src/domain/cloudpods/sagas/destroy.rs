@@ -15,7 +15,7 @@ use crate::domain::cloudpods::State;
 use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
 use crate::error::{Error, Result};
 
-const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What the job remembers, for when it is cancelled before it began.
 #[derive(Clone, Debug, Serialize, Deserialize)]

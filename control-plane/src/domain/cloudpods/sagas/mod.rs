@@ -50,9 +50,9 @@ pub mod kind {
 }
 
 /// How long an agent may try a quick change: start, stop, a configuration.
-const QUICK: Duration = Duration::from_secs(5 * 60);
+const QUICK: Duration = Duration::from_mins(5);
 /// What an agent gets on top of the time that its guest gets.
-const BESIDE_GUEST: Duration = Duration::from_secs(60);
+const BESIDE_GUEST: Duration = Duration::from_mins(1);
 
 /// The services that the sagas need.
 #[derive(Clone)]

@@ -20,9 +20,9 @@ use crate::domain::jobs::{
 use crate::error::{Error, Result};
 
 /// A full clone copies the whole template.
-const CLONE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-const RESIZE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-const DESTROY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const CLONE_TIMEOUT: Duration = Duration::from_hours(1);
+const RESIZE_TIMEOUT: Duration = Duration::from_mins(10);
+const DESTROY_TIMEOUT: Duration = Duration::from_mins(15);
 const RUNNING_WITHIN_S: u64 = 120;
 
 /// The saga.

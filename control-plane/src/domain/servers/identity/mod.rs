@@ -22,7 +22,7 @@ use crate::events::{Event, event_append};
 use crate::ids::{EnrolmentTokenId, ServerId};
 
 /// How long a join token can be used.
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// Of a join token: 256 bits cannot be guessed, so a plain hash keeps them.
 const SECRET_BYTES: usize = 32;

@@ -61,6 +61,11 @@ fn refuse(field: &str, cause: &str) -> Refusal {
     Refusal { kind: wire::ErrorKind::BadParameter, message: format!("{field}: {cause}") }
 }
 
+fn unsupported() -> Refusal {
+    let message = format!("this agent ({}) does not know the command: upgrade it", env!("CARGO_PKG_VERSION"));
+    Refusal { kind: wire::ErrorKind::Unsupported, message }
+}
+
 /// The command's name, as it is logged.
 pub fn kind_name(command: &wire::RunCommand) -> &'static str {
     match &command.kind {
@@ -75,6 +80,23 @@ pub fn kind_name(command: &wire::RunCommand) -> &'static str {
         Some(Kind::Destroy(_)) => "destroy",
         Some(Kind::WaitPower(_)) => "wait_power",
         Some(Kind::Inspect(_)) => "inspect",
+        Some(Kind::SetOptions(_)) => "set_options",
+        Some(Kind::SetPassword(_)) => "set_password",
+        Some(Kind::TakeSnapshot(_)) => "take_snapshot",
+        Some(Kind::Rollback(_)) => "rollback",
+        Some(Kind::DeleteSnapshot(_)) => "delete_snapshot",
+        Some(Kind::ListSnapshots(_)) => "list_snapshots",
+        Some(Kind::MakeBackup(_)) => "make_backup",
+        Some(Kind::RestoreBackup(_)) => "restore_backup",
+        Some(Kind::DeleteBackup(_)) => "delete_backup",
+        Some(Kind::ListBackups(_)) => "list_backups",
+        Some(Kind::Migrate(_)) => "migrate",
+        Some(Kind::RemoteMigrate(_)) => "remote_migrate",
+        Some(Kind::MakeTemplate(_)) => "make_template",
+        Some(Kind::SetMedia(_)) => "set_media",
+        Some(Kind::SetFirewall(_)) => "set_firewall",
+        Some(Kind::Adopt(_)) => "adopt",
+        Some(Kind::CheckMigrate(_)) => "check_migrate",
     }
 }
 
@@ -88,10 +110,7 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
     if !(100..=999_999_999).contains(&command.vmid) {
         return Err(refuse("vmid", &format!("{} is not between 100 and 999999999", command.vmid)));
     }
-    let Some(kind) = &command.kind else {
-        let message = format!("this agent ({}) does not know the command: upgrade it", env!("CARGO_PKG_VERSION"));
-        return Err(Refusal { kind: wire::ErrorKind::Unsupported, message });
-    };
+    let Some(kind) = &command.kind else { return Err(unsupported()) };
     let action = match kind {
         Kind::Clone(wire::Clone { template_vmid, name, full, storage, pool }) => {
             Action::Change(Operation::Clone(CloneSpec {
@@ -125,6 +144,23 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
             Action::WaitPower { power, timeout_s: *timeout_s }
         }
         Kind::Inspect(wire::Inspect {}) => Action::Inspect,
+        Kind::SetOptions(_)
+        | Kind::SetPassword(_)
+        | Kind::TakeSnapshot(_)
+        | Kind::Rollback(_)
+        | Kind::DeleteSnapshot(_)
+        | Kind::ListSnapshots(_)
+        | Kind::MakeBackup(_)
+        | Kind::RestoreBackup(_)
+        | Kind::DeleteBackup(_)
+        | Kind::ListBackups(_)
+        | Kind::Migrate(_)
+        | Kind::RemoteMigrate(_)
+        | Kind::MakeTemplate(_)
+        | Kind::SetMedia(_)
+        | Kind::SetFirewall(_)
+        | Kind::Adopt(_)
+        | Kind::CheckMigrate(_) => return Err(unsupported()),
     };
     Ok(Job { id, target: Target { vmid: command.vmid, pod_id }, action })
 }
@@ -238,6 +274,7 @@ pub fn vm(vm: Vm) -> wire::Vm {
         memory_mib,
         disk_mib,
         uptime_s,
+        start_on_boot: false,
     }
 }
 

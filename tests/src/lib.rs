@@ -10,6 +10,7 @@ pub mod pod_bench;
 pub mod process;
 pub mod pve_rig;
 pub mod scripted_agent;
+mod scripted_host;
 
 pub use app::{Answer, Api, TestApp};
 pub use database::{TestDatabase, databases, eventually};

@@ -1,33 +1,19 @@
 //! Agents without hosts: they keep VMs in memory, do what they are ordered as a real agent would, and fail, wait or
 //! repeat themselves as a test says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use control_plane::domain::jobs::command::{Configure, NotConnected};
+use control_plane::domain::jobs::command::NotConnected;
 use control_plane::domain::jobs::engine::{Engine, ResultReport};
-use control_plane::domain::jobs::{
-    AgentPort, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence,
-};
-use control_plane::ids::{CloudPodId, CommandId, ServerId};
+use control_plane::domain::jobs::{AgentPort, CommandFailure, CommandOutput, FailureKind, Order, Power};
+use control_plane::ids::{CommandId, ServerId};
 use tokio::sync::mpsc;
 
-type Outcome = Result<CommandOutput, CommandFailure>;
+pub use crate::scripted_host::ScriptedVm;
+use crate::scripted_host::{Host, failure};
 
-/// A VM on a host that does not exist.
-#[derive(Clone, PartialEq)]
-pub struct ScriptedVm {
-    /// The pod of its stamp; `None`: somebody made it by hand.
-    pub pod: Option<CloudPodId>,
-    /// Its name.
-    pub name: String,
-    /// Its power.
-    pub power: Power,
-    /// Its disk.
-    pub disk_gib: u64,
-    /// What it was last configured with.
-    pub configure: Option<Configure>,
-}
+type Outcome = Result<CommandOutput, CommandFailure>;
 
 /// How a command is to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +27,7 @@ pub enum Fail {
 #[derive(Default)]
 struct State {
     connected: BTreeSet<ServerId>,
-    vms: BTreeMap<(ServerId, u32), ScriptedVm>,
+    host: Host,
     /// What each command brought: a repeated command repeats it.
     ledger: HashMap<CommandId, Outcome>,
     orders: Vec<Order>,
@@ -50,7 +36,6 @@ struct State {
     held: BTreeSet<String>,
     waiting: Vec<Order>,
     twice: bool,
-    vague: bool,
 }
 
 /// The agents of all servers of a test.
@@ -102,7 +87,7 @@ impl ScriptedAgents {
     pub fn heal(&self) {
         let mut state = self.state();
         state.failures.clear();
-        state.vague = false;
+        state.host.vague = false;
     }
 
     /// Commands of this name take until [`ScriptedAgents::release`].
@@ -129,21 +114,20 @@ impl ScriptedAgents {
 
     /// Destroyed VMs are gone, but no agent will say so.
     pub fn vague(&self) {
-        self.state().vague = true;
+        self.state().host.vague = true;
     }
 
     /// Somebody makes a VM by hand.
     pub fn foreign_vm(&self, server: ServerId, vmid: u32) {
-        let vm =
-            ScriptedVm { pod: None, name: "theirs".to_owned(), power: Power::Running, disk_gib: 1, configure: None };
-        self.state().vms.insert((server, vmid), vm);
+        let vm = ScriptedVm { power: Power::Running, ..ScriptedVm::new(None, "theirs") };
+        self.state().host.vms.insert((server, vmid), vm);
     }
 
     /// The VMs of pods.
     #[must_use]
     pub fn vms(&self) -> Vec<(ServerId, u32, ScriptedVm)> {
         let state = self.state();
-        let ours = state.vms.iter().filter(|(_, vm)| vm.pod.is_some());
+        let ours = state.host.vms.iter().filter(|(_, vm)| vm.pod.is_some());
         ours.map(|((server, vmid), vm)| (*server, *vmid, vm.clone())).collect()
     }
 
@@ -229,73 +213,13 @@ fn outcome(state: &mut State, order: &Order) -> Outcome {
     match scripted {
         Some((Fail::Before, kind)) => return Err(failure(kind, "scripted: nothing was done")),
         Some((Fail::After, kind)) => {
-            obey(state, order)?;
+            state.host.obey(order)?;
             return Err(failure(kind, "scripted: it was done"));
         }
         None => {}
     }
     if state.twice {
-        obey(state, order)?;
+        state.host.obey(order)?;
     }
-    obey(state, order)
-}
-
-fn failure(kind: FailureKind, message: &str) -> CommandFailure {
-    CommandFailure { kind, message: message.to_owned(), upid: String::new(), presence: Presence::Unknown }
-}
-
-fn obey(state: &mut State, order: &Order) -> Outcome {
-    let command = &order.command;
-    let key = (command.server, command.vmid);
-    let ours = Some(command.pod);
-    let output = |presence, power| {
-        let (vmid, upid) = (command.vmid, String::new());
-        Ok(CommandOutput { presence, power, vmid, warnings: Vec::new(), upid })
-    };
-    if let CommandKind::Clone { name, .. } = &command.kind {
-        if state.vms.get(&key).is_some_and(|vm| vm.pod != ours) {
-            return Err(failure(FailureKind::VmidTaken, "config file already exists"));
-        }
-        state.vms.entry(key).or_insert_with(|| ScriptedVm {
-            pod: ours,
-            name: name.clone(),
-            power: Power::Stopped,
-            disk_gib: 2,
-            configure: None,
-        });
-        return output(Presence::Present, Power::Stopped);
-    }
-    let absent = if state.vague { Presence::Unknown } else { Presence::Absent };
-    let Some(vm) = state.vms.get_mut(&key) else {
-        return match command.kind {
-            CommandKind::Destroy | CommandKind::Inspect => output(absent, Power::Unknown),
-            _ => Err(failure(FailureKind::NotFound, "Configuration file does not exist")),
-        };
-    };
-    if vm.pod != ours {
-        return Err(failure(FailureKind::ForeignVm, "it does not bear this pod's stamp"));
-    }
-    match &command.kind {
-        CommandKind::Clone { .. } | CommandKind::Inspect => {}
-        CommandKind::Configure(configure) => vm.configure = Some((**configure).clone()),
-        CommandKind::ResizeDisk { size_gib } => vm.disk_gib = vm.disk_gib.max(*size_gib),
-        CommandKind::Start => vm.power = Power::Running,
-        CommandKind::Stop | CommandKind::Shutdown { .. } => vm.power = Power::Stopped,
-        CommandKind::Reboot { .. } => {
-            if vm.power != Power::Running {
-                return Err(failure(FailureKind::TaskFailed, "VM is not running"));
-            }
-        }
-        CommandKind::WaitPower { power, .. } => {
-            if vm.power != *power {
-                return Err(failure(FailureKind::Deadline, "it did not come to that power state in time"));
-            }
-        }
-        CommandKind::Destroy => {
-            state.vms.remove(&key);
-            return output(absent, Power::Unknown);
-        }
-    }
-    let power = vm.power;
-    output(Presence::Present, power)
+    state.host.obey(order)
 }

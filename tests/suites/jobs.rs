@@ -280,13 +280,7 @@ async fn server_insert(db: &Db) -> ServerId {
 }
 
 fn done() -> Result<CommandOutput, CommandFailure> {
-    Ok(CommandOutput {
-        presence: Presence::Present,
-        power: Power::Running,
-        vmid: 100,
-        warnings: Vec::new(),
-        upid: String::new(),
-    })
+    Ok(CommandOutput::of(Presence::Present, Power::Running, 100))
 }
 
 fn failure(kind: FailureKind) -> Result<CommandOutput, CommandFailure> {

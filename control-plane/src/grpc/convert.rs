@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use proto::agent::v1 as wire;
 use tonic::Status;
 
+use super::convert_command;
 use crate::clock::Ms;
-use crate::domain::jobs::command::{Configure, Nic};
+use crate::domain::jobs::command::{BackupSeen, SnapshotSeen};
 use crate::domain::jobs::engine::ResultReport;
-use crate::domain::jobs::{
-    AgentCommand, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence,
-};
+use crate::domain::jobs::{AgentCommand, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence};
 use crate::domain::servers::{Check, CheckState, Heartbeat, Hello, Inventory, InventoryVm, ProbeSpec, StorageSeen};
 use crate::ids::CommandId;
 
@@ -166,6 +165,7 @@ fn vm(vm: wire::Vm) -> InventoryVm {
         memory_mib,
         disk_mib,
         uptime_s,
+        start_on_boot: _,
     } = vm;
     InventoryVm {
         vmid,
@@ -228,8 +228,41 @@ pub(super) fn result(result: wire::CommandResult) -> Result<ResultReport, Status
 
 fn output(output: wire::CommandOutput) -> CommandOutput {
     let (presence, power) = (presence(output.presence()), power(output.power()));
-    let wire::CommandOutput { presence: _, power: _, vmid, warnings, upid } = output;
-    CommandOutput { presence, power, vmid, warnings: lines(warnings), upid: name(upid) }
+    let wire::CommandOutput { presence: _, power: _, vmid, warnings, upid, snapshots, backups, node, restart_needed } =
+        output;
+    CommandOutput {
+        presence,
+        power,
+        vmid,
+        warnings: lines(warnings),
+        upid: name(upid),
+        snapshots: snapshots.into_iter().take(LIST_MAX).map(snapshot).collect(),
+        backups: backups.into_iter().take(LIST_MAX).map(backup).collect(),
+        node: name(node),
+        restart_needed,
+    }
+}
+
+fn snapshot(snapshot: wire::Snapshot) -> SnapshotSeen {
+    let wire::Snapshot { name: label, description, created_ms, memory, parent } = snapshot;
+    SnapshotSeen {
+        name: name(label),
+        description: text(description),
+        created_at: time(created_ms),
+        memory,
+        parent: Some(name(parent)).filter(|parent| !parent.is_empty()),
+    }
+}
+
+fn backup(backup: wire::Backup) -> BackupSeen {
+    let wire::Backup { volid, created_ms, size_bytes, pod_id, command_id } = backup;
+    BackupSeen {
+        volid: name(volid),
+        created_at: time(created_ms),
+        size_bytes: amount(size_bytes),
+        pod: pod_id.parse().ok(),
+        command: command_id.parse().ok(),
+    }
 }
 
 fn failure(error: wire::CommandError) -> CommandFailure {
@@ -256,6 +289,8 @@ fn failure_kind(kind: wire::ErrorKind) -> FailureKind {
         wire::ErrorKind::Cancelled => FailureKind::Cancelled,
         wire::ErrorKind::ForeignVm => FailureKind::ForeignVm,
         wire::ErrorKind::Deadline => FailureKind::Deadline,
+        wire::ErrorKind::GuestAgent => FailureKind::GuestAgent,
+        wire::ErrorKind::Refused => FailureKind::Refused,
     }
 }
 
@@ -285,68 +320,8 @@ pub(super) fn run(order: Order) -> wire::ControlMessage {
         deadline_ms: deadline.0,
         pod_id: pod.to_string(),
         vmid,
-        kind: Some(command_kind(kind)),
+        kind: Some(convert_command::command_kind(kind)),
     }))
-}
-
-fn command_kind(kind: CommandKind) -> wire::run_command::Kind {
-    use wire::run_command::Kind;
-    match kind {
-        CommandKind::Clone { template_vmid, name, full, storage } => {
-            Kind::Clone(wire::Clone { template_vmid, name, full, storage, pool: String::new() })
-        }
-        CommandKind::Configure(configure) => Kind::Configure(self::configure(*configure)),
-        CommandKind::ResizeDisk { size_gib } => Kind::ResizeDisk(wire::ResizeDisk { disk: String::new(), size_gib }),
-        CommandKind::Start => Kind::Start(wire::Start {}),
-        CommandKind::Stop => Kind::Stop(wire::Stop {}),
-        CommandKind::Shutdown { timeout_s, force } => Kind::Shutdown(wire::Shutdown { timeout_s, force }),
-        CommandKind::Reboot { timeout_s } => Kind::Reboot(wire::Reboot { timeout_s }),
-        CommandKind::Destroy => Kind::Destroy(wire::Destroy {}),
-        CommandKind::WaitPower { power, timeout_s } => {
-            Kind::WaitPower(wire::WaitPower { power: wire_power(power).into(), timeout_s })
-        }
-        CommandKind::Inspect => Kind::Inspect(wire::Inspect {}),
-    }
-}
-
-fn configure(configure: Configure) -> wire::Configure {
-    let Configure {
-        vcpu,
-        memory_mib,
-        cloud_init_user,
-        ssh_keys,
-        nics,
-        nameservers,
-        search_domain,
-        password,
-        start_on_boot,
-    } = configure;
-    let nics = nics.into_iter().map(nic).collect();
-    wire::Configure {
-        vcpu,
-        memory_mib,
-        cloud_init_user,
-        ssh_keys,
-        nics,
-        nameservers,
-        search_domain,
-        password,
-        start_on_boot,
-    }
-}
-
-fn nic(nic: Nic) -> wire::Nic {
-    let Nic { index, bridge, vlan, mac, addresses, gateway4, gateway6, rate_mbps } = nic;
-    wire::Nic { index, bridge, vlan: vlan.unwrap_or(0), mac, addresses, gateway4, gateway6, rate_mbps }
-}
-
-fn wire_power(power: Power) -> wire::Power {
-    match power {
-        Power::Unknown => wire::Power::Unknown,
-        Power::Running => wire::Power::Running,
-        Power::Stopped => wire::Power::Stopped,
-        Power::Paused => wire::Power::Paused,
-    }
 }
 
 pub(super) fn cancel(command: CommandId, epoch: u64) -> wire::ControlMessage {

@@ -14,6 +14,7 @@ pub mod ca;
 mod closing;
 mod config;
 mod convert;
+mod convert_command;
 mod enrolment;
 pub mod hub;
 pub mod identity;

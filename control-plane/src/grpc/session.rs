@@ -282,6 +282,7 @@ impl Session {
             inventory_ms: millis(config.inventory_interval),
             clock_ms: self.context.clock.now().0,
             renew_after_ms: 0,
+            traffic_ms: 0,
         };
         // Before anybody else can send: the welcome is the first message.
         let welcomed = live.send(convert::message(wire::control_message::Body::Welcome(welcome)));
@@ -444,8 +445,10 @@ impl Session {
                     Status::invalid_argument("hello: only the first message is a hello"),
                 ));
             }
-            // A kind of a newer agent.
-            None => metrics::counter!("mpanel_agent_messages_unknown_total").increment(1),
+            // Nothing that this control plane asks for, or a kind of a newer agent.
+            Some(Body::Traffic(_) | Body::FenceResult(_) | Body::QueryResult(_)) | None => {
+                metrics::counter!("mpanel_agent_messages_unknown_total").increment(1)
+            }
         }
         Ok(false)
     }

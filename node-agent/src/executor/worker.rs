@@ -408,6 +408,7 @@ impl Work<'_> {
                     vmid: entry.vmid,
                     warnings: std::mem::take(&mut self.warnings),
                     upid,
+                    ..CommandOutput::default()
                 })
             }
             Err(mut error) => {

@@ -295,6 +295,10 @@ async fn serve(
             }
             Order::Ping(ping) => Some(message(Body::Pong(Pong { nonce: ping.nonce, clock_ms: now_ms() }))),
             Order::Welcome(_) => None,
+            Order::Fence(_) | Order::OpenConsole(_) | Order::Query(_) => {
+                debug!("the control plane asks for what this agent does not know");
+                None
+            }
         };
         if let Some(answer) = answer
             && let Err(Silenced(cause)) = out.send(answer).await

@@ -70,6 +70,191 @@ pub enum CommandKind {
     },
     /// Look and change nothing.
     Inspect,
+    /// Change what is `Some`.
+    SetOptions {
+        /// Start it with the host.
+        start_on_boot: Option<bool>,
+        /// Let Proxmox refuse to remove it.
+        protection: Option<bool>,
+    },
+    /// Set a user's password through the guest agent. Never logged.
+    SetPassword {
+        /// The user in the guest.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// Take a snapshot.
+    TakeSnapshot {
+        /// Its name: a letter, then letters, digits, `-` and `_`.
+        name: String,
+        /// For people.
+        description: String,
+        /// The guest's memory too.
+        memory: bool,
+    },
+    /// Go back to a snapshot.
+    Rollback {
+        /// Its name.
+        name: String,
+        /// Start it afterwards.
+        start: bool,
+    },
+    /// Delete a snapshot; absent already is a success.
+    DeleteSnapshot {
+        /// Its name.
+        name: String,
+    },
+    /// List the snapshots.
+    ListSnapshots,
+    /// Make a backup whose notes bear pod and command.
+    MakeBackup {
+        /// Where to.
+        storage: String,
+        /// How consistent.
+        mode: BackupMode,
+        /// Proxmox's own pruning leaves it alone.
+        protected: bool,
+    },
+    /// Make the VM of a backup; a stopped VM of this pod at that VMID is replaced.
+    RestoreBackup {
+        /// The backup.
+        volid: String,
+        /// Target storage; empty: as the backup says.
+        storage: String,
+        /// New MAC addresses.
+        unique: bool,
+    },
+    /// Delete a backup of this pod; absent already is a success.
+    DeleteBackup {
+        /// The backup.
+        volid: String,
+    },
+    /// List this pod's backups on a storage.
+    ListBackups {
+        /// The storage.
+        storage: String,
+    },
+    /// Move it to another node of its cluster; being there already is a success.
+    Migrate(Migrate),
+    /// Move it to another Proxmox cluster.
+    RemoteMigrate(Box<RemoteMigrate>),
+    /// Look whether [`CommandKind::Migrate`] would be possible: `Refused` with every blocker if not.
+    CheckMigrate(Migrate),
+    /// Make the stopped VM a template without anybody's identity.
+    MakeTemplate,
+    /// The CD drive, and what is booted from.
+    SetMedia {
+        /// Such as `local:iso/rescue.iso`; empty: no CD.
+        iso_volid: String,
+        /// Before the disk.
+        boot_from_cd: bool,
+    },
+    /// The VM's firewall as a whole.
+    SetFirewall(Box<Firewall>),
+    /// Put the pod's stamp on a VM that bears none.
+    Adopt,
+}
+
+/// How consistent a backup is, against how much the guest notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupMode {
+    /// While it runs.
+    Snapshot,
+    /// Paused for the time of it.
+    Suspend,
+    /// Shut down, and started again.
+    Stop,
+}
+
+/// A move within a Proxmox cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrate {
+    /// Proxmox's name of the node.
+    pub target_node: String,
+    /// While it runs; otherwise it has to be stopped.
+    pub online: bool,
+    /// Copy disks that are not on a shared storage.
+    pub with_local_disks: bool,
+    /// For local disks; empty: the same name.
+    pub target_storage: String,
+    /// In MiB/s; 0: Proxmox's own limit.
+    pub bandwidth_mibps: u64,
+}
+
+/// A move to another Proxmox cluster.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RemoteMigrate {
+    /// Its address.
+    pub target_host: String,
+    /// Its API's port.
+    pub target_port: u16,
+    /// An API token of it, `user@realm!id=secret`. Never logged.
+    pub target_token: String,
+    /// SHA-256 of its certificate, `AA:BB:…`.
+    pub target_fingerprint: String,
+    /// The VM's number there.
+    pub target_vmid: u32,
+    /// The bridge there.
+    pub target_bridge: String,
+    /// The storage there.
+    pub target_storage: String,
+    /// While it runs.
+    pub online: bool,
+}
+
+/// A VM's firewall.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Firewall {
+    /// Whether it filters at all.
+    pub enabled: bool,
+    /// What happens to inbound traffic that no rule names.
+    pub policy_in: FirewallAction,
+    /// What happens to outbound traffic that no rule names.
+    pub policy_out: FirewallAction,
+    /// In order; the first match decides.
+    pub rules: Vec<FirewallRule>,
+    /// Only from the VM's own MAC addresses.
+    pub mac_filter: bool,
+    /// Only from `addresses`.
+    pub ip_filter: bool,
+    /// What each network card, by its index, may send from.
+    pub addresses: Vec<(u32, Vec<String>)>,
+}
+
+/// What a firewall does to a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FirewallAction {
+    /// Lets it pass.
+    #[default]
+    Accept,
+    /// Drops it silently.
+    Drop,
+    /// Refuses it.
+    Reject,
+}
+
+/// One rule of a firewall. Empty texts mean any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallRule {
+    /// Inbound, else outbound.
+    pub inbound: bool,
+    /// What to do.
+    pub action: FirewallAction,
+    /// `tcp`, `udp`, `icmp`, `ipv6-icmp`.
+    pub protocol: String,
+    /// CIDR.
+    pub source: String,
+    /// CIDR.
+    pub destination: String,
+    /// `80`, `8000:8100`, or a list of such with commas.
+    pub source_ports: String,
+    /// Likewise.
+    pub destination_ports: String,
+    /// For people.
+    pub comment: String,
 }
 
 /// Size, cloud-init and network of a VM.
@@ -138,6 +323,23 @@ impl CommandKind {
             Self::Destroy => "destroy",
             Self::WaitPower { .. } => "wait_power",
             Self::Inspect => "inspect",
+            Self::SetOptions { .. } => "set_options",
+            Self::SetPassword { .. } => "set_password",
+            Self::TakeSnapshot { .. } => "take_snapshot",
+            Self::Rollback { .. } => "rollback",
+            Self::DeleteSnapshot { .. } => "delete_snapshot",
+            Self::ListSnapshots => "list_snapshots",
+            Self::MakeBackup { .. } => "make_backup",
+            Self::RestoreBackup { .. } => "restore_backup",
+            Self::DeleteBackup { .. } => "delete_backup",
+            Self::ListBackups { .. } => "list_backups",
+            Self::Migrate(_) => "migrate",
+            Self::RemoteMigrate(_) => "remote_migrate",
+            Self::CheckMigrate(_) => "check_migrate",
+            Self::MakeTemplate => "make_template",
+            Self::SetMedia { .. } => "set_media",
+            Self::SetFirewall(_) => "set_firewall",
+            Self::Adopt => "adopt",
         }
     }
 }
@@ -218,6 +420,62 @@ pub struct CommandOutput {
     pub warnings: Vec<String>,
     /// Proxmox's task; empty: none.
     pub upid: String,
+    /// After a command about snapshots: all that the VM has.
+    pub snapshots: Vec<SnapshotSeen>,
+    /// After a backup the one made, after a listing all of the pod's.
+    pub backups: Vec<BackupSeen>,
+    /// After a migration: the node that has the VM now, by Proxmox's name.
+    pub node: String,
+    /// What was changed takes effect only once the VM is stopped and started.
+    pub restart_needed: bool,
+}
+
+impl CommandOutput {
+    /// What every command brings, without what only some do.
+    #[must_use]
+    pub fn of(presence: Presence, power: Power, vmid: u32) -> Self {
+        Self {
+            presence,
+            power,
+            vmid,
+            warnings: Vec::new(),
+            upid: String::new(),
+            snapshots: Vec::new(),
+            backups: Vec::new(),
+            node: String::new(),
+            restart_needed: false,
+        }
+    }
+}
+
+/// A snapshot as its host lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotSeen {
+    /// Its name, one of the VM each.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// When it was taken, by the host's clock.
+    pub created_at: Ms,
+    /// With the guest's memory.
+    pub memory: bool,
+    /// The one before it.
+    pub parent: Option<String>,
+}
+
+/// A backup as its host lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSeen {
+    /// Proxmox's name of it.
+    pub volid: String,
+    /// When it was made, by the host's clock.
+    pub created_at: Ms,
+    /// In bytes.
+    pub size_bytes: u64,
+    /// Whose it is, by its notes.
+    pub pod: Option<CloudPodId>,
+    /// What made it, by its notes.
+    pub command: Option<CommandId>,
 }
 
 /// Why a command failed.
@@ -266,6 +524,10 @@ pub enum FailureKind {
     Lost,
     /// The command's deadline passed.
     Deadline,
+    /// The guest agent does not run, or the VM has none configured.
+    GuestAgent,
+    /// It cannot be done as things are, with the reason.
+    Refused,
 }
 
 impl FailureKind {
@@ -287,7 +549,9 @@ impl FailureKind {
             | Self::NoSpace
             | Self::Unsupported
             | Self::Cancelled
-            | Self::ForeignVm => false,
+            | Self::ForeignVm
+            | Self::GuestAgent
+            | Self::Refused => false,
         }
     }
 
@@ -310,6 +574,8 @@ impl FailureKind {
             Self::ForeignVm => "foreign_vm",
             Self::Lost => "proxmox_task_lost",
             Self::Deadline => "deadline",
+            Self::GuestAgent => "guest_agent",
+            Self::Refused => "proxmox_refused",
         }
     }
 }

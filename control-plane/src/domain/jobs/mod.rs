@@ -38,7 +38,8 @@ use crate::ids::{CloudPodId, CommandId, JobId, ServerId, TenantId};
 pub use state::overall_percent;
 
 pub use command::{
-    AgentCommand, AgentPort, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence,
+    AgentCommand, AgentPort, BackupSeen, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power,
+    Presence, SnapshotSeen,
 };
 
 /// Where a job is in its life. See the diagram above.

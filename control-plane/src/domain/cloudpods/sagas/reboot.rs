@@ -86,7 +86,9 @@ impl Step for RebootVm {
             | FailureKind::NoSpace
             | FailureKind::Unsupported
             | FailureKind::Cancelled
-            | FailureKind::ForeignVm => Ok(Verdict::Fail),
+            | FailureKind::ForeignVm
+            | FailureKind::GuestAgent
+            | FailureKind::Refused => Ok(Verdict::Fail),
         }
     }
 }

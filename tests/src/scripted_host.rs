@@ -1,0 +1,224 @@
+//! What agents without hosts keep in memory: the VMs of all servers of a test, and what each command does to one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use control_plane::clock::Ms;
+use control_plane::domain::jobs::command::{Configure, Firewall};
+use control_plane::domain::jobs::{
+    BackupSeen, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence, SnapshotSeen,
+};
+use control_plane::ids::{CloudPodId, ServerId};
+
+type Outcome = Result<CommandOutput, CommandFailure>;
+
+/// A VM on a host that does not exist.
+#[derive(Clone, PartialEq)]
+pub struct ScriptedVm {
+    /// The pod of its stamp; `None`: somebody made it by hand.
+    pub pod: Option<CloudPodId>,
+    /// Its name.
+    pub name: String,
+    /// Its power.
+    pub power: Power,
+    /// Its disk.
+    pub disk_gib: u64,
+    /// What it was last configured with.
+    pub configure: Option<Configure>,
+    /// Whether it starts with its host.
+    pub start_on_boot: bool,
+    /// Its snapshots, by name.
+    pub snapshots: BTreeMap<String, SnapshotSeen>,
+    /// The CD in its drive, and whether it boots from there.
+    pub media: (String, bool),
+    /// Its firewall.
+    pub firewall: Option<Firewall>,
+    /// The passwords of its users.
+    pub passwords: BTreeMap<String, String>,
+    /// Nobody's any more.
+    pub template: bool,
+}
+
+impl ScriptedVm {
+    /// A stopped VM.
+    #[must_use]
+    pub fn new(pod: Option<CloudPodId>, name: &str) -> Self {
+        Self {
+            pod,
+            name: name.to_owned(),
+            power: Power::Stopped,
+            disk_gib: 2,
+            configure: None,
+            start_on_boot: false,
+            snapshots: BTreeMap::new(),
+            media: (String::new(), false),
+            firewall: None,
+            passwords: BTreeMap::new(),
+            template: false,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Host {
+    pub(crate) vms: BTreeMap<(ServerId, u32), ScriptedVm>,
+    /// By volid, wherever they lie.
+    pub(crate) backups: BTreeMap<String, BackupSeen>,
+    /// Proxmox's names of the servers.
+    pub(crate) nodes: HashMap<String, ServerId>,
+    /// A VM that is not found is answered with *unknown*.
+    pub(crate) vague: bool,
+}
+
+pub(crate) fn failure(kind: FailureKind, message: &str) -> CommandFailure {
+    CommandFailure { kind, message: message.to_owned(), upid: String::new(), presence: Presence::Unknown }
+}
+
+impl Host {
+    pub(crate) fn obey(&mut self, order: &Order) -> Outcome {
+        let command = &order.command;
+        let (key, ours) = ((command.server, command.vmid), Some(command.pod));
+        let output = |presence, power| CommandOutput::of(presence, power, command.vmid);
+        let absent = if self.vague { Presence::Unknown } else { Presence::Absent };
+        match &command.kind {
+            CommandKind::Clone { name, .. } => {
+                if self.vms.get(&key).is_some_and(|vm| vm.pod != ours) {
+                    return Err(failure(FailureKind::VmidTaken, "config file already exists"));
+                }
+                self.vms.entry(key).or_insert_with(|| ScriptedVm::new(ours, name));
+                return Ok(output(Presence::Present, Power::Stopped));
+            }
+            CommandKind::RestoreBackup { volid, .. } => return self.restore(order, volid),
+            CommandKind::Migrate(migrate) => return self.migrate(order, &migrate.target_node),
+            CommandKind::ListBackups { .. } => {
+                let backups = self.backups.values().filter(|backup| backup.pod == ours).cloned().collect();
+                return Ok(CommandOutput { backups, ..output(Presence::Unknown, Power::Unknown) });
+            }
+            CommandKind::DeleteBackup { volid } => {
+                self.backups.remove(volid);
+                return Ok(output(Presence::Unknown, Power::Unknown));
+            }
+            _ => {}
+        }
+        let Some(vm) = self.vms.get_mut(&key) else {
+            return match command.kind {
+                CommandKind::Destroy | CommandKind::Inspect => Ok(output(absent, Power::Unknown)),
+                _ => Err(failure(FailureKind::NotFound, "Configuration file does not exist")),
+            };
+        };
+        if matches!(command.kind, CommandKind::Adopt) && vm.pod.is_none() {
+            vm.pod = ours;
+        }
+        if vm.pod != ours {
+            return Err(failure(FailureKind::ForeignVm, "it does not bear this pod's stamp"));
+        }
+        if matches!(command.kind, CommandKind::Destroy) {
+            self.vms.remove(&key);
+            return Ok(output(absent, Power::Unknown));
+        }
+        vm.obey(&command.kind)?;
+        let mut done = output(Presence::Present, vm.power);
+        done.snapshots = vm.snapshots.values().cloned().collect();
+        if let CommandKind::MakeBackup { storage, .. } = &command.kind {
+            let made = BackupSeen {
+                volid: format!("{storage}:backup/vzdump-qemu-{}-{}.vma.zst", command.vmid, order.id),
+                created_at: Ms(1),
+                size_bytes: 1 << 30,
+                pod: ours,
+                command: Some(order.id),
+            };
+            self.backups.insert(made.volid.clone(), made.clone());
+            done.backups = vec![made];
+        }
+        Ok(done)
+    }
+
+    fn restore(&mut self, order: &Order, volid: &str) -> Outcome {
+        let command = &order.command;
+        let key = (command.server, command.vmid);
+        if !self.backups.contains_key(volid) {
+            return Err(failure(FailureKind::NotFound, "no such backup"));
+        }
+        match self.vms.get(&key) {
+            Some(vm) if vm.pod != Some(command.pod) => Err(failure(FailureKind::ForeignVm, "another's VM")),
+            Some(vm) if vm.power == Power::Running => Err(failure(FailureKind::Refused, "it runs")),
+            _ => {
+                self.vms.insert(key, ScriptedVm::new(Some(command.pod), "restored"));
+                Ok(CommandOutput::of(Presence::Present, Power::Stopped, command.vmid))
+            }
+        }
+    }
+
+    fn migrate(&mut self, order: &Order, node: &str) -> Outcome {
+        let command = &order.command;
+        let Some(target) = self.nodes.get(node).copied() else {
+            return Err(failure(FailureKind::NotFound, "no such cluster node"));
+        };
+        let (from, to) = ((command.server, command.vmid), (target, command.vmid));
+        if let Some(vm) = self.vms.remove(&from) {
+            self.vms.insert(to, vm);
+        }
+        let Some(vm) = self.vms.get(&to) else {
+            return Err(failure(FailureKind::NotFound, "Configuration file does not exist"));
+        };
+        // As seen from the source: it is not there any more.
+        Ok(CommandOutput { node: node.to_owned(), ..CommandOutput::of(Presence::Absent, vm.power, command.vmid) })
+    }
+}
+
+impl ScriptedVm {
+    fn obey(&mut self, kind: &CommandKind) -> Result<(), CommandFailure> {
+        match kind {
+            CommandKind::Configure(configure) => {
+                self.start_on_boot = configure.start_on_boot;
+                self.configure = Some((**configure).clone());
+            }
+            CommandKind::ResizeDisk { size_gib } => self.disk_gib = self.disk_gib.max(*size_gib),
+            CommandKind::Start => self.power = Power::Running,
+            CommandKind::Stop | CommandKind::Shutdown { .. } => self.power = Power::Stopped,
+            CommandKind::Reboot { .. } | CommandKind::SetPassword { .. } if self.power != Power::Running => {
+                return Err(failure(FailureKind::GuestAgent, "VM is not running"));
+            }
+            CommandKind::SetPassword { user, password } => {
+                self.passwords.insert(user.clone(), password.clone());
+            }
+            CommandKind::WaitPower { power, .. } if self.power != *power => {
+                return Err(failure(FailureKind::Deadline, "it did not come to that power state in time"));
+            }
+            CommandKind::SetOptions { start_on_boot, protection: _ } => {
+                self.start_on_boot = start_on_boot.unwrap_or(self.start_on_boot);
+            }
+            CommandKind::TakeSnapshot { name, description, memory } => {
+                let (name, description, memory) = (name.clone(), description.clone(), *memory);
+                let taken = SnapshotSeen { name: name.clone(), description, created_at: Ms(1), memory, parent: None };
+                self.snapshots.insert(name, taken);
+            }
+            CommandKind::Rollback { name, start } => {
+                if !self.snapshots.contains_key(name) {
+                    return Err(failure(FailureKind::NotFound, "no such snapshot"));
+                }
+                self.power = if *start { Power::Running } else { Power::Stopped };
+            }
+            CommandKind::DeleteSnapshot { name } => {
+                self.snapshots.remove(name);
+            }
+            CommandKind::MakeTemplate => self.template = true,
+            CommandKind::SetMedia { iso_volid, boot_from_cd } => self.media = (iso_volid.clone(), *boot_from_cd),
+            CommandKind::SetFirewall(firewall) => self.firewall = Some((**firewall).clone()),
+            CommandKind::RemoteMigrate(_) => return Err(failure(FailureKind::Unsupported, "not scripted")),
+            CommandKind::Reboot { .. }
+            | CommandKind::WaitPower { .. }
+            | CommandKind::Inspect
+            | CommandKind::ListSnapshots
+            | CommandKind::MakeBackup { .. }
+            | CommandKind::CheckMigrate(_)
+            | CommandKind::Adopt
+            | CommandKind::Clone { .. }
+            | CommandKind::Destroy
+            | CommandKind::RestoreBackup { .. }
+            | CommandKind::DeleteBackup { .. }
+            | CommandKind::ListBackups { .. }
+            | CommandKind::Migrate(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -57,10 +57,10 @@ impl Daemon {
     /// # Panics
     /// When it has not ended by the deadline, with its log.
     pub async fn ended(&mut self, deadline: Duration) -> ExitStatus {
-        match tokio::time::timeout(deadline, self.child.wait()).await {
-            Ok(status) => status.expect("the process can be waited for"),
-            Err(_) => panic!("{} did not end within {deadline:?}:\n{}", self.name, self.tail()),
-        }
+        let Ok(status) = tokio::time::timeout(deadline, self.child.wait()).await else {
+            panic!("{} did not end within {deadline:?}:\n{}", self.name, self.tail());
+        };
+        status.expect("the process can be waited for")
     }
 
     /// Whether it has ended already.

@@ -1,5 +1,5 @@
 //! The job engine against both databases, with sagas and agents made for the purpose.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 #[path = "jobs/limits.rs"]
 mod limits;
@@ -246,15 +246,15 @@ impl Bench {
 }
 
 fn engine(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &TaskTracker) -> Engine {
-    engine_paced(db, registry, agents, tasks, Pace::default())
+    engine_paced(db, registry, agents, tasks, &Pace::default())
 }
 
-fn engine_paced(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &TaskTracker, pace: Pace) -> Engine {
+fn engine_paced(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &TaskTracker, pace: &Pace) -> Engine {
     let pace = Pace {
         lease: Duration::from_millis(300),
         retry_first: Duration::from_millis(5),
         retry_max: Duration::from_millis(20),
-        ..pace
+        ..pace.clone()
     };
     Engine::new(
         db.clone(),
@@ -279,6 +279,7 @@ async fn server_insert(db: &Db) -> ServerId {
     id
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "an outcome, as `failure` is one")]
 fn done() -> Result<CommandOutput, CommandFailure> {
     Ok(CommandOutput::of(Presence::Present, Power::Running, 100))
 }

@@ -25,7 +25,7 @@ use crate::ids::ServerId;
 /// Under which name the CA's key is kept.
 const SECRET_NAME: &str = "agent_ca";
 /// How long the built-in CA is valid.
-const CA_LIFETIME: Duration = Duration::from_hours(175200);
+const CA_LIFETIME: Duration = Duration::from_hours(20 * 365 * 24);
 /// How long the listener's own certificate is valid; it is renewed at half of it, and made anew at every start.
 const SERVER_LIFETIME: Duration = Duration::from_hours(720);
 /// Certificates are valid from a little before now, because the clocks of hosts differ.

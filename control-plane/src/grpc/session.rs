@@ -447,7 +447,7 @@ impl Session {
             }
             // Nothing that this control plane asks for, or a kind of a newer agent.
             Some(Body::Traffic(_) | Body::FenceResult(_) | Body::QueryResult(_)) | None => {
-                metrics::counter!("mpanel_agent_messages_unknown_total").increment(1)
+                metrics::counter!("mpanel_agent_messages_unknown_total").increment(1);
             }
         }
         Ok(false)

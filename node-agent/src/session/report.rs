@@ -77,7 +77,7 @@ pub(super) async fn heartbeats(agent: Arc<Agent>, out: Out, every: Duration) -> 
                     let pve_error = format!("Proxmox has not answered for {} s", asked.elapsed().as_secs());
                     last = Heartbeat { pve_error, ..Heartbeat::default() };
                 }
-                // The figures of before will do for now.
+                // Not yet late: the figures of before are told again.
                 None => {}
             }
             if let Err(silenced) = out.send(message(Body::Heartbeat(completed(&agent, last.clone())))).await {

@@ -87,13 +87,12 @@ impl Books {
     pub async fn over(database: Arc<TestDatabase>) -> Self {
         let clock = Clock::manual(Ms(1_800_000_000_000));
         // A busy machine may take longer to connect than a caller of the API is made to wait.
-        let db = eventually("the database to open", Duration::from_mins(2), async || {
-            match Db::open(&database.url).await {
+        let db =
+            eventually("the database to open", Duration::from_mins(2), async || match Db::open(&database.url).await {
                 Err(Error::Unavailable { .. }) => None,
                 other => Some(other.unwrap()),
-            }
-        })
-        .await;
+            })
+            .await;
         let agents = Arc::new(Agents::default());
         let facts = Facts {
             agents_url: "https://cp.example.net:8443".into(),
@@ -180,7 +179,7 @@ impl Books {
     pub async fn session(&self, server: ServerId, machine: &str) -> u64 {
         match self.session_ask(server, machine).await {
             Admission::Opened(epoch) => epoch,
-            refused => panic!("{refused:?}"),
+            refused @ Admission::OtherMachine(_) => panic!("{refused:?}"),
         }
     }
 

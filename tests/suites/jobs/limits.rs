@@ -66,7 +66,7 @@ async fn a_flood_of_one_tenant_leaves_room_for_another_and_what_only_waits_is_no
     for database in databases().await {
         let mut bench = Bench::new(&database).await;
         let pace = Pace { per_tenant: 2, ..Pace::default() };
-        bench.engine = engine_paced(&bench.db, &bench.registry, &bench.agents, &bench.tasks, pace);
+        bench.engine = engine_paced(&bench.db, &bench.registry, &bench.agents, &bench.tasks, &pace);
         let (flood, other) = (tenant_insert(&bench.db, "flood").await, tenant_insert(&bench.db, "other").await);
         // The agent is away: every job of the flood gets as far as waiting for it.
         bench.agents.connected.lock().unwrap().clear();
@@ -92,7 +92,7 @@ async fn no_more_orders_are_out_at_a_server_than_it_may_have() {
     for database in databases().await {
         let mut bench = Bench::new(&database).await;
         let pace = Pace { per_server: 2, ..Pace::default() };
-        bench.engine = engine_paced(&bench.db, &bench.registry, &bench.agents, &bench.tasks, pace);
+        bench.engine = engine_paced(&bench.db, &bench.registry, &bench.agents, &bench.tasks, &pace);
         let mut ids = Vec::new();
         for _ in 0..5 {
             ids.push(bench.create().await);

@@ -45,11 +45,16 @@ impl Daemon {
 
     /// Sends SIGTERM and waits for its end.
     pub async fn stop(&mut self, deadline: Duration) -> ExitStatus {
-        if let Some(pid) = self.child.id() {
-            let sent = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
-            assert!(sent.is_ok_and(|status| status.success()), "SIGTERM reaches {}", self.name);
-        }
+        self.signal("TERM");
         self.ended(deadline).await
+    }
+
+    /// Sends it a signal by name, `TERM`, `STOP`, `CONT`, if it has not ended.
+    pub fn signal(&self, name: &str) {
+        if let Some(pid) = self.child.id() {
+            let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+            assert!(sent.is_ok_and(|status| status.success()), "SIG{name} reaches {}", self.name);
+        }
     }
 
     /// Waits for its end.

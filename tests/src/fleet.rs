@@ -15,7 +15,8 @@ use crate::database::{TestDatabase, eventually};
 /// Long enough for anything here on a busy machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-const PODS: &str = "/api/admin/hosting/cloudpods";
+/// Where pods are.
+pub const PODS: &str = "/api/admin/hosting/cloudpods";
 
 /// The template of every simulated host.
 const TEMPLATE: u32 = 9000;

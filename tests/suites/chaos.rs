@@ -1,0 +1,303 @@
+//! A small fleet at work while faults are thrown at it, both at random from a seed. What holds afterwards is what always holds:
+//! one VM per live pod, no VM without one, nothing held by nobody, no job that nobody works on; and no request was ever
+//! answered with a 500.
+//!
+//! `MPANEL_CHAOS_SECONDS` says how long (default 40), `MPANEL_CHAOS_SEED` repeats a run's choices; the seed is printed.
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::time::{Duration, Instant};
+
+use mpanel_tests::app::{Answer, try_send};
+use mpanel_tests::fleet::{Fleet, PODS, Programs};
+use mpanel_tests::{TestDatabase, eventually};
+use pve_sim::{Action, Fault, TaskAction, TaskFault};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const PROGRAMS: Programs =
+    Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
+const HOSTS: usize = 3;
+const LIVE_MAX: usize = 16;
+/// Between two requests.
+const PACE: Duration = Duration::from_millis(150);
+/// For everything to come to rest once nothing is broken any more.
+const REST: Duration = Duration::from_mins(4);
+
+/// A run: its choices, its fleet, and the pods that it knows of.
+struct Chaos {
+    random: fastrand::Rng,
+    fleet: Fleet,
+    /// Name by id.
+    pods: BTreeMap<String, String>,
+    asked: usize,
+    answers: BTreeMap<u16, usize>,
+    faults: BTreeMap<&'static str, usize>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_breaks_while_pods_are_worked_on_everything_comes_to_rest_on_sqlite() {
+    run(TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_breaks_while_pods_are_worked_on_everything_comes_to_rest_on_postgres() {
+    if let Some(database) = TestDatabase::postgres().await {
+        run(database).await;
+    }
+}
+
+async fn run(database: TestDatabase) {
+    let seconds = number("MPANEL_CHAOS_SECONDS").unwrap_or(40);
+    let seed = number("MPANEL_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("MPANEL_CHAOS_SEED={seed} on {}, {seconds} s", database.name);
+    let fleet = Fleet::start(PROGRAMS, database, HOSTS).await;
+    let mut chaos = Chaos {
+        random: fastrand::Rng::with_seed(seed),
+        fleet,
+        pods: BTreeMap::new(),
+        asked: 0,
+        answers: BTreeMap::new(),
+        faults: BTreeMap::new(),
+    };
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut pace = tokio::time::interval(PACE);
+    while Instant::now() < end {
+        pace.tick().await;
+        if chaos.random.u8(..100) < 12 {
+            chaos.break_something().await;
+        } else {
+            chaos.ask_something().await;
+        }
+    }
+    chaos.heal().await;
+    chaos.come_to_rest().await;
+    let live = chaos.fleet.invariants().await;
+    eprintln!("seed {seed}: {live} live pods; answers {:?}; faults {:?}", chaos.answers, chaos.faults);
+    assert!(chaos.answers.keys().all(|status| *status != 500), "a request was answered with 500: {:?}", chaos.answers);
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
+}
+
+impl Chaos {
+    fn pod(&mut self) -> Option<String> {
+        if self.pods.is_empty() {
+            return None;
+        }
+        let index = self.random.usize(..self.pods.len());
+        self.pods.keys().nth(index).cloned()
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Value) -> Option<Answer> {
+        let request = self.fleet.api.request(method, path).json(&body);
+        let answer = try_send(request).await.ok()?;
+        *self.answers.entry(answer.status.as_u16()).or_default() += 1;
+        Some(answer)
+    }
+
+    /// One request of a customer, or of somebody who looks after the jobs.
+    async fn ask_something(&mut self) {
+        self.asked += 1;
+        match self.random.u8(..100) {
+            0..35 if self.pods.len() < LIVE_MAX => self.create().await,
+            35..45 => self.destroy().await,
+            45..52 => self.cancel_something().await,
+            _ => self.act().await,
+        }
+    }
+
+    async fn create(&mut self) {
+        let (name, key) = (format!("pod-{}", self.asked), format!("key-{}", self.asked));
+        // The second time is the impatient customer's.
+        for _ in 0..=self.random.u8(..2) {
+            let Some(answer) = self.fleet.create(&name, &key).await else { continue };
+            *self.answers.entry(answer.status.as_u16()).or_default() += 1;
+            if answer.status == 202 {
+                let id = answer.body["cloudpod"]["id"].as_str().expect("the pod's id").to_owned();
+                if let Some(other) = self.pods.insert(id, name.clone()) {
+                    assert_eq!(other, name, "one id, one name");
+                }
+            }
+        }
+    }
+
+    async fn destroy(&mut self) {
+        let Some(id) = self.pod() else { return };
+        if self.send(Method::DELETE, &format!("{PODS}/{id}"), json!({})).await.is_some_and(|a| a.status == 202) {
+            self.pods.remove(&id);
+        }
+    }
+
+    async fn act(&mut self) {
+        let Some(id) = self.pod() else { return };
+        let (verb, body) = match self.random.u8(..5) {
+            0 => ("start", json!({})),
+            1 => ("stop", json!({})),
+            2 => ("shutdown", json!({"timeout_s": 5, "force": true})),
+            3 => ("reboot", json!({"timeout_s": 5})),
+            _ => ("start", json!({})),
+        };
+        self.send(Method::POST, &format!("{PODS}/{id}/{verb}"), body).await;
+    }
+
+    async fn cancel_something(&mut self) {
+        let Some(running) = self.jobs("running").await else { return };
+        if running.is_empty() {
+            return;
+        }
+        let id = running[self.random.usize(..running.len())].clone();
+        self.send(Method::POST, &format!("{JOBS}/{id}/cancel"), json!({})).await;
+    }
+
+    /// The ids of jobs in a state; `None`: nobody answered.
+    async fn jobs(&self, state: &str) -> Option<Vec<String>> {
+        let request = self.fleet.api.request(Method::GET, &format!("{JOBS}?state={state}&limit=200"));
+        let answer = try_send(request).await.ok().filter(|answer| answer.status == 200)?;
+        let jobs = answer.body["items"].as_array().expect("items");
+        Some(jobs.iter().map(|job| job["id"].as_str().expect("an id").to_owned()).collect())
+    }
+
+    /// One fault.
+    async fn break_something(&mut self) {
+        let host = self.random.usize(..HOSTS);
+        let kind = match self.random.u8(..100) {
+            0..15 => self.agent_dies(host).await,
+            15..25 => self.control_dies().await,
+            25..35 => self.agent_freezes(host).await,
+            35..40 => self.control_freezes().await,
+            40..75 => self.proxmox_errs(host),
+            75..90 => self.a_task_fails(host),
+            _ => self.a_hand_meddles(host),
+        };
+        *self.faults.entry(kind).or_default() += 1;
+    }
+
+    async fn agent_dies(&mut self, host: usize) -> &'static str {
+        let host = &mut self.fleet.hosts[host];
+        host.agent.kill().await;
+        host.agent_start(&[]);
+        "agent killed"
+    }
+
+    async fn control_dies(&mut self) -> &'static str {
+        if self.random.bool() {
+            self.fleet.control.kill().await;
+        } else {
+            self.fleet.control.stop(REST).await;
+        }
+        self.fleet.control_start(&[]);
+        self.fleet.ready().await;
+        "control plane ended"
+    }
+
+    async fn agent_freezes(&mut self, host: usize) -> &'static str {
+        let pause = self.pause();
+        let agent = &self.fleet.hosts[host].agent;
+        agent.signal("STOP");
+        tokio::time::sleep(pause).await;
+        agent.signal("CONT");
+        "agent frozen"
+    }
+
+    async fn control_freezes(&mut self) -> &'static str {
+        let pause = self.pause();
+        self.fleet.control.signal("STOP");
+        tokio::time::sleep(pause).await;
+        self.fleet.control.signal("CONT");
+        "control plane frozen"
+    }
+
+    /// Now and then longer than a lease.
+    fn pause(&mut self) -> Duration {
+        Duration::from_millis(self.random.u64(100..4000))
+    }
+
+    fn proxmox_errs(&mut self, host: usize) -> &'static str {
+        let status = |status, reason: &str| Action::Status { status, reason: reason.to_owned() };
+        let (kind, action) = match self.random.u8(..9) {
+            0 => ("Proxmox: 500", status(500, "got no worker upid")),
+            1 => ("Proxmox: 595", status(595, "Connection refused")),
+            2 => ("Proxmox: 596", status(596, "Broken pipe")),
+            3 => ("Proxmox: closes", Action::Close),
+            4 => ("Proxmox: answer lost", Action::LoseAnswer),
+            5 => ("Proxmox: closes mid-body", Action::CloseMidBody),
+            6 => ("Proxmox: HTML", Action::Html { status: 502 }),
+            7 => ("Proxmox: garbage", Action::Garbage),
+            _ => ("Proxmox: slow", Action::Delay { ms: self.random.u64(50..1500) }),
+        };
+        let path = ["/nodes/*/qemu/*", "/nodes/*/qemu", "/nodes/*/tasks/*", "*"][self.random.usize(..4)].to_owned();
+        let (skip, times) = (self.random.u32(..5), Some(self.random.u32(1..8)));
+        self.fleet.hosts[host].sim.faults().add(Fault { method: None, path, skip, times, action });
+        kind
+    }
+
+    fn a_task_fails(&mut self, host: usize) -> &'static str {
+        let (kind, action) = match self.random.u8(..4) {
+            0 => (
+                "task: failed",
+                TaskAction::Fail { exit: "unable to do it".to_owned(), log: vec!["why not".to_owned()] },
+            ),
+            1 => ("task: vanished", TaskAction::Vanish),
+            2 => ("task: warnings", TaskAction::Warnings { count: 1 }),
+            _ => ("task: slow", TaskAction::Slow { ms: self.random.u64(500..3000) }),
+        };
+        let fault = TaskFault { kind: "*".to_owned(), id: None, skip: self.random.u32(..3), times: Some(1), action };
+        self.fleet.hosts[host].sim.faults().add_task(fault);
+        kind
+    }
+
+    fn a_hand_meddles(&mut self, host: usize) -> &'static str {
+        let hand = self.fleet.hosts[host].sim.hand();
+        let vms: Vec<u32> = hand.vms().into_iter().filter(|vm| !vm.template).map(|vm| vm.vmid).collect();
+        if vms.is_empty() {
+            return "nothing to meddle with";
+        }
+        let vmid = vms[self.random.usize(..vms.len())];
+        if self.random.bool() {
+            hand.stop_vm(vmid);
+        } else {
+            hand.rename_vm(vmid, "by-hand");
+        }
+        "meddled by hand"
+    }
+
+    /// Nothing is broken any more.
+    async fn heal(&mut self) {
+        for host in &self.fleet.hosts {
+            host.sim.faults().clear();
+        }
+        self.fleet.ready().await;
+    }
+
+    /// Every job ends, and what failed is removed.
+    async fn come_to_rest(&mut self) {
+        let seen = &*self;
+        eventually("every job to end", REST, async || {
+            for stuck in seen.jobs("stuck").await? {
+                let retry = seen.fleet.api.request(Method::POST, &format!("{JOBS}/{stuck}/retry")).json(&json!({}));
+                try_send(retry).await.ok()?;
+            }
+            for state in ["queued", "running", "undoing", "stuck"] {
+                if !seen.jobs(state).await?.is_empty() {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+        let failed = self.fleet.api.get(&format!("{PODS}?state=failed&limit=200")).await.expect(200);
+        for pod in failed["items"].as_array().expect("items") {
+            let id = pod["id"].as_str().expect("an id");
+            eventually("a failed pod to be taken away", REST, async || {
+                self.fleet.destroy(id).await.filter(|answer| answer.status == 202)
+            })
+            .await;
+            self.fleet.pod_until(id, &["deleted"]).await;
+        }
+    }
+}
+
+const JOBS: &str = "/api/platform/provisioning/jobs";

@@ -8,9 +8,10 @@ use tonic::Status;
 
 use super::convert_command;
 use crate::clock::Ms;
-use crate::domain::jobs::command::{BackupSeen, SnapshotSeen};
 use crate::domain::jobs::engine::ResultReport;
-use crate::domain::jobs::{AgentCommand, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence};
+use crate::domain::jobs::{
+    AgentCommand, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence,
+};
 use crate::domain::servers::{Check, CheckState, Heartbeat, Hello, Inventory, InventoryVm, ProbeSpec, StorageSeen};
 use crate::ids::CommandId;
 

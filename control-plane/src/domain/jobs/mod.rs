@@ -18,6 +18,7 @@
 mod backoff_policy;
 pub mod command;
 pub mod engine;
+mod outcome;
 pub mod routes;
 pub mod service;
 mod state;
@@ -37,10 +38,8 @@ use crate::ids::{CloudPodId, CommandId, JobId, ServerId, TenantId};
 
 pub use state::overall_percent;
 
-pub use command::{
-    AgentCommand, AgentPort, BackupSeen, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power,
-    Presence, SnapshotSeen,
-};
+pub use command::{AgentCommand, AgentPort, CommandKind, Order};
+pub use outcome::{BackupSeen, CommandFailure, CommandOutput, FailureKind, Power, Presence, SnapshotSeen};
 
 /// Where a job is in its life. See the diagram above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, utoipa::ToSchema)]

@@ -10,7 +10,7 @@ use super::convert_command;
 use crate::clock::Ms;
 use crate::domain::jobs::engine::ResultReport;
 use crate::domain::jobs::{
-    AgentCommand, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence,
+    AgentCommand, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence, SnapshotSeen,
 };
 use crate::domain::servers::{Check, CheckState, Heartbeat, Hello, Inventory, InventoryVm, ProbeSpec, StorageSeen};
 use crate::ids::CommandId;

@@ -13,7 +13,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::faults::{Action, Call};
 use crate::http::{Handler, Reply, Request, Response};
 use crate::task_api::Counted;
-use crate::{cluster, nodes, pools, storage, task_api, users, vm};
+use crate::{backup, cluster, nodes, pools, storage, task_api, users, vm};
 
 /// A handler's answer.
 pub(crate) struct Answer {
@@ -201,6 +201,8 @@ async fn dispatch(ctx: &Ctx, method: &str, parts: &[&str], file: File) -> Found 
         ("GET", ["nodes"]) => found(nodes::list(ctx)),
         (_, ["nodes", _, "qemu", rest @ ..]) => qemu(ctx, method, rest).await,
         (_, ["nodes", _, "storage", rest @ ..]) => node_storage(ctx, method, rest, file),
+        ("POST", ["nodes", _, "vzdump"]) => found(backup::dump(ctx)),
+        ("GET", ["nodes", _, "vzdump", "extractconfig"]) => found(backup::extract_config(ctx)),
         (_, ["nodes", _, "tasks", rest @ ..]) => node_tasks(ctx, method, rest).await,
         ("GET", ["nodes", _, rest @ ..]) => node(ctx, rest),
         (_, ["cluster", rest @ ..]) => cluster_paths(ctx, method, rest),
@@ -308,6 +310,7 @@ fn node_storage(ctx: &Ctx, method: &str, parts: &[&str], file: File) -> Found {
         ("POST", [name, "upload"]) => storage::upload(ctx, name, file),
         ("POST", [name, "download-url"]) => storage::download(ctx, name),
         ("GET", [name, "content", volume @ ..]) => storage::attributes(ctx, name, &volume.join("/")),
+        ("PUT", [name, "content", volume @ ..]) if !volume.is_empty() => storage::update(ctx, name, &volume.join("/")),
         ("DELETE", [name, "content", volume @ ..]) if !volume.is_empty() => {
             storage::delete(ctx, name, &volume.join("/"))
         }

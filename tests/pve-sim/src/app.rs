@@ -25,6 +25,8 @@ pub(crate) struct App {
     pub(crate) faults: Arc<Faults>,
     pub(crate) locks: VmLocks,
     pub(crate) workers: Mutex<HashMap<String, CancellationToken>>,
+    /// Each node does one backup job at a time.
+    dumps: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) tracker: TaskTracker,
     /// Cancelled when the server stops; workers then end as if they were killed.
     pub(crate) stop: CancellationToken,
@@ -50,6 +52,7 @@ impl App {
             faults: Arc::default(),
             locks: VmLocks::default(),
             workers: Mutex::default(),
+            dumps: Mutex::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
             task_ended: watch::Sender::new(0),
@@ -65,6 +68,12 @@ impl App {
 
     pub(crate) fn flavour(&self) -> Flavour {
         self.config.flavour
+    }
+
+    /// What a node's backup job holds.
+    pub(crate) fn dump_lock(&self, node: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut dumps = self.dumps.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(dumps.entry(node.to_owned()).or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, Cluster> {

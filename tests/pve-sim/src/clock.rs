@@ -27,6 +27,24 @@ pub(crate) fn date() -> String {
     format!("{}-{:02}-{:02}", now.year(), u8::from(now.month()), now.day())
 }
 
+/// So many seconds from now as year, month, day, hour, minute, second.
+fn parts(ahead: i64) -> (i32, u8, u8, u8, u8, u8) {
+    let time = time::OffsetDateTime::from_unix_timestamp(now_s() + ahead).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    (time.year(), u8::from(time.month()), time.day(), time.hour(), time.minute(), time.second())
+}
+
+/// Now as `2026-11-20 17:00:03`.
+pub(crate) fn date_time() -> String {
+    let (year, month, day, hour, minute, second) = parts(0);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// So many seconds from now as `2026_11_20-17_00_03`.
+pub(crate) fn file_time(ahead: i64) -> String {
+    let (year, month, day, hour, minute, second) = parts(ahead);
+    format!("{year}_{month:02}_{day:02}-{hour:02}_{minute:02}_{second:02}")
+}
+
 /// Random bytes; from the time should the system ever have none.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

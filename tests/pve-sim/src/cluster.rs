@@ -68,16 +68,15 @@ pub(crate) fn resources(ctx: &Ctx) -> ApiResult {
 
 fn storages(ctx: &Ctx, node: &str) -> Vec<Value> {
     ctx.rights(|rights| {
-        let storages = rights.cluster.nodes.get(node).into_iter().flat_map(|node| &node.storages);
-        let visible = storages.filter(|(name, _)| {
+        let visible = rights.cluster.storages(node).filter(|(name, _)| {
             let path = format!("/storage/{name}");
             rights.has(&path, "Datastore.Audit") || rights.has(&path, "Datastore.AllocateSpace")
         });
         let row = |(name, storage): (&String, &crate::state::Storage)| {
             json!({
                 "id": format!("storage/{node}/{name}"), "type": "storage", "storage": name, "node": node,
-                "status": "available", "plugintype": storage.kind, "shared": 0, "content": storage.content.join(","),
-                "disk": storage.used(), "maxdisk": storage.total,
+                "status": "available", "plugintype": storage.kind, "shared": u8::from(storage.shared),
+                "content": storage.content.join(","), "disk": storage.used(), "maxdisk": storage.total,
             })
         };
         visible.map(row).collect()
@@ -97,7 +96,7 @@ pub(crate) fn status(ctx: &Ctx) -> ApiResult {
         let nodes = others.len() + 1;
         rows.insert(
             0,
-            json!({ "type": "cluster", "id": "cluster", "name": "sim", "version": 2, "nodes": nodes, "quorate": 1 }),
+            json!({ "type": "cluster", "id": "cluster", "name": ctx.app.config.cluster_name, "version": 2, "nodes": nodes, "quorate": 1 }),
         );
         rows[1]["nodeid"] = json!(1);
         rows.extend(others.iter().enumerate().map(|(at, name)| {

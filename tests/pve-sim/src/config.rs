@@ -159,6 +159,17 @@ pub struct StorageSpec {
     pub content: Vec<String>,
 }
 
+/// An ISO image that exists from the first start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsoSpec {
+    /// The storage that it is on.
+    pub storage: String,
+    /// Its file name.
+    pub file: String,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
 /// An API token that exists from the first start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSpec {
@@ -175,6 +186,8 @@ pub struct TokenSpec {
 pub struct SimConfig {
     /// Name of its one node.
     pub node: String,
+    /// Name of the cluster, for what names one.
+    pub cluster_name: String,
     /// Which release it behaves like.
     pub flavour: Flavour,
     /// Its waits.
@@ -195,6 +208,8 @@ pub struct SimConfig {
     pub templates: Vec<TemplateSpec>,
     /// Storages at first start.
     pub storages: Vec<StorageSpec>,
+    /// ISO images at first start.
+    pub isos: Vec<IsoSpec>,
     /// Bridges at first start.
     pub bridges: Vec<String>,
     /// Logical processors of the node.
@@ -209,6 +224,7 @@ impl Default for SimConfig {
     fn default() -> Self {
         Self {
             node: "pve1".to_owned(),
+            cluster_name: "sim".to_owned(),
             flavour: Flavour::default(),
             timings: Timings::real(),
             listen: "127.0.0.1:0".to_owned(),
@@ -219,6 +235,7 @@ impl Default for SimConfig {
             root_password: "simulated".to_owned(),
             templates: Vec::new(),
             storages: Vec::new(),
+            isos: Vec::new(),
             bridges: Vec::new(),
             cpus: 16,
             memory_bytes: 64 << 30,
@@ -247,6 +264,22 @@ impl std::str::FromStr for StorageSpec {
             bytes.ok_or_else(|| format!("storage '{text}': '{size}' is no size; write for example local:250G"))?;
         crate::formats::config_id("", name).map_err(|_| format!("storage '{text}': '{name}' is no storage name"))?;
         Ok(Self::new(name, bytes))
+    }
+}
+
+impl std::str::FromStr for IsoSpec {
+    type Err = String;
+
+    /// `storage:file` or `storage:file:SIZE`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = |why: &str| format!("ISO image '{text}': {why}; write for example local:rescue.iso:600M");
+        let mut parts = text.splitn(3, ':');
+        let (Some(storage), Some(file)) = (parts.next(), parts.next()) else { return Err(bad("it has no storage")) };
+        let size_bytes = crate::formats::parse_size(parts.next().unwrap_or("600M")).ok_or_else(|| bad("bad size"))?;
+        if file.is_empty() || file.contains('/') {
+            return Err(bad("bad file name"));
+        }
+        Ok(Self { storage: storage.to_owned(), file: file.to_owned(), size_bytes })
     }
 }
 

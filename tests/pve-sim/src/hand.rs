@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::clock;
 use crate::state::{CreatedVm, Run, Vm};
 use crate::vm::{fresh_identity, shown_config, volume};
 
@@ -42,8 +41,7 @@ impl Hand {
     }
 
     fn change<T>(&self, vmid: u32, change: impl FnOnce(&mut Vm) -> T) -> Option<T> {
-        let node = self.app.config.node.clone();
-        let out = self.app.write(|cluster| cluster.nodes.get_mut(&node)?.vms.get_mut(&vmid).map(change));
+        let out = self.app.write(|cluster| cluster.vm_mut(vmid).map(change));
         self.app.persist_or_log();
         out
     }
@@ -101,7 +99,7 @@ impl Hand {
     /// Starts a VM.
     pub fn start_vm(&self, vmid: u32) -> bool {
         let pid = self.app.write(crate::state::Cluster::take_pid);
-        let run = Run { pid, started_ms: clock::now_ms(), paused: false };
+        let run = Run::new(pid);
         self.change(vmid, |vm| vm.set_run(Some(run))).is_some()
     }
 
@@ -118,9 +116,9 @@ impl Hand {
 
     /// Deletes a VM and its disks.
     pub fn delete_vm(&self, vmid: u32) -> bool {
-        let node = self.app.config.node.clone();
         let gone = self.app.write(|cluster| {
             let Some(vm) = cluster.vm(vmid).cloned() else { return false };
+            let node = cluster.node_of(vmid).unwrap_or_default().to_owned();
             for (_, drive) in volume::own_drives(&vm) {
                 volume::remove(cluster, &node, &drive.first);
             }
@@ -146,11 +144,35 @@ impl Hand {
         self.change(vmid, |vm| vm.guest.agent = answers).is_some()
     }
 
+    /// The password that was set for a user through the guest agent.
+    pub fn guest_password(&self, vmid: u32, user: &str) -> Option<String> {
+        self.app.read(|cluster| cluster.vm(vmid)?.guest.passwords.get(user).cloned())
+    }
+
+    /// What each network of a running VM has received and sent; it stays so until it is set anew or the VM is started.
+    pub fn set_traffic(&self, vmid: u32, in_bytes: u64, out_bytes: u64) -> bool {
+        let traffic = Some((in_bytes, out_bytes));
+        self.change(vmid, |vm| vm.run.as_mut().map(|run| run.traffic = traffic)).flatten().is_some()
+    }
+
+    /// Puts an ISO image on a storage of the first node; false when there is none.
+    pub fn add_iso(&self, storage: &str, file: &str, size_bytes: u64) -> bool {
+        let node = self.app.config.node.clone();
+        let volume = crate::storage::file("iso", file, size_bytes);
+        let put = self.app.write(|cluster| {
+            let storage = cluster.storage_mut(&node, storage)?;
+            storage.volumes.insert(format!("iso/{file}"), volume);
+            Some(())
+        });
+        self.app.persist_or_log();
+        put.is_some()
+    }
+
     /// Leaves this many bytes free on a storage; false when there is none.
     pub fn leave_free(&self, storage: &str, free_bytes: u64) -> bool {
         let node = self.app.config.node.clone();
         let changed = self.app.write(|cluster| {
-            let storage = cluster.nodes.get_mut(&node)?.storages.get_mut(storage)?;
+            let storage = cluster.storage_mut(&node, storage)?;
             let volumes = storage.used() - storage.base_used;
             storage.base_used = storage.total.saturating_sub(volumes).saturating_sub(free_bytes);
             Some(())
@@ -162,15 +184,14 @@ impl Hand {
     /// Bytes used on a storage.
     pub fn storage_used(&self, storage: &str) -> Option<u64> {
         let node = &self.app.config.node;
-        self.app.read(|cluster| Some(cluster.nodes.get(node)?.storages.get(storage)?.used()))
+        self.app.read(|cluster| Some(cluster.storage(node, storage)?.used()))
     }
 
     /// Names of the volumes on a storage.
     pub fn volumes(&self, storage: &str) -> Vec<String> {
         let node = &self.app.config.node;
         self.app.read(|cluster| {
-            let storage = cluster.nodes.get(node).and_then(|node| node.storages.get(storage));
-            storage.map(|storage| storage.volumes.keys().cloned().collect()).unwrap_or_default()
+            cluster.storage(node, storage).map(|storage| storage.volumes.keys().cloned().collect()).unwrap_or_default()
         })
     }
 

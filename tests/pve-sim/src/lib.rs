@@ -36,6 +36,7 @@ mod admin;
 mod api;
 mod app;
 mod auth;
+mod backup;
 mod clock;
 mod cluster;
 mod codec;
@@ -60,7 +61,7 @@ mod tasks;
 mod users;
 mod vm;
 
-pub use config::{Flavour, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
+pub use config::{Flavour, IsoSpec, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 pub use faults::{Action, Call, Fault, Faults, TaskAction, TaskFault};
 pub use hand::{Hand, VmView};
 pub use sim::{Sim, SimBuilder, StartError};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pve_sim::{Flavour, Sim, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
+use pve_sim::{Flavour, IsoSpec, Sim, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +22,9 @@ struct Arguments {
     /// Name of the node
     #[arg(long, default_value = "pve1")]
     node: String,
+    /// Name of the cluster
+    #[arg(long, value_name = "NAME", default_value = "sim")]
+    cluster_name: String,
     /// Directory for the state and the certificate; without it everything is forgotten at the end
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -38,6 +41,9 @@ struct Arguments {
     /// Storage at first start, as NAME[:SIZE]; may be repeated [default: local:250G]
     #[arg(long = "storage", value_name = "STORAGE")]
     storages: Vec<StorageSpec>,
+    /// ISO image at first start, as STORAGE:FILE[:SIZE]; may be repeated
+    #[arg(long = "iso", value_name = "ISO")]
+    isos: Vec<IsoSpec>,
     /// Bridge at first start; may be repeated [default: vmbr0]
     #[arg(long = "bridge", value_name = "BRIDGE")]
     bridges: Vec<String>,
@@ -81,6 +87,7 @@ impl Arguments {
         }
         SimConfig {
             node: self.node,
+            cluster_name: self.cluster_name,
             flavour: self.flavour,
             timings,
             listen: self.listen,
@@ -91,6 +98,7 @@ impl Arguments {
             root_password: self.root_password,
             templates: self.templates,
             storages: self.storages,
+            isos: self.isos,
             bridges: self.bridges,
             cpus: self.cpus,
             memory_bytes: self.memory << 30,

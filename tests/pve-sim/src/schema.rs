@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Enum(&'static [&'static str]),
     /// A string with a format of its own; the function gives the text after `invalid format - `.
     Format(fn(&str, &str) -> Result<(), String>),
+    /// A string of so many characters at least and at most.
+    Length(usize, usize),
     /// A string that must match; the refusal does not say what.
     Pattern(fn(&str) -> bool),
     VmId,
@@ -160,7 +162,11 @@ pub(crate) fn check_value(name: &str, value: &str, kind: Kind) -> Result<(), Str
         Kind::Format(check) => check(name, value).map_err(|text| format!("invalid format - {text}")),
         Kind::Pattern(matches) if matches(value) => Ok(()),
         Kind::Pattern(_) => Err("value does not match the regex pattern".to_owned()),
-        Kind::Text | Kind::Array => Ok(()),
+        Kind::Length(min, _) if value.chars().count() < min => {
+            Err(format!("value must be at least {min} characters long"))
+        }
+        Kind::Length(_, max) if value.chars().count() > max => Err(format!("value may only be {max} characters long")),
+        Kind::Text | Kind::Array | Kind::Length(..) => Ok(()),
     }
 }
 
@@ -191,7 +197,7 @@ impl Kind {
             Self::Int(..) | Self::VmId => "integer",
             Self::Num(..) => "number",
             Self::Array => "array",
-            Self::Text | Self::Enum(_) | Self::Format(_) | Self::Pattern(_) => "string",
+            Self::Text | Self::Enum(_) | Self::Format(_) | Self::Pattern(_) | Self::Length(..) => "string",
         }
     }
 

@@ -46,6 +46,9 @@ pub(crate) fn complete(mut config: SimConfig) -> Result<SimConfig, StartError> {
             return Err(StartError::Config(text));
         }
     }
+    if let Some(iso) = config.isos.iter().find(|iso| !config.storages.iter().any(|known| known.name == iso.storage)) {
+        return Err(StartError::Config(format!("ISO image {}: there is no storage '{}'", iso.file, iso.storage)));
+    }
     for storage in &config.storages {
         config_id("", &storage.name)
             .map_err(|_| StartError::Config(format!("'{}' is no name for a storage", storage.name)))?;
@@ -70,6 +73,12 @@ pub(crate) fn cluster(config: &SimConfig) -> Result<Cluster, StartError> {
         ..Node::default()
     };
     cluster.nodes.insert(config.node.clone(), node);
+    for iso in &config.isos {
+        if let Some(storage) = cluster.storage_mut(&config.node, &iso.storage) {
+            let volume = crate::storage::file("iso", &iso.file, iso.size_bytes);
+            storage.volumes.insert(format!("iso/{}", iso.file), volume);
+        }
+    }
     for template in &config.templates {
         add_template(&mut cluster, &config.node, template, &config.bridges[0], config.flavour.qemu())
             .map_err(StartError::Config)?;
@@ -86,6 +95,7 @@ fn storage(spec: &StorageSpec) -> Storage {
         total: spec.total_bytes,
         base_used: spec.used_bytes,
         volumes: BTreeMap::new(),
+        ..Storage::default()
     }
 }
 

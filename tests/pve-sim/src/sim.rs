@@ -12,7 +12,7 @@ use crate::admin::Control;
 use crate::api::Api;
 use crate::app::App;
 use crate::clock;
-use crate::config::{Flavour, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
+use crate::config::{Flavour, IsoSpec, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 use crate::faults::Faults;
 use crate::hand::Hand;
 use crate::seed;
@@ -95,6 +95,13 @@ impl SimBuilder {
     #[must_use]
     pub fn storage(mut self, name: &str, total_bytes: u64) -> Self {
         self.config.storages.push(StorageSpec::new(name, total_bytes));
+        self
+    }
+
+    /// Adds an ISO image.
+    #[must_use]
+    pub fn iso(mut self, storage: &str, file: &str, size_bytes: u64) -> Self {
+        self.config.isos.push(IsoSpec { storage: storage.to_owned(), file: file.to_owned(), size_bytes });
         self
     }
 

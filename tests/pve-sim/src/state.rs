@@ -13,10 +13,16 @@ use crate::clock;
 const TASKS_MAX: usize = 1_000;
 /// Created VMs that are remembered.
 const HISTORY_MAX: usize = 20_000;
+/// What an idle guest receives and sends.
+const IN_BYTES_PER_MS: u64 = 12;
+const OUT_BYTES_PER_MS: u64 = 5;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Cluster {
     pub(crate) nodes: BTreeMap<String, Node>,
+    /// Storages that every node sees, or those nodes that each names.
+    #[serde(default)]
+    pub(crate) shared: BTreeMap<String, Storage>,
     pub(crate) access: Access,
     pub(crate) pools: BTreeMap<String, Pool>,
     pub(crate) history: VecDeque<CreatedVm>,
@@ -52,6 +58,9 @@ pub(crate) struct Node {
     pub(crate) tasks: VecDeque<Task>,
     pub(crate) cpus: u32,
     pub(crate) memory_bytes: u64,
+    /// Nobody reaches it: 595 through the others, and no connection to itself.
+    #[serde(default)]
+    pub(crate) unreachable: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -73,14 +82,42 @@ pub(crate) struct Vm {
     pub(crate) guest: Guest,
     /// What `/cluster/resources` still shows, and since when it is wrong.
     pub(crate) stale: Option<Stale>,
+    #[serde(default)]
+    pub(crate) firewall: Firewall,
+}
+
+/// One entry of a firewall's list: its properties by name.
+pub(crate) type Entry = BTreeMap<String, String>;
+
+/// A VM's firewall file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Firewall {
+    pub(crate) options: Entry,
+    /// In order: the first match decides.
+    pub(crate) rules: Vec<Entry>,
+    pub(crate) ipsets: BTreeMap<String, IpSet>,
+    pub(crate) aliases: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IpSet {
+    pub(crate) comment: Option<String>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// A running guest process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) pid: u32,
+    /// Since when this process runs: its counters began at 0 then.
     pub(crate) started_ms: i64,
+    /// Since when the guest inside runs: a live migration changes the process alone.
+    #[serde(default)]
+    pub(crate) booted_ms: i64,
     pub(crate) paused: bool,
+    /// Bytes received and sent, as set by hand; they grow with time otherwise.
+    #[serde(default)]
+    pub(crate) traffic: Option<(u64, u64)>,
 }
 
 /// What the guest inside does.
@@ -91,11 +128,14 @@ pub(crate) struct Guest {
     pub(crate) ignores_shutdown: bool,
     /// Commands run through the agent: pid → standard output.
     pub(crate) commands: BTreeMap<u32, String>,
+    /// Passwords set through the agent: user → password.
+    #[serde(default)]
+    pub(crate) passwords: BTreeMap<String, String>,
 }
 
 impl Default for Guest {
     fn default() -> Self {
-        Self { agent: true, ignores_shutdown: false, commands: BTreeMap::new() }
+        Self { agent: true, ignores_shutdown: false, commands: BTreeMap::new(), passwords: BTreeMap::new() }
     }
 }
 
@@ -123,6 +163,11 @@ pub(crate) struct Storage {
     /// Bytes used by what is not a volume known here.
     pub(crate) base_used: u64,
     pub(crate) volumes: BTreeMap<String, Volume>,
+    #[serde(default)]
+    pub(crate) shared: bool,
+    /// The nodes that a shared storage is for; all when there are none.
+    #[serde(default)]
+    pub(crate) nodes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +180,32 @@ pub(crate) struct Volume {
     /// Volume name of the base image of a linked clone.
     pub(crate) parent: Option<String>,
     pub(crate) ctime: i64,
+    #[serde(default)]
+    pub(crate) notes: Option<String>,
+    #[serde(default)]
+    pub(crate) protected: bool,
+    /// What is inside a backup.
+    #[serde(default)]
+    pub(crate) archive: Option<Archive>,
+}
+
+/// A VM as a backup holds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Archive {
+    pub(crate) config: VmConfig,
+    pub(crate) disks: Vec<ArchivedDisk>,
+    pub(crate) firewall: Firewall,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ArchivedDisk {
+    /// Its slot, such as `scsi0`.
+    pub(crate) key: String,
+    /// The storage that it was on.
+    pub(crate) storage: String,
+    pub(crate) size: u64,
+    pub(crate) used: u64,
+    pub(crate) format: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +227,28 @@ pub(crate) struct Task {
 impl Cluster {
     pub(crate) fn vm(&self, vmid: u32) -> Option<&Vm> {
         self.nodes.values().find_map(|node| node.vms.get(&vmid))
+    }
+
+    /// A storage as a node sees it.
+    pub(crate) fn storage(&self, node: &str, name: &str) -> Option<&Storage> {
+        let local = self.nodes.get(node)?.storages.get(name);
+        local.or_else(|| self.shared.get(name).filter(|storage| storage.is_for(node)))
+    }
+
+    pub(crate) fn storage_mut(&mut self, node: &str, name: &str) -> Option<&mut Storage> {
+        let local = self.nodes.get_mut(node)?.storages.get_mut(name);
+        local.or_else(|| self.shared.get_mut(name).filter(|storage| storage.is_for(node)))
+    }
+
+    /// All storages that a node sees.
+    pub(crate) fn storages(&self, node: &str) -> impl Iterator<Item = (&String, &Storage)> {
+        let node_name = node.to_owned();
+        let local = self.nodes.get(node).into_iter().flat_map(|node| &node.storages);
+        local.chain(self.shared.iter().filter(move |(_, storage)| storage.is_for(&node_name)))
+    }
+
+    pub(crate) fn vm_mut(&mut self, vmid: u32) -> Option<&mut Vm> {
+        self.nodes.values_mut().find_map(|node| node.vms.get_mut(&vmid))
     }
 
     pub(crate) fn vm_exists(&self, vmid: u32) -> bool {
@@ -281,7 +374,25 @@ impl Vm {
     }
 }
 
+impl Run {
+    /// A process of a guest that boots now.
+    pub(crate) fn new(pid: u32) -> Self {
+        let now = clock::now_ms();
+        Self { pid, started_ms: now, booted_ms: now, paused: false, traffic: None }
+    }
+
+    /// Bytes received and sent by each of the guest's networks since its process began.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        let ms = u64::try_from(clock::now_ms() - self.started_ms).unwrap_or(0);
+        self.traffic.unwrap_or((ms * IN_BYTES_PER_MS, ms * OUT_BYTES_PER_MS))
+    }
+}
+
 impl Storage {
+    fn is_for(&self, node: &str) -> bool {
+        self.nodes.is_empty() || self.nodes.iter().any(|name| name == node)
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.base_used.saturating_add(self.volumes.values().map(|volume| volume.used).sum())
     }

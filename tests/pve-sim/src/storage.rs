@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::app::Ctx;
+use crate::backup;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::formats::parse_size;
+use crate::nodes::merge;
 use crate::schema::{Kind, check, check_with, opt, req};
 use crate::state::{Storage, Volume};
 use crate::tasks;
@@ -27,7 +29,8 @@ fn row(name: &str, storage: &Storage) -> Value {
 
 fn status_of(storage: &Storage) -> Value {
     json!({
-        "type": storage.kind, "content": storage.content.join(","), "shared": 0, "enabled": 1, "active": 1,
+        "type": storage.kind, "content": storage.content.join(","), "shared": u8::from(storage.shared),
+        "enabled": 1, "active": 1,
         "total": storage.total, "used": storage.used().min(storage.total), "avail": storage.avail(),
     })
 }
@@ -47,8 +50,8 @@ pub(crate) fn list(ctx: &Ctx) -> ApiResult {
             .is_none_or(|wanted| wanted.split(',').any(|item| storage.content.iter().any(|c| c == item)))
     };
     ctx.rights(|rights| {
-        let Some(node) = rights.cluster.nodes.get(&ctx.node) else { return Ok(json!([])) };
-        let asked = node.storages.iter().filter(|(name, _)| params.get("storage").is_none_or(|wanted| wanted == *name));
+        let all = rights.cluster.storages(&ctx.node);
+        let asked = all.filter(|(name, _)| params.get("storage").is_none_or(|wanted| wanted == *name));
         let visible = asked.filter(|(name, _)| READ.iter().any(|privilege| rights.has(&path(name), privilege)));
         Ok(visible.filter(|(_, storage)| fits(storage)).map(|(name, storage)| row(name, storage)).collect())
     })
@@ -84,6 +87,23 @@ fn volume_row(storage: &str, name: &str, volume: &Volume) -> Value {
             None => Value::Null,
         };
         row["vmid"] = json!(volume.vmid);
+    }
+    if volume.content == "backup" {
+        row["subtype"] = json!("qemu");
+        row["vmid"] = json!(volume.vmid);
+    }
+    merge(&mut row, remarks(volume));
+    row
+}
+
+/// What is only shown when it is there.
+fn remarks(volume: &Volume) -> Value {
+    let mut row = json!({});
+    if let Some(notes) = &volume.notes {
+        row["notes"] = json!(notes);
+    }
+    if volume.protected {
+        row["protected"] = json!(1);
     }
     row
 }
@@ -140,15 +160,27 @@ pub(crate) fn attributes(ctx: &Ctx, storage: &str, text: &str) -> ApiResult {
     check(&ctx.params, &[])?;
     let found = read(ctx, name, |storage| {
         let volume_path = volume::path_of(storage, volume);
-        storage.volumes.get(volume).map(
-            |volume| json!({ "path": volume_path, "size": volume.size, "used": volume.used, "format": volume.format }),
-        )
+        storage.volumes.get(volume).map(|volume| {
+            let (size, used, format) = (volume.size, volume.used, &volume.format);
+            let mut row = json!({ "path": volume_path, "size": size, "used": used, "format": format });
+            merge(&mut row, remarks(volume));
+            row
+        })
     })?;
     found.ok_or_else(|| ApiError::internal(format!("volume '{name}:{volume}' does not exist")))
 }
 
+pub(crate) fn update(ctx: &Ctx, storage: &str, text: &str) -> ApiResult {
+    let (name, volume) = split(storage, text);
+    backup::update(ctx, name, volume)
+}
+
 pub(crate) fn delete(ctx: &Ctx, storage: &str, text: &str) -> ApiResult {
     let (name, volume) = split(storage, text);
+    if volume.starts_with("backup/") {
+        let owner = read(ctx, name, |storage| storage.volumes.get(volume).and_then(|volume| volume.vmid))?;
+        backup::require_backup(ctx, name, owner)?;
+    }
     ctx.require_any(&path(name), &["Datastore.Allocate", "Datastore.AllocateSpace"])?;
     check(&ctx.params, &[opt("delay", Kind::Int(Some(1), Some(30)))])?;
     let owner = read(ctx, name, |storage| storage.volumes.get(volume).and_then(|volume| volume.vmid))?;
@@ -159,6 +191,12 @@ pub(crate) fn delete(ctx: &Ctx, storage: &str, text: &str) -> ApiResult {
         let volid = format!("{name}:{volume}");
         if worker.app.read(|cluster| volume::is_base_in_use(cluster, &worker.node, &volid)) {
             return Err(format!("base volume '{volume}' is still in use by linked clones").into());
+        }
+        let kept = worker
+            .app
+            .read(|cluster| volume::lookup(cluster, &worker.node, &volid).is_some_and(|found| found.protected));
+        if kept {
+            return Err(format!("cannot remove protected volume '{volume}' on '{name}'").into());
         }
         let missing = worker.app.read(|cluster| {
             let storage = volume::storage(cluster, &worker.node, &name).ok()?;
@@ -174,13 +212,16 @@ pub(crate) fn delete(ctx: &Ctx, storage: &str, text: &str) -> ApiResult {
     Ok(json!(upid))
 }
 
-fn put_file(ctx: &Ctx, name: &str, content: &str, file: &str, size: u64) {
+/// An ISO image, or another file that is no VM's.
+pub(crate) fn file(content: &str, file: &str, size: u64) -> Volume {
     let format = file.rsplit('.').next().unwrap_or("raw").to_owned();
-    let volume =
-        Volume { size, used: size, format, content: content.to_owned(), ctime: clock::now_s(), ..Volume::default() };
+    Volume { size, used: size, format, content: content.to_owned(), ctime: clock::now_s(), ..Volume::default() }
+}
+
+fn put_file(ctx: &Ctx, name: &str, content: &str, file: &str, size: u64) {
+    let volume = self::file(content, file, size);
     ctx.app.write(|cluster| {
-        let storage = cluster.nodes.get_mut(&ctx.node).and_then(|node| node.storages.get_mut(name));
-        if let Some(storage) = storage {
+        if let Some(storage) = cluster.storage_mut(&ctx.node, name) {
             storage.volumes.insert(format!("{content}/{file}"), volume);
         }
     });
@@ -252,9 +293,8 @@ fn config_row(name: &str, storage: &Storage) -> Value {
 pub(crate) fn definitions(ctx: &Ctx) -> ApiResult {
     let params = check(&ctx.params, &[opt("type", Kind::Text)])?;
     ctx.rights(|rights| {
-        let Some(node) = rights.cluster.nodes.get(&ctx.node) else { return Ok(json!([])) };
         let privileges = ["Datastore.Allocate", "Datastore.Audit", "Datastore.AllocateSpace"];
-        let visible = node.storages.iter().filter(|(name, storage)| {
+        let visible = rights.cluster.storages(&ctx.node).filter(|(name, storage)| {
             privileges.iter().any(|privilege| rights.has(&path(name), privilege))
                 && params.get("type").is_none_or(|kind| kind == storage.kind)
         });
@@ -283,8 +323,9 @@ pub(crate) fn define(ctx: &Ctx) -> ApiResult {
     let made =
         Storage { kind: "dir".to_owned(), path: path.to_owned(), content, total: 64 << 30, ..Storage::default() };
     ctx.app.write(|cluster| {
+        let shared = cluster.shared.contains_key(&name);
         let Some(node) = cluster.nodes.get_mut(&ctx.node) else { return Ok(Value::Null) };
-        if node.storages.contains_key(&name) {
+        if node.storages.contains_key(&name) || shared {
             return Err(ApiError::internal(format!("create storage failed: storage ID '{name}' already defined")));
         }
         node.storages.insert(name.clone(), made);
@@ -301,6 +342,7 @@ pub(crate) fn undefine(ctx: &Ctx, name: &str) -> ApiResult {
         if let Some(node) = cluster.nodes.get_mut(&ctx.node) {
             node.storages.remove(name);
         }
+        cluster.shared.remove(name);
     });
     Ok(Value::Null)
 }

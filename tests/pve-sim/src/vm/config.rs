@@ -240,11 +240,12 @@ fn commit(app: &App, node: &str, change: &Change, log: &mut Vec<String>) -> Resu
         let vm = crate::app::node_vm(cluster, node, change.vmid).cloned();
         let mut vm = vm.ok_or_else(|| crate::app::no_config(node, change.vmid))?;
         let running = vm.run.is_some();
+        check_boot(change, &vm)?;
         for key in &change.revert {
             vm.pending.remove(key);
         }
         for key in &change.delete {
-            if running && !keys::applies_while_running(key) {
+            if running && !is_hot(&vm.config, key, None) {
                 vm.pending.insert(key.clone(), None);
             } else {
                 delete_key(cluster, node, &mut vm.config, key, change.force);
@@ -253,7 +254,7 @@ fn commit(app: &App, node: &str, change: &Change, log: &mut Vec<String>) -> Resu
         }
         for (key, value) in &change.set {
             let value = value_for(cluster, node, change.vmid, &vm.config, (key, value), log)?;
-            if running && !keys::applies_while_running(key) {
+            if running && !is_hot(&vm.config, key, Some(&value)) {
                 vm.pending.insert(key.clone(), Some(value));
                 continue;
             }
@@ -267,6 +268,30 @@ fn commit(app: &App, node: &str, change: &Change, log: &mut Vec<String>) -> Resu
         }
         Ok(())
     })
+}
+
+/// Whether a running VM takes a change at once. IDE and SATA drives neither come nor go, but a CD in a drive does.
+fn is_hot(config: &VmConfig, key: &str, new: Option<&str>) -> bool {
+    let cold_bus = formats::is_drive_key(key) && (key.starts_with("ide") || key.starts_with("sata"));
+    let is_cd = |value: &str| value.contains("media=cdrom");
+    keys::applies_while_running(key)
+        && (!cold_bus || config.get(key).is_some_and(|old| is_cd(old)) && new.is_some_and(is_cd))
+}
+
+/// What is booted from must be there after the change.
+fn check_boot(change: &Change, vm: &crate::state::Vm) -> Result<(), String> {
+    let boot = change.set.iter().find(|(key, _)| key == "boot").map_or("", |(_, value)| value.as_str());
+    let order = formats::PropertyString::parse(boot, "legacy")?;
+    let devices = order.get("order").unwrap_or_default().split(';').filter(|device| !device.is_empty());
+    for device in devices {
+        let set = change.set.iter().any(|(key, _)| key == device);
+        let has = vm.config.contains_key(device) || vm.pending.get(device).is_some_and(Option::is_some);
+        if !set && (!has || change.delete.iter().any(|key| key == device)) {
+            // The quotation mark at its end is the server's own.
+            return Err(format!("invalid bootorder: device '{device}' does not exist'"));
+        }
+    }
+    Ok(())
 }
 
 /// What the configuration keeps of a value: volumes made, MAC addresses given.

@@ -13,7 +13,7 @@ use crate::schema::{COUNT, Kind, Params, check_with, opt, req};
 use crate::state::{Vm, VmConfig};
 use crate::tasks::{self, TaskError, TaskResult, Worker};
 use crate::vm::config::{check_drive, check_key, value_for};
-use crate::vm::{fresh_identity, keys, power, volume};
+use crate::vm::{fresh_identity, keys, power, restore, volume};
 
 pub(crate) async fn start(ctx: &Ctx) -> ApiResult {
     let spec = [
@@ -34,7 +34,7 @@ pub(crate) async fn start(ctx: &Ctx) -> ApiResult {
     let params = check_with(&ctx.params, spec, keys::kind_of)?;
     let vmid = params.vmid("vmid").unwrap_or_default();
     if params.get("archive").is_some() {
-        return Err(ApiError::internal("the simulator keeps no backups: 'archive' cannot be restored"));
+        return restore::start(ctx, vmid, &params).await;
     }
     check_allowed(ctx, vmid, &params)?;
     let wait = ctx.app.timings().create_lock;

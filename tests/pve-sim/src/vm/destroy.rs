@@ -44,9 +44,11 @@ pub(crate) fn destroy(ctx: &Ctx, vmid: &str) -> ApiResult {
             for (_, drive) in volume::own_drives(&vm) {
                 volume::remove(cluster, &worker.node, &drive.first);
             }
-            if let Some(node) = cluster.nodes.get_mut(&worker.node) {
-                for storage in node.storages.values_mut() {
-                    storage.volumes.retain(|_, volume| volume.vmid != Some(number));
+            // Its backups stay.
+            let names: Vec<String> = cluster.storages(&worker.node).map(|(name, _)| name.clone()).collect();
+            for name in names {
+                if let Some(storage) = cluster.storage_mut(&worker.node, &name) {
+                    storage.volumes.retain(|_, volume| volume.vmid != Some(number) || volume.content != "images");
                 }
             }
             cluster.remove_vm(number);
@@ -92,21 +94,23 @@ pub(crate) async fn template(ctx: &Ctx, vmid: &str) -> ApiResult {
 
 /// Turns a VM into a template: its disks become base images.
 pub(crate) fn make_base(cluster: &mut crate::state::Cluster, node: &str, vmid: u32) {
-    let Some(place) = cluster.nodes.get_mut(node) else { return };
-    let Some(vm) = place.vms.get_mut(&vmid) else { return };
+    let Some(mut vm) = crate::app::node_vm(cluster, node, vmid).cloned() else { return };
     vm.config.insert("template".to_owned(), "1".to_owned());
-    for (key, mut drive) in volume::own_drives(vm) {
+    for (key, mut drive) in volume::own_drives(&vm) {
         if is_cloudinit(&drive.first) {
             continue;
         }
         let Some((name, old)) = drive.first.split_once(':') else { continue };
         let new = old.replace(&format!("/vm-{vmid}-"), &format!("/base-{vmid}-"));
-        if let Some(storage) = place.storages.get_mut(name)
+        if let Some(storage) = cluster.storage_mut(node, name)
             && let Some(volume) = storage.volumes.remove(old)
         {
             storage.volumes.insert(new.clone(), volume);
         }
         drive.first = format!("{name}:{new}");
         vm.config.insert(key, drive.render());
+    }
+    if let Some(place) = cluster.nodes.get_mut(node) {
+        place.vms.insert(vmid, vm);
     }
 }

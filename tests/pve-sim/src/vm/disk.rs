@@ -67,8 +67,7 @@ pub(crate) fn resize(ctx: &Ctx, vmid: &str) -> ApiResult {
         worker.work().await?;
         let (storage, name) = (storage.to_owned(), name.to_owned());
         worker.write(|cluster| {
-            let node = cluster.nodes.get_mut(&worker.node);
-            let place = node.and_then(|node| node.storages.get_mut(&storage));
+            let place = cluster.storage_mut(&worker.node, &storage);
             if let Some(volume) = place.and_then(|place| place.volumes.get_mut(&name)) {
                 volume.size = new;
             }

@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub(crate) mod guest;
 pub(crate) mod keys;
 pub(crate) mod power;
+pub(crate) mod restore;
 pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod volume;

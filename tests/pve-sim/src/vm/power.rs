@@ -51,10 +51,9 @@ pub(crate) fn action(ctx: &Ctx, vmid: &str, action: &str) -> ApiResult {
             Ok(json!(tasks::spawn(ctx, "qmreset", vmid, |worker| async move {
                 let _guard = worker.lock(number).await?;
                 worker.work().await?;
-                let started_ms = clock::now_ms();
                 worker.vm_mut(number, |vm| {
                     if let Some(run) = &mut vm.run {
-                        run.started_ms = started_ms;
+                        run.booted_ms = clock::now_ms();
                     }
                 })
             })))
@@ -149,10 +148,7 @@ fn bring_up(worker: &Worker, vmid: u32, quiet: bool) -> TaskResult {
     }
     let woken = wake(worker, vmid, &vm)?;
     let pid = worker.write(crate::state::Cluster::take_pid);
-    let started_ms = clock::now_ms();
-    worker.vm_mut(vmid, |vm| {
-        vm.set_run(Some(Run { pid, started_ms, paused: false }));
-    })?;
+    worker.vm_mut(vmid, |vm| vm.set_run(Some(Run::new(pid))))?;
     if woken {
         worker.log("Resumed VM, removing state");
     }

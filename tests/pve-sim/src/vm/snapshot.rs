@@ -205,7 +205,7 @@ pub(crate) fn rollback(ctx: &Ctx, vmid: &str, name: &str) -> ApiResult {
             vm.config.insert("vmgenid".to_owned(), clock::uuid());
             vm.config.insert("parent".to_owned(), name.clone());
             if snapshot.vmstate || start {
-                vm.set_run(Some(Run { pid, started_ms: clock::now_ms(), paused: false }));
+                vm.set_run(Some(Run::new(pid)));
             }
             snapshot.vmstate
         })?;

@@ -8,7 +8,7 @@ use crate::config::Flavour;
 use crate::error::ApiResult;
 use crate::formats::{agent_enabled, is_drive_key, numbered};
 use crate::schema::{Kind, Params, check, opt, req};
-use crate::state::{Stale, Vm};
+use crate::state::{Run, Stale, Vm};
 use crate::vm::{path_vmid, volume};
 
 /// Memory of a VM in bytes.
@@ -25,6 +25,13 @@ pub(crate) fn cpus(vm: &Vm) -> u64 {
 
 fn uptime(vm: &Vm) -> i64 {
     vm.run.as_ref().map_or(0, |run| ((clock::now_ms() - run.started_ms) / 1000).max(0))
+}
+
+/// Bytes received and sent by all of a VM's networks since its process began.
+fn traffic(vm: &Vm) -> (u64, u64) {
+    let nets = vm.config.keys().filter(|key| numbered(key, "net", 32)).count() as u64;
+    let (received, sent) = vm.run.as_ref().map_or((0, 0), Run::traffic);
+    (received * nets, sent * nets)
 }
 
 /// What both lists and the single status have.
@@ -46,8 +53,9 @@ fn common(app: &App, vmid: u32, vm: &Vm) -> Map<String, Value> {
     put("maxdisk", json!(volume::max_disk(vm)));
     put("disk", json!(0));
     put("uptime", json!(uptime(vm)));
-    put("netin", json!(0));
-    put("netout", if running { json!(516) } else { json!(0) });
+    let (received, sent) = traffic(vm);
+    put("netin", json!(received));
+    put("netout", json!(sent));
     if let Some(tags) = vm.config.get("tags") {
         put("tags", json!(tags));
     }
@@ -83,12 +91,11 @@ fn common(app: &App, vmid: u32, vm: &Vm) -> Map<String, Value> {
 fn extended(app: &App, vmid: u32, vm: &Vm, out: &mut Map<String, Value>) {
     let paused = vm.run.as_ref().is_some_and(|run| run.paused);
     out.insert("qmpstatus".to_owned(), json!(if paused { "paused" } else { vm.status() }));
-    if vm.run.is_none() {
-        return;
-    }
+    let Some(run) = &vm.run else { return };
+    let (received, sent) = run.traffic();
     let nics = vm.config.keys().filter(|key| numbered(key, "net", 32)).map(|key| key.trim_start_matches("net"));
     let nics: Map<String, Value> =
-        nics.map(|number| (format!("tap{vmid}i{number}"), json!({ "netin": 0, "netout": 516 }))).collect();
+        nics.map(|number| (format!("tap{vmid}i{number}"), json!({ "netin": received, "netout": sent }))).collect();
     let drives = vm.config.keys().filter(|key| is_drive_key(key));
     let stats: Map<String, Value> = drives.map(|key| (key.clone(), block_statistics())).collect();
     let support = json!({

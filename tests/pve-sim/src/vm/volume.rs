@@ -20,6 +20,7 @@ pub(crate) fn path_of(storage: &Storage, volume: &str) -> String {
     let parts: Vec<&str> = volume.split('/').collect();
     match parts.as_slice() {
         ["iso", file] => format!("{}/template/iso/{file}", storage.path),
+        ["backup", file] => format!("{}/dump/{file}", storage.path),
         ["import", file] => format!("{}/import/{file}", storage.path),
         [.., owner, file] => format!("{}/images/{owner}/{file}", storage.path),
         _ => format!("{}/{volume}", storage.path),
@@ -27,13 +28,11 @@ pub(crate) fn path_of(storage: &Storage, volume: &str) -> String {
 }
 
 pub(crate) fn storage<'a>(cluster: &'a Cluster, node: &str, name: &str) -> Result<&'a Storage, String> {
-    let found = cluster.nodes.get(node).and_then(|node| node.storages.get(name));
-    found.ok_or_else(|| format!("storage '{name}' does not exist"))
+    cluster.storage(node, name).ok_or_else(|| format!("storage '{name}' does not exist"))
 }
 
 fn storage_mut<'a>(cluster: &'a mut Cluster, node: &str, name: &str) -> Result<&'a mut Storage, String> {
-    let found = cluster.nodes.get_mut(node).and_then(|node| node.storages.get_mut(name));
-    found.ok_or_else(|| format!("storage '{name}' does not exist"))
+    cluster.storage_mut(node, name).ok_or_else(|| format!("storage '{name}' does not exist"))
 }
 
 /// The volume of a drive value, if it names one that exists.
@@ -82,6 +81,7 @@ pub(crate) fn add(
         vmid: Some(vmid),
         parent,
         ctime: clock::now_s(),
+        ..Volume::default()
     };
     storage_mut(cluster, node, storage)?.volumes.insert(volume.to_owned(), made);
     Ok(())

@@ -16,7 +16,9 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
-use crate::domain::{cloudpods, idempotency, images, ipam, jobs, plans, scheduling, secrets, servers, tenants, tokens};
+use crate::domain::{
+    cloudpods, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers, tenants, tokens,
+};
 use crate::error::{Error, Result};
 use crate::grpc;
 use crate::grpc::ca::Authority;
@@ -96,6 +98,8 @@ pub struct App {
     pub jobs: Arc<jobs::service::Service>,
     /// Does it.
     pub engine: Engine,
+    /// Whether all holds that must.
+    pub invariants: invariants::service::Service,
 }
 
 impl App {
@@ -133,6 +137,7 @@ impl App {
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
         let cloudpods =
             cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
+        let (cloudpods, jobs) = (Arc::new(cloudpods), Arc::new(jobs));
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
@@ -141,13 +146,20 @@ impl App {
             secrets,
             authority,
             hub,
-            cloudpods: Arc::new(cloudpods),
+            invariants: invariants::service::Service::new(
+                db.clone(),
+                clock.clone(),
+                servers.clone(),
+                cloudpods.clone(),
+                jobs.clone(),
+            ),
+            cloudpods,
             tenants,
             plans,
             images,
             ipam,
             servers,
-            jobs: Arc::new(jobs),
+            jobs,
             engine,
             metrics: telemetry::metrics()?,
             readiness: Readiness::default(),

@@ -74,6 +74,17 @@ impl Read {
     }
 }
 
+/// The database as it was at one moment: what several queries of it say fits together.
+#[derive(Debug)]
+pub struct Snapshot(TxInner);
+
+impl Snapshot {
+    /// Lends the connection.
+    pub fn conn(&mut self) -> Conn<'_> {
+        self.0.conn()
+    }
+}
+
 /// Which part of a list a reader wants: keyset pagination, never OFFSET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window<K> {
@@ -97,13 +108,19 @@ enum TxInner {
     Postgres(Transaction<'static, Postgres>),
 }
 
+impl TxInner {
+    fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(tx) => Conn::Sqlite(tx),
+            Self::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+}
+
 impl Tx {
     /// Lends the connection.
     pub fn conn(&mut self) -> Conn<'_> {
-        match &mut self.inner {
-            TxInner::Sqlite(tx) => Conn::Sqlite(tx),
-            TxInner::Postgres(tx) => Conn::Postgres(tx),
-        }
+        self.inner.conn()
     }
 
     /// Wakes whoever waits for `topic` once this has committed.
@@ -144,6 +161,19 @@ impl Db {
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
         Ok(Tx { inner, wakes: self.wakes.clone(), topics: BTreeSet::new() })
+    }
+
+    /// Begins to look at the database as it is at one moment, whatever others write meanwhile.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        const REPEATABLE: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        Ok(match &self.pools {
+            Pools::Sqlite { readers, .. } => Snapshot(TxInner::Sqlite(readers.begin().await?)),
+            Pools::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                sqlx::query(REPEATABLE).execute(&mut *tx).await?;
+                Snapshot(TxInner::Postgres(tx))
+            }
+        })
     }
 
     /// Takes a connection to read from.

@@ -73,3 +73,15 @@ ids! {
     /// An audit record.
     AuditId,
 }
+
+/// A list of ids as the JSON functions of both databases can read it: an object, as every JSON that is stored or sent.
+#[derive(Debug, Serialize)]
+pub struct IdList {
+    ids: Vec<String>,
+}
+
+impl FromIterator<Uuid> for IdList {
+    fn from_iter<I: IntoIterator<Item = Uuid>>(ids: I) -> Self {
+        Self { ids: ids.into_iter().map(|id| id.simple().to_string()).collect() }
+    }
+}

@@ -228,6 +228,7 @@ impl Fleet {
             reserved += server["reserved"]["pods"].as_u64().expect("reserved pods");
         }
         assert_eq!(reserved, live.len() as u64, "capacity is held by live pods alone");
+        crate::assert_invariants(&self.api).await;
         live.len()
     }
 }

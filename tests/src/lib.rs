@@ -6,6 +6,7 @@ pub mod channel;
 pub mod daemon;
 pub mod database;
 pub mod fleet;
+pub mod invariants;
 pub mod pod_bench;
 pub mod process;
 pub mod pve_rig;
@@ -14,3 +15,4 @@ mod scripted_host;
 
 pub use app::{Answer, Api, TestApp};
 pub use database::{TestDatabase, databases, eventually};
+pub use invariants::assert_invariants;

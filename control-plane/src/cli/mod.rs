@@ -6,6 +6,7 @@ mod connection;
 mod failure;
 mod humane;
 mod image;
+mod invariants;
 mod ip_pool;
 mod job;
 mod output;

@@ -9,7 +9,7 @@ use super::common::Context;
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
-use super::{image, ip_pool, job, plan, pod, server};
+use super::{image, invariants, ip_pool, job, plan, pod, server};
 
 /// What `--help` says of all of them.
 pub const AFTER_HELP: &str = "\
@@ -47,6 +47,8 @@ pub enum Remote {
     /// Addresses that pods get
     #[command(subcommand)]
     IpPool(ip_pool::Command),
+    /// What must hold, and whether it does
+    Invariants(invariants::Command),
 }
 
 /// What all of them take.
@@ -86,5 +88,6 @@ async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<S
         Remote::Plan(command) => command.run(&context).await,
         Remote::Image(command) => command.run(&context).await,
         Remote::IpPool(command) => command.run(&context).await,
+        Remote::Invariants(command) => command.run(&context).await,
     }
 }

@@ -3,8 +3,10 @@
 pub mod audit;
 pub mod check;
 pub mod cloudpods;
+pub mod finding;
 pub mod idempotency;
 pub mod images;
+pub mod invariants;
 pub mod ipam;
 pub mod jobs;
 pub mod plans;

@@ -1,6 +1,7 @@
 //! CloudPods: customers' VMs. What is wanted of a pod stands beside what was observed of it; what it holds (room on a
 //! server, addresses, a VMID) is freed only once its VM is known to be absent.
 
+pub mod brief;
 pub mod check;
 mod create;
 mod observe;

@@ -29,7 +29,7 @@ pub struct Service {
     pub(super) books: Arc<Books>,
     pub(super) tenants: Arc<Tenants>,
     pub(super) plans: Arc<Plans>,
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
 }
 
 impl Service {

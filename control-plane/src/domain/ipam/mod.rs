@@ -3,6 +3,7 @@
 //! goes on behind the last one given out.
 
 mod check;
+pub mod holdings;
 pub mod range;
 pub mod routes;
 pub mod service;

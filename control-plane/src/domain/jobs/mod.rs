@@ -23,6 +23,7 @@ pub mod routes;
 pub mod service;
 mod state;
 mod store;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;

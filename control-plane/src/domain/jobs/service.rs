@@ -30,7 +30,7 @@ pub struct JobFilter {
 #[derive(Clone)]
 pub struct Service {
     db: Db,
-    clock: Clock,
+    pub(super) clock: Clock,
     registry: Registry,
     agents: Arc<dyn AgentPort>,
 }

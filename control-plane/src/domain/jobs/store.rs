@@ -10,7 +10,7 @@ use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
-struct JobRow {
+pub(super) struct JobRow {
     id: JobId,
     tenant_id: Option<TenantId>,
     kind: String,
@@ -101,7 +101,7 @@ fn one(row: Option<JobRow>) -> Result<Option<Job>> {
     row.map(Job::try_from).transpose()
 }
 
-fn all(rows: Vec<JobRow>) -> Result<Vec<Job>> {
+pub(super) fn all(rows: Vec<JobRow>) -> Result<Vec<Job>> {
     rows.into_iter().map(Job::try_from).collect()
 }
 

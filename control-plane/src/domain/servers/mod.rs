@@ -11,6 +11,7 @@
 pub mod capacity;
 mod check;
 pub mod facts;
+pub mod holdings;
 pub mod identity;
 pub mod probe;
 pub mod routes;

@@ -1,0 +1,63 @@
+//! Looks at all of them.
+
+use std::sync::Arc;
+
+use super::{Check, Report};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::jobs::service::Service as Jobs;
+use crate::domain::servers::service::Service as Servers;
+use crate::error::Result;
+
+/// The service of this slice.
+pub struct Service {
+    db: Db,
+    clock: Clock,
+    servers: Arc<Servers>,
+    cloudpods: Arc<CloudPods>,
+    jobs: Arc<Jobs>,
+}
+
+impl Service {
+    /// Over these slices.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, servers: Arc<Servers>, cloudpods: Arc<CloudPods>, jobs: Arc<Jobs>) -> Self {
+        Self { db, clock, servers, cloudpods, jobs }
+    }
+
+    /// Looks at all of them, as they are at one moment.
+    pub async fn invariants_check(&self) -> Result<Report> {
+        let checked_at = self.clock.now();
+        let mut at = self.db.snapshot().await?;
+        let checks = vec![
+            Check::new(
+                "totals",
+                "what servers and storages count as held is the sum of their reservations",
+                self.servers.totals_check(at.conn()).await?,
+            ),
+            Check::new(
+                "capacity",
+                "reservations and VMIDs are held by pods that are there, and pods that are there hold theirs",
+                self.cloudpods.capacity_check(at.conn()).await?,
+            ),
+            Check::new(
+                "addresses",
+                "addresses are held once, by pods that are there",
+                self.cloudpods.addresses_check(at.conn()).await?,
+            ),
+            Check::new(
+                "jobs_overdue",
+                "somebody works on every job that is due",
+                self.jobs.overdue_check(at.conn()).await?,
+            ),
+            Check::new("jobs_stuck", "every undo can finish", self.jobs.stuck_check(at.conn()).await?),
+            Check::new(
+                "certificates",
+                "agents renew their certificates in time",
+                self.servers.certificates_check(at.conn()).await?,
+            ),
+        ];
+        Ok(Report { ok: checks.iter().all(|check| check.ok), checked_at, checks })
+    }
+}

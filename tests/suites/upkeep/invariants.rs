@@ -1,0 +1,201 @@
+//! The invariants find what is wrong, say since when and what to do, and nothing where nothing is.
+
+use control_plane::db::Db;
+use mpanel_tests::app::Api;
+use mpanel_tests::{TestApp, TestDatabase, assert_invariants, databases};
+use serde_json::Value;
+
+const INVARIANTS: &str = "/api/platform/invariants";
+const POD: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10";
+const SERVER: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e11";
+const OTHER: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e12";
+const SECOND: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e13";
+
+/// Runs statements, whose `{…}` are ids as the database writes them.
+async fn run(db: &Db, statements: &[&str]) {
+    let mut tx = db.begin().await.unwrap();
+    for statement in statements {
+        let mut sql = (*statement).to_owned();
+        for (name, id) in [("{pod}", POD), ("{server}", SERVER), ("{other}", OTHER), ("{second}", SECOND)] {
+            let written = if db.is_embedded() { format!("X'{}'", id.replace('-', "")) } else { format!("'{id}'") };
+            sql = sql.replace(name, &written);
+        }
+        if !db.is_embedded() {
+            sql = sql.replace("'{}'", "'{}'::jsonb");
+        }
+        let sql = sqlx::AssertSqlSafe(sql);
+        match tx.conn() {
+            control_plane::db::Conn::Sqlite(c) => drop(sqlx::query(sql).execute(c).await.expect(statement)),
+            control_plane::db::Conn::Postgres(c) => drop(sqlx::query(sql).execute(c).await.expect(statement)),
+        }
+    }
+    tx.commit().await.unwrap();
+}
+
+/// A server with a pod on it that holds what it has to.
+const SOUND: &[&str] = &[
+    "INSERT INTO servers (id, name, region, labels, bridge, vmid_space, vmid_min, vmid_max, cpu_overcommit, scheduling,
+        scheduling_since, connection, connection_since, version, created_at, updated_at, reserved_vcpu, reserved_memory_mib,
+        reserved_pods)
+     VALUES ({server}, 'pve1', 'eu', '{}', 'vmbr0', 'pve1', 100, 999, 1, 'online', 1, 'offline', 1, 1, 1, 1, 2, 512, 1)",
+    "INSERT INTO server_storages (server_id, name, offered, reserved_gib) VALUES ({server}, 'local', TRUE, 20)",
+    "INSERT INTO plans (id, name, vcpu, memory_mib, disk_gib, price_minor, currency, active, version, created_at, updated_at)
+     VALUES ({other}, 'small', 2, 512, 20, 1, 'EUR', TRUE, 1, 1, 1)",
+    "INSERT INTO images (id, name, os, default_user, min_disk_gib, active, version, created_at, updated_at)
+     VALUES ({other}, 'debian', 'Debian', 'debian', 1, TRUE, 1, 1, 1)",
+    "INSERT INTO ip_pools (id, name, family, first, last, size, prefix_length, gateway, dns, active, allocated, version,
+        created_at, updated_at)
+     VALUES ({other}, 'lan', 4, '192.0.2.2', '192.0.2.9', 8, 24, '192.0.2.1', '{}', TRUE, 1, 1, 1, 1)",
+    "INSERT INTO cloudpods (id, tenant_id, name, state, desired_power, observed_power, plan_id, image_id, vcpu, memory_mib,
+        disk_gib, placement, ssh_keys, cloud_init_user, server_id, storage, vmid, version, created_at, updated_at)
+     SELECT {pod}, id, 'web-1', 'active', 'running', 'running', {other}, {other}, 2, 512, 20, '{}', '{}', 'debian',
+        {server}, 'local', 100, 1, 1, 1 FROM tenants",
+    "INSERT INTO reservations (pod_id, server_id, storage, vcpu, memory_mib, disk_gib, created_at)
+     VALUES ({pod}, {server}, 'local', 2, 512, 20, 1)",
+    "INSERT INTO vmids (space, vmid, server_id, pod_id, taken_at) VALUES ('pve1', 100, {server}, {pod}, 1)",
+    "INSERT INTO ip_addresses (pool_id, slot, address, pod_id, allocated_at) VALUES ({other}, 0, '192.0.2.2', {pod}, 1)",
+];
+
+async fn started(database: &TestDatabase) -> (TestApp, Db) {
+    let app = TestApp::start_on(database).await;
+    let db = app.running.app.db.clone();
+    run(&db, SOUND).await;
+    assert_invariants(&app.api).await;
+    (app, db)
+}
+
+async fn broken(api: &Api) -> Vec<(String, Value)> {
+    let report = api.get(INVARIANTS).await.expect(200);
+    let checks = report["checks"].as_array().unwrap().clone();
+    let broken: Vec<_> = checks
+        .into_iter()
+        .filter(|check| check["ok"] == false)
+        .map(|check| (check["name"].as_str().unwrap().to_owned(), check["items"].clone()))
+        .collect();
+    assert_eq!(report["ok"], broken.is_empty());
+    for (name, items) in &broken {
+        for item in items.as_array().unwrap() {
+            assert!(item["cure"].as_str().is_some_and(|cure| cure.len() > 10), "{name} says what to do: {item}");
+        }
+    }
+    broken
+}
+
+#[tokio::test]
+async fn what_does_not_hold_is_found_and_what_holds_is_not() {
+    for database in databases().await {
+        let (app, db) = started(&database).await;
+        for (breaks, mends, check, says) in [
+            (
+                "UPDATE servers SET reserved_vcpu = 3",
+                "UPDATE servers SET reserved_vcpu = 2",
+                "totals",
+                "3 vCPU, 512 MiB, 1 pods are held, its reservations that 2 vCPU",
+            ),
+            (
+                "UPDATE server_storages SET reserved_gib = 21",
+                "UPDATE server_storages SET reserved_gib = 20",
+                "totals",
+                "21 GiB are held",
+            ),
+            ("UPDATE vmids SET vmid = 101", "UPDATE vmids SET vmid = 100", "capacity", "VMID 101, which is not its VM's"),
+            ("UPDATE vmids SET pod_id = NULL", "UPDATE vmids SET pod_id = {pod}", "capacity", "but no VMID"),
+            (
+                "UPDATE cloudpods SET state = 'failed', vmid = NULL, server_id = NULL",
+                "UPDATE cloudpods SET state = 'active', server_id = {server}, vmid = 100",
+                "capacity",
+                "where it is not",
+            ),
+            ("UPDATE ip_pools SET allocated = 2", "UPDATE ip_pools SET allocated = 1", "addresses", "and 1 are held"),
+            (
+                "INSERT INTO jobs (id, kind, state, params, step, step_count, attempt, attempts_max, run_at, epoch,
+                    cancel_requested, step_progress, created_by, created_at, updated_at, error_code, error_detail)
+                 VALUES ({other}, 'provision', 'stuck', '{}', 0, 1, 8, 8, 1, 1, FALSE, 0, 'test', 1, 1, 'vm_locked', 'locked')",
+                "DELETE FROM jobs",
+                "jobs_stuck",
+                "locked (vm_locked)",
+            ),
+            (
+                "INSERT INTO agent_certificates (serial, server_id, issued_at, not_after) VALUES ('1', {server}, 1, 2)",
+                "DELETE FROM agent_certificates",
+                "certificates",
+                "ended at 1970-01-01T00:00:00",
+            ),
+        ] {
+            run(&db, &[breaks]).await;
+            let found = broken(&app.api).await;
+            let [(name, items)] = &found[..] else { panic!("{} {breaks}: {found:#?}", database.name) };
+            assert_eq!(name, check, "{breaks}");
+            let detail = items[0]["detail"].as_str().unwrap();
+            assert!(detail.contains(says), "{breaks}: {items:#}");
+            run(&db, &[mends]).await;
+            assert_eq!(broken(&app.api).await, [], "{mends}");
+        }
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_may_hold_nothing() {
+    for database in databases().await {
+        let (app, db) = started(&database).await;
+        run(&db, &["UPDATE cloudpods SET state = 'deleted', deleted_at = 1, server_id = NULL, vmid = NULL"]).await;
+        let found = broken(&app.api).await;
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["capacity", "addresses"], "{}", database.name);
+        assert_eq!(found[0].1.as_array().unwrap().len(), 2, "the reservation and the VMID: {found:#?}");
+        let address = &found[1].1[0];
+        assert_eq!(address["subject"], format!("cloudpod {POD}"));
+        assert!(address["detail"].as_str().unwrap().contains("192.0.2.2"), "{address}");
+        assert_eq!(address["since"], "1970-01-01T00:00:00.001Z");
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_its_agent_or_its_turn_is_not_overdue() {
+    const JOB: &str = "INSERT INTO jobs (id, tenant_id, pod_id, kind, state, params, step, step_count, attempt, attempts_max,
+            run_at, epoch, cancel_requested, step_progress, created_by, created_at, updated_at, waits_for, lease_owner,
+            lease_until)
+         SELECT {id}, id, {pod}, 'start', '{state}', '{}', 0, 1, 1, 8, 1, 1, FALSE, 0, 'test', 1, 1, {waits}, {owner}, {until}
+         FROM tenants";
+    // With its loops at work a control plane takes up what is overdue: these jobs are looked at in the books alone.
+    for database in databases().await {
+        let (app, db) = started(&database).await;
+        let jobs = app.running.app.jobs.clone();
+        for (state, waits, owner, until, overdue) in [
+            ("running", "{server}", "NULL", "NULL", false),
+            ("running", "NULL", "{other}", "9000000000000", false),
+            ("running", "NULL", "{other}", "5", true),
+            ("queued", "NULL", "NULL", "NULL", true),
+        ] {
+            let job = JOB.replace("{id}", "{second}").replace("{state}", state);
+            let job = job.replace("{waits}", waits).replace("{owner}", owner).replace("{until}", until);
+            let found = {
+                let mut tx = db.begin().await.unwrap();
+                insert(&mut tx, &db, &job).await;
+                jobs.overdue_check(tx.conn()).await.unwrap()
+            };
+            assert_eq!(!found.is_ok(), overdue, "{} {state} {waits} {until}: {found:?}", database.name);
+        }
+        app.stop().await;
+    }
+}
+
+async fn insert(tx: &mut control_plane::db::Tx, db: &Db, statement: &str) {
+    let mut sql = statement.to_owned();
+    for (name, id) in [("{pod}", POD), ("{server}", SERVER), ("{other}", OTHER), ("{second}", SECOND)] {
+        let written = if db.is_embedded() { format!("X'{}'", id.replace('-', "")) } else { format!("'{id}'::uuid") };
+        sql = sql.replace(name, &written);
+    }
+    let sql = if db.is_embedded() { sql } else { sql.replace("'{}'", "'{}'::jsonb") };
+    let sql = if db.is_embedded() {
+        sql
+    } else {
+        sql.replace(", NULL, NULL, NULL", ", NULL::uuid, NULL::uuid, NULL::bigint")
+    };
+    match tx.conn() {
+        control_plane::db::Conn::Sqlite(c) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(c).await.unwrap()),
+        control_plane::db::Conn::Postgres(c) => drop(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(c).await.unwrap()),
+    }
+}

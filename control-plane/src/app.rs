@@ -17,9 +17,11 @@ use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    cloudpods, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers, tenants, tokens,
+    cloudpods, cluster, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers, tenants,
+    tokens,
 };
 use crate::error::{Error, Result};
+use crate::events;
 use crate::grpc;
 use crate::grpc::ca::Authority;
 use crate::grpc::hub::SessionHub;
@@ -29,8 +31,10 @@ use crate::http::tls::Tls;
 use crate::http::{self, Attempts};
 use crate::ids::InstanceId;
 use crate::lifecycle::Running;
+use crate::loops::calls::Calls;
 use crate::loops::dispatcher::Dispatcher;
 use crate::loops::health::Health;
+use crate::loops::instances::Instances;
 use crate::loops::leases::Leases;
 use crate::loops::renewals::Renewals;
 use crate::loops::retention::Retention;
@@ -80,6 +84,8 @@ pub struct App {
     pub secrets: secrets::service::Service,
     /// Issues the agents' certificates.
     pub authority: Arc<Authority>,
+    /// The other control planes over this database.
+    pub cluster: Arc<cluster::service::Service>,
     /// The agents that are connected to this process.
     pub hub: Arc<SessionHub>,
     /// The registered hosts.
@@ -114,7 +120,9 @@ impl App {
         let tasks = TaskTracker::new();
         let secrets = secrets::service::Service::new(db.clone(), clock.clone(), key);
         let authority = Arc::new(Authority::load(&config.agents, &secrets, clock.now()).await?);
-        let hub = SessionHub::new(clock.clone());
+        let cluster = cluster::service::Service::new(db.clone(), clock.clone(), instance, config.jobs.lease);
+        let cluster = Arc::new(cluster);
+        let hub = SessionHub::among(clock.clone(), cluster.clone());
         let facts = servers::service::Facts {
             agents_url: config.agents.public_url.clone(),
             ca_sha256: authority.sha256(),
@@ -145,6 +153,7 @@ impl App {
             tokens: tokens::service::Service::new(db.clone(), clock.clone()),
             secrets,
             authority,
+            cluster,
             hub,
             invariants: invariants::service::Service::new(
                 db.clone(),
@@ -202,6 +211,8 @@ impl App {
         let chosen = surroundings.bootstrap_token.as_ref().map(|token| token.expose().as_str());
         let bootstrap_token = self.tokens.token_bootstrap(chosen, config.bootstrap_token_file.as_deref()).await?;
         self.tenants.tenant_default_ensure().await?;
+        // Before anything is claimed or an agent is let in: whoever holds something has to be known to be alive.
+        self.cluster.instance_seen().await?;
         if self.db.is_embedded() {
             self.engine.leases_free().await?;
         }
@@ -242,6 +253,8 @@ impl App {
         let address = channel.local_address()?;
         self.tasks.spawn(channel.run());
         self.readiness.agents.store(true, Ordering::Relaxed);
+        let wakes = events::wakes_carry(self.db.clone(), self.instance, self.shutdown.clone());
+        self.tasks.spawn(wakes);
         for work in self.loops(serving) {
             self.tasks.spawn(loops::drive(work, self.db.wakes().clone(), self.shutdown.clone()));
         }
@@ -252,6 +265,13 @@ impl App {
         let engine = || self.engine.clone();
         vec![
             Arc::new(Dispatcher { engine: engine() }),
+            Arc::new(Instances { cluster: self.cluster.clone(), interval: self.config.jobs.lease / 3 }),
+            Arc::new(Calls {
+                cluster: self.cluster.clone(),
+                hub: self.hub.clone(),
+                servers: self.servers.clone(),
+                tasks: self.tasks.clone(),
+            }),
             Arc::new(Leases { engine: engine(), interval: self.config.jobs.lease / 3 }),
             Arc::new(Renewals {
                 authority: self.authority.clone(),

@@ -203,10 +203,18 @@ impl Db {
         }
     }
 
-    /// The wake-ups of this process.
+    /// The wake-ups.
     #[must_use]
     pub fn wakes(&self) -> &Wakes {
         &self.wakes
+    }
+
+    /// The pool, on PostgreSQL.
+    pub(crate) fn postgres(&self) -> Option<&PgPool> {
+        match &self.pools {
+            Pools::Sqlite { .. } => None,
+            Pools::Postgres(pool) => Some(pool),
+        }
     }
 
     /// Whether only this process can be using the database, so that what an earlier process held is certainly free.

@@ -1,16 +1,30 @@
 //! The outbox: what happened, appended in the transaction that made it happen, and the wake-ups that follow a commit.
+//!
+//! On PostgreSQL the wake-ups go to every control plane by NOTIFY, gathered for some milliseconds and outside the transactions
+//! that cause them: a NOTIFY inside would have all commits wait for each other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
+use sqlx::postgres::PgListener;
 use sqlx::types::Json;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Ms;
-use crate::db::Tx;
+use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::execute;
-use crate::ids::{EventId, TenantId};
+use crate::ids::{EventId, InstanceId, TenantId};
+
+/// PostgreSQL's channel; its messages are `<sender> <topic>`.
+const CHANNEL: &str = "mpanel_wakes";
+/// Wake-ups of so long go out as one.
+const GATHER: Duration = Duration::from_millis(5);
+/// Between two tries to listen.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a loop waits for. A missed wake-up costs a poll interval and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,28 +33,110 @@ pub enum Topic {
     Jobs,
     /// An event was appended.
     Events,
+    /// A control plane asks another for something, or has answered.
+    Calls,
 }
 
-/// The wake-ups within this process.
+impl Topic {
+    const ALL: [Self; 3] = [Self::Jobs, Self::Events, Self::Calls];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs",
+            Self::Events => "events",
+            Self::Calls => "calls",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.as_str() == text)
+    }
+}
+
+/// The wake-ups within this process, and those that are to reach the others.
 #[derive(Clone, Debug, Default)]
-pub struct Wakes(Arc<[Notify; 2]>);
+pub struct Wakes(Arc<Bell>);
+
+#[derive(Debug, Default)]
+struct Bell {
+    here: [Notify; Topic::ALL.len()],
+    /// One bit for each topic that the others have not been told of.
+    untold: AtomicU8,
+    told: Notify,
+}
 
 impl Wakes {
-    /// Wakes one waiter of `topic`, now or when it next waits.
+    /// Wakes one waiter of `topic` in every control plane, now or when it next waits.
     pub fn wake(&self, topic: Topic) {
-        self.notify(topic).notify_one();
+        self.wake_here(topic);
+        self.0.untold.fetch_or(1 << topic as u8, Ordering::SeqCst);
+        self.0.told.notify_one();
     }
 
     /// Waits until `topic` is woken.
     pub async fn wait(&self, topic: Topic) {
-        self.notify(topic).notified().await;
+        self.0.here[topic as usize].notified().await;
     }
 
-    fn notify(&self, topic: Topic) -> &Notify {
-        match topic {
-            Topic::Jobs => &self.0[0],
-            Topic::Events => &self.0[1],
+    /// Wakes one waiter of `topic` in this process alone.
+    pub fn wake_here(&self, topic: Topic) {
+        self.0.here[topic as usize].notify_one();
+    }
+
+    /// Waits until there is something to tell the others, and takes it.
+    async fn untold(&self) -> Vec<Topic> {
+        self.0.told.notified().await;
+        tokio::time::sleep(GATHER).await;
+        let bits = self.0.untold.swap(0, Ordering::SeqCst);
+        Topic::ALL.into_iter().filter(|topic| bits & (1 << *topic as u8) != 0).collect()
+    }
+}
+
+/// Carries wake-ups between the control planes of one PostgreSQL database until `shutdown`; on SQLite there is nothing to carry.
+pub async fn wakes_carry(db: Db, instance: InstanceId, shutdown: CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = wakes_send(&db, instance) => {}
+        () = wakes_receive(&db, instance) => {}
+    }
+}
+
+async fn wakes_send(db: &Db, instance: InstanceId) {
+    const SQL: &str = "SELECT pg_notify($1, $2)";
+    let Some(pool) = db.postgres() else { return };
+    loop {
+        for topic in db.wakes().untold().await {
+            let message = format!("{instance} {}", topic.as_str());
+            if let Err(error) = sqlx::query(SQL).bind(CHANNEL).bind(message).execute(pool).await {
+                tracing::debug!(%error, "a wake-up is lost: the others find out when they next look");
+            }
         }
+    }
+}
+
+async fn wakes_receive(db: &Db, instance: InstanceId) {
+    let Some(pool) = db.postgres() else { return };
+    let own = instance.to_string();
+    loop {
+        let heard: sqlx::Result<()> = async {
+            let mut listener = PgListener::connect_with(pool).await?;
+            listener.listen(CHANNEL).await?;
+            loop {
+                // What was said before, or while the connection was gone, was not heard.
+                Topic::ALL.into_iter().for_each(|topic| db.wakes().wake_here(topic));
+                while let Some(said) = listener.try_recv().await? {
+                    let (sender, topic) = said.payload().split_once(' ').unwrap_or_default();
+                    if let Some(topic) = Topic::parse(topic).filter(|_| sender != own) {
+                        db.wakes().wake_here(topic);
+                    }
+                }
+            }
+        }
+        .await;
+        if let Err(error) = heard {
+            tracing::warn!(%error, "not listening for wake-ups now: they come by polling until this is better");
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
     }
 }
 

@@ -68,6 +68,8 @@ ids! {
     EnrolmentTokenId,
     /// One running control plane process.
     InstanceId,
+    /// What one control plane asks another.
+    CallId,
     /// An entry of the outbox.
     EventId,
     /// An audit record.

@@ -59,6 +59,10 @@ impl Running {
                 tracing::error!(left = app.tasks.len(), "some tasks did not end");
             }
         }
+        // The others take over at once; without this word they do so after a lease.
+        if let Err(error) = app.cluster.instance_gone().await {
+            tracing::warn!(%error, "could not say goodbye to the other control planes");
+        }
         app.db.close().await;
         tracing::info!("stopped");
     }

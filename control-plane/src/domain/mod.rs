@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod check;
 pub mod cloudpods;
+pub mod cluster;
 pub mod finding;
 pub mod idempotency;
 pub mod images;

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use proto::agent::v1 as wire;
+use proto::agent::v1::agent_message::Body;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
+use super::ask::{Answers, Replies, Request};
 use super::convert;
-use crate::clock::{Clock, Ms, Stopwatch};
+use crate::clock::{Clock, Ms};
+use crate::domain::cluster::{To, service::Service as Cluster};
 use crate::domain::jobs::command::NotConnected;
 use crate::domain::jobs::{AgentPort, Order};
 use crate::domain::servers::{CloseReason, ProbeReport, ProbeSpec, Prober, Sessions};
 use crate::ids::{CommandId, ServerId};
-
-/// Answers to one probe that may wait to be read: an agent answers in a handful of parts.
-const PROBE_PARTS_MAX: usize = 64;
 
 /// Why a session ends from this side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,8 @@ pub(super) struct Live {
     pub(super) not_after: Ms,
     pub(super) queue: mpsc::Sender<wire::ControlMessage>,
     pub(super) ending: Ending,
-    pub(super) probes: Probes,
+    /// The questions that wait for the agent's answers.
+    pub(super) answers: Answers,
 }
 
 impl Live {
@@ -84,46 +85,37 @@ impl Live {
     }
 }
 
-/// The probes that wait for an answer, by their nonce.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Probes(Arc<Mutex<HashMap<u64, mpsc::Sender<wire::ProbeResult>>>>);
-
-impl Probes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<wire::ProbeResult>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands an answer to whoever waits for it. One that nobody waits for came too late.
-    pub(super) fn answer(&self, result: wire::ProbeResult) {
-        let waiting = self.lock().get(&result.nonce).cloned();
-        if let Some(waiting) = waiting
-            && waiting.try_send(result).is_err()
-        {
-            metrics::counter!("mpanel_agent_probe_parts_dropped_total").increment(1);
-        }
-    }
-}
-
 /// The agents that are connected to this process.
-#[derive(Debug)]
 pub struct SessionHub {
     sessions: Mutex<HashMap<ServerId, Live>>,
     nonce: AtomicU64,
     clock: Clock,
+    /// The other control planes, which hold sessions too; `None`: there are none.
+    pub(super) cluster: Option<Arc<Cluster>>,
 }
 
 impl SessionHub {
-    /// A hub without sessions.
+    /// A hub without sessions, of the only control plane.
     #[must_use]
     pub fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { sessions: Mutex::default(), nonce: AtomicU64::new(1), clock })
+        Arc::new(Self { sessions: Mutex::default(), nonce: AtomicU64::new(1), clock, cluster: None })
+    }
+
+    /// A hub without sessions that reaches, through `cluster`, those of the other control planes.
+    #[must_use]
+    pub fn among(clock: Clock, cluster: Arc<Cluster>) -> Arc<Self> {
+        // Numbers that another control plane does not use at the same time: it may ask through a session of this one.
+        let mut random = [0; 8];
+        let first = getrandom::fill(&mut random).map_or(1, |()| u64::from_ne_bytes(random));
+        let cluster = (!cluster.is_alone()).then_some(cluster);
+        Arc::new(Self { sessions: Mutex::default(), nonce: AtomicU64::new(first), clock, cluster })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Live>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number that no other ping or probe of this process has.
+    /// A number that no other ping or question has.
     pub(super) fn nonce(&self) -> u64 {
         self.nonce.fetch_add(1, Ordering::Relaxed)
     }
@@ -190,6 +182,12 @@ impl AgentPort for SessionHub {
         self.get(server).ok_or(NotConnected)?.send(convert::cancel(command, epoch))
     }
 
+    fn cancel_elsewhere(&self, server: ServerId, command: CommandId, epoch: u64) {
+        if let Some(cluster) = &self.cluster {
+            cluster.post(server, To::Holder, Request::tell(&convert::cancel(command, epoch)).to_value());
+        }
+    }
+
     fn connected(&self) -> Vec<ServerId> {
         self.lock().keys().copied().collect()
     }
@@ -197,12 +195,21 @@ impl AgentPort for SessionHub {
 
 impl Sessions for SessionHub {
     fn close(&self, server: ServerId, reason: CloseReason) {
-        let reason = match reason {
-            CloseReason::Revoked => EndReason::Revoked,
-            CloseReason::Superseded => EndReason::Superseded,
-        };
         if let Some(live) = self.get(server) {
-            live.ending.end(reason);
+            live.ending.end(reason.into());
+        }
+        // Whose session was superseded knows it from the database; a revocation is to end it wherever it is.
+        if let (Some(cluster), CloseReason::Revoked) = (&self.cluster, reason) {
+            cluster.post(server, To::Others, Request::Close.to_value());
+        }
+    }
+}
+
+impl From<CloseReason> for EndReason {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::Revoked => Self::Revoked,
+            CloseReason::Superseded => Self::Superseded,
         }
     }
 }
@@ -210,52 +217,18 @@ impl Sessions for SessionHub {
 #[async_trait]
 impl Prober for SessionHub {
     async fn probe(&self, server: ServerId, spec: ProbeSpec, within: Duration) -> Result<ProbeReport, NotConnected> {
-        let live = self.get(server).ok_or(NotConnected)?;
-        let nonce = self.nonce();
-        let (parts_in, mut parts) = mpsc::channel(PROBE_PARTS_MAX);
-        live.probes.lock().insert(nonce, parts_in);
-        let forgotten = Forget { probes: live.probes.clone(), nonce };
-        let mut report = ProbeReport::default();
-        let watch = Stopwatch::start();
-        let asked = live.send(convert::probe(nonce, spec, self.clock.now().plus(within)));
-        if asked.is_ok() {
-            // Whether time ran out or not is in `report.complete`.
-            let _in_time = tokio::time::timeout(within, async {
-                tokio::select! {
-                    () = live.queue.closed() => {}
-                    () = collect(&mut parts, &mut report, &watch) => {}
-                }
-            })
-            .await;
+        let deadline = self.clock.now().plus(within);
+        let replies = self.ask(server, |nonce| convert::probe(nonce, spec, deadline), within).await?;
+        let Replies { bodies, first_after, complete } = replies;
+        let mut report =
+            ProbeReport { round_trip: first_after.unwrap_or_default(), complete, ..ProbeReport::default() };
+        for body in bodies {
+            let Body::ProbeResult(wire::ProbeResult { nonce: _, checks, clock_ms, partial: _ }) = body else {
+                continue;
+            };
+            report.clock = report.clock.or(Some(Ms(clock_ms)));
+            report.checks.extend(checks.into_iter().map(convert::check));
         }
-        drop(forgotten);
-        asked.map(|()| report)
-    }
-}
-
-async fn collect(parts: &mut mpsc::Receiver<wire::ProbeResult>, report: &mut ProbeReport, watch: &Stopwatch) {
-    while let Some(part) = parts.recv().await {
-        let wire::ProbeResult { nonce: _, checks, clock_ms, partial } = part;
-        if report.clock.is_none() {
-            report.round_trip = watch.elapsed();
-            report.clock = Some(Ms(clock_ms));
-        }
-        report.checks.extend(checks.into_iter().map(convert::check));
-        if !partial {
-            report.complete = true;
-            return;
-        }
-    }
-}
-
-/// Takes a probe off the list, also when whoever waited for it went away.
-struct Forget {
-    probes: Probes,
-    nonce: u64,
-}
-
-impl Drop for Forget {
-    fn drop(&mut self) {
-        self.probes.lock().remove(&self.nonce);
+        Ok(report)
     }
 }

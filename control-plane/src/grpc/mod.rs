@@ -10,6 +10,7 @@
 //! Who an agent is stands in its verified certificate and nowhere else; whether that certificate still counts is asked of the
 //! database when a session opens and when it is renewed, and a revocation ends the session.
 
+mod ask;
 pub mod ca;
 mod closing;
 mod config;

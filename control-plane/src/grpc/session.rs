@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::ask::Answers;
 use super::ca::{Authority, Issued, SigningRequest};
 use super::closing::{Close, negotiate};
 use super::convert;
-use super::hub::{EndReason, Ending, Live, Probes, SessionHub};
+use super::hub::{EndReason, Ending, Live, SessionHub};
 use super::identity::{Identity, Peer};
 use super::limits::Attempts;
 use super::outbound::{Farewell, Outbound};
@@ -272,7 +273,7 @@ impl Session {
             not_after: self.identity.not_after,
             queue: self.queue.clone(),
             ending: Ending::default(),
-            probes: Probes::default(),
+            answers: Answers::default(),
         };
         let config = &self.context.config;
         let welcome = wire::Welcome {
@@ -438,7 +439,9 @@ impl Session {
                     metrics::histogram!("mpanel_agent_round_trip_seconds").record(watch.elapsed().as_secs_f64());
                 }
             }
-            Some(Body::ProbeResult(result)) => live.probes.answer(result),
+            Some(answer @ (Body::ProbeResult(_) | Body::FenceResult(_) | Body::QueryResult(_))) => {
+                live.answers.take(answer)
+            }
             Some(Body::Hello(_)) => {
                 return Err(Close::status(
                     "protocol",
@@ -446,7 +449,7 @@ impl Session {
                 ));
             }
             // Nothing that this control plane asks for, or a kind of a newer agent.
-            Some(Body::Traffic(_) | Body::FenceResult(_) | Body::QueryResult(_)) | None => {
+            Some(Body::Traffic(_)) | None => {
                 metrics::counter!("mpanel_agent_messages_unknown_total").increment(1);
             }
         }

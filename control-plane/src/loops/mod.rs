@@ -2,8 +2,10 @@
 //! stored, does what is due, and says how much it did. A wake-up only saves it the wait, so that a missed one costs a poll
 //! interval and nothing else. All of them run on every control plane at once.
 
+pub mod calls;
 pub mod dispatcher;
 pub mod health;
+pub mod instances;
 pub mod leases;
 pub mod renewals;
 pub mod retention;

@@ -370,6 +370,10 @@ pub trait AgentPort: Send + Sync {
     /// Asks the agent to abort; the result still comes.
     fn cancel(&self, server: ServerId, command: CommandId, epoch: u64) -> Result<(), NotConnected>;
 
+    /// The same through the control plane that holds the agent's session, if another one does. It may get lost: then the
+    /// agent hears of it in its next session.
+    fn cancel_elsewhere(&self, _server: ServerId, _command: CommandId, _epoch: u64) {}
+
     /// The servers whose agents are connected here.
     fn connected(&self) -> Vec<ServerId>;
 

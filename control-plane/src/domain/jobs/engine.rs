@@ -4,13 +4,16 @@
 //! transaction is open while an agent works. Whoever writes holds the job's row by its present epoch ([`store::job_hold`]),
 //! so that a control plane that was stopped past its lease changes nothing when it continues.
 
-use std::collections::{HashMap, HashSet};
+mod sessions;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use self::sessions::Reach;
 use super::service::job_event;
 use super::state::{self, Ended, Next};
 use super::store::{self, NewLine};
@@ -28,8 +31,6 @@ use crate::ids::{CommandId, InstanceId, JobId, ServerId};
 
 /// So often a step is tried again while the database does not answer, before it is left to its lease.
 const UNANSWERED_MAX: u32 = 6;
-/// Leases renewed in one transaction.
-const RENEWALS_BATCH: usize = 500;
 
 /// What an agent reports of a command.
 #[derive(Clone, Debug)]
@@ -109,83 +110,6 @@ impl Engine {
             self.spawn(job, slots.split(1));
         }
         Ok(taken)
-    }
-
-    /// Renews the leases on what is out at agents.
-    pub async fn leases_renew(&self) -> Result<u64> {
-        let out: Vec<(JobId, Sent)> = self.sent().iter().map(|(job, sent)| (*job, *sent)).collect();
-        let mut renewed = 0;
-        for batch in out.chunks(RENEWALS_BATCH) {
-            let now = self.0.clock.now();
-            let mut gone = Vec::new();
-            let mut tx = self.0.db.begin().await?;
-            for (job, sent) in batch {
-                if store::lease_renew(&mut tx, now, *job, sent.epoch, self.lease()).await? {
-                    renewed += 1;
-                } else {
-                    gone.push((*job, *sent));
-                }
-            }
-            tx.commit().await?;
-            // Past its deadline, or somebody else's by now.
-            let mut all = self.sent();
-            for (job, sent) in gone {
-                if all.get(&job) == Some(&sent) {
-                    all.remove(&job);
-                }
-            }
-        }
-        Ok(renewed)
-    }
-
-    /// Lets go of what is waiting for agents that are connected here: a wake-up may have been missed.
-    pub async fn waiting_release(&self) -> Result<u64> {
-        let waited_for = store::servers_waited_for(self.0.db.read().await?.conn()).await?;
-        if waited_for.is_empty() {
-            return Ok(0);
-        }
-        let connected: HashSet<ServerId> = self.0.agents.connected().into_iter().collect();
-        let mut released = 0;
-        for server in waited_for.into_iter().filter(|server| connected.contains(server)) {
-            let mut tx = self.0.db.begin().await?;
-            released += store::waiting_release(&mut tx, self.0.clock.now(), server).await?;
-            tx.wake(Topic::Jobs);
-            tx.commit().await?;
-        }
-        Ok(released)
-    }
-
-    /// At start, on a database that no other control plane can be using: what an earlier process held is free now.
-    pub async fn leases_free(&self) -> Result<()> {
-        let mut tx = self.0.db.begin().await?;
-        let freed = store::leases_free(&mut tx).await?;
-        tx.commit().await?;
-        if freed > 0 {
-            tracing::info!(freed, "took over the jobs of an earlier process");
-        }
-        Ok(())
-    }
-
-    /// An agent is back: what is out at it is sent again, what waits for it goes on.
-    pub async fn session_started(&self, server: ServerId) -> Result<()> {
-        let now = self.0.clock.now();
-        let mut tx = self.0.db.begin().await?;
-        let out = store::commands_take_over(&mut tx, now, server, self.lease()).await?;
-        store::waiting_release(&mut tx, now, server).await?;
-        tx.wake(Topic::Jobs);
-        tx.commit().await?;
-        for job in out {
-            self.spawn(job, None);
-        }
-        Ok(())
-    }
-
-    /// An agent is gone: what is out at it waits for it.
-    pub async fn session_ended(&self, server: ServerId) -> Result<()> {
-        self.sent().retain(|_, sent| sent.server != server);
-        let mut tx = self.0.db.begin().await?;
-        store::commands_wait(&mut tx, self.0.clock.now(), server, self.0.instance).await?;
-        tx.commit().await
     }
 
     /// Stores how far a command is. What comes from another server or with an older epoch changes nothing.
@@ -269,8 +193,8 @@ impl Engine {
     async fn claim(&self, now: Ms, batch: u32) -> Result<Vec<Job>> {
         let (owner, lease_until) = self.lease();
         let pace = &self.0.pace;
-        let claim =
-            store::Claim { owner, now, lease_until, batch, per_server: pace.per_server, per_tenant: pace.per_tenant };
+        let (alive, per_server, per_tenant) = (now.minus(pace.lease), pace.per_server, pace.per_tenant);
+        let claim = store::Claim { owner, now, lease_until, alive, batch, per_server, per_tenant };
         let mut tx = self.0.db.begin().await?;
         let jobs = store::jobs_claim(&mut tx, &claim).await?;
         tx.commit().await?;
@@ -364,11 +288,13 @@ impl Engine {
         let server = command.server;
         job.server = Some(server);
         job.updated_at = now;
-        let connected = self.0.agents.is_connected(server);
-        let again = job.command.is_some();
-        if !connected || (!again && store::commands_out(&mut tx, server).await? >= self.0.pace.per_server) {
-            // Offline: it waits for the agent. Full: the next claim that finds room takes it.
-            job.waits_for = (!connected).then_some(server);
+        let reach = self.reach(&mut tx, server).await?;
+        if reach != Reach::Here {
+            return self.hand_over(tx, job, server, reach).await;
+        }
+        if job.command.is_none() && store::commands_out(&mut tx, server).await? >= self.0.pace.per_server {
+            // The next claim that finds room takes it.
+            job.waits_for = None;
             store::job_store(&mut tx, &job, None).await?;
             tx.commit().await?;
             return Ok(Moved::Parked);
@@ -393,17 +319,18 @@ impl Engine {
 
     /// Asks the agent, under a new epoch, to abort what is out at it; how it ended comes as its result.
     async fn cancel_out(&self, mut tx: Tx, mut job: Job, command: CommandId, server: ServerId) -> Result<Moved> {
-        job.epoch += 1;
         job.updated_at = self.0.clock.now();
-        job.waits_for = (!self.0.agents.is_connected(server)).then_some(server);
-        let lease = job.waits_for.is_none().then(|| self.lease());
-        store::job_store(&mut tx, &job, lease).await?;
+        let reach = self.reach(&mut tx, server).await?;
+        if reach != Reach::Here {
+            return self.hand_over(tx, job, server, reach).await;
+        }
+        job.epoch += 1;
+        job.waits_for = None;
+        store::job_store(&mut tx, &job, Some(self.lease())).await?;
         tx.commit().await?;
-        if job.waits_for.is_none() {
-            self.sent().insert(job.id, Sent { epoch: job.epoch, server });
-            if self.0.agents.cancel(server, command, job.epoch).is_err() {
-                self.wait_for(job, server).await?;
-            }
+        self.sent().insert(job.id, Sent { epoch: job.epoch, server });
+        if self.0.agents.cancel(server, command, job.epoch).is_err() {
+            self.wait_for(job, server).await?;
         }
         Ok(Moved::Parked)
     }

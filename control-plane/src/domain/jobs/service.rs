@@ -161,7 +161,8 @@ impl Service {
         if let Some((command, server)) = job.command
             && self.agents.cancel(server, command, job.epoch).is_err()
         {
-            tracing::info!(job = %job.id, %server, "the agent is not connected: it is told to cancel when it returns");
+            tracing::info!(job = %job.id, %server, "the agent is not connected here: it is told elsewhere, or when it returns");
+            self.agents.cancel_elsewhere(server, command, job.epoch);
         }
     }
 

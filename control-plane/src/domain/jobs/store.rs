@@ -205,6 +205,8 @@ pub(super) struct Claim {
     pub owner: InstanceId,
     pub now: Ms,
     pub lease_until: Ms,
+    /// Control planes that were seen after this are alive.
+    pub alive: Ms,
     pub batch: u32,
     pub per_server: u32,
     pub per_tenant: u32,
@@ -222,7 +224,8 @@ pub(super) async fn any_due(conn: Conn<'_>, now: Ms) -> Result<bool> {
 /// Takes due jobs: queued ones whose turn it is, and running ones that nobody works on any more. Raises their epochs.
 pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
     // One job per pod, the oldest first; no more of a tenant or a server than may run at once, so that a flood of one
-    // leaves room for another. What only waits, for its agent or for room there, holds no lease and is not counted.
+    // leaves room for another. What only waits, for its agent or for room there, holds no lease and is not counted. What is
+    // for an agent that another living control plane holds is left to that one.
     macro_rules! claim_sql {
         ($lock:literal) => {
             concat!(
@@ -240,6 +243,9 @@ pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
                             SELECT COUNT(*) FROM jobs t WHERE t.tenant_id = j.tenant_id AND t.lease_owner IS NOT NULL))
                       AND (j.server_id IS NULL OR j.command_id IS NOT NULL OR $6 > (
                             SELECT COUNT(*) FROM jobs s WHERE s.command_server = j.server_id))
+                      AND (j.server_id IS NULL OR NOT EXISTS (
+                            SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
+                            WHERE s.id = j.server_id AND s.connection = 'online' AND i.id <> $1 AND i.seen_at > $7))
                     ORDER BY j.run_at, j.id LIMIT $4 ",
                 $lock,
                 ") RETURNING *"
@@ -248,7 +254,7 @@ pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
     }
     let conn = tx.conn();
     let sql = sql_by_db!(conn, sqlite: claim_sql!(""), postgres: claim_sql!("FOR UPDATE SKIP LOCKED"));
-    let Claim { owner, now, lease_until, batch, per_server, per_tenant } = claim;
+    let Claim { owner, now, lease_until, alive, batch, per_server, per_tenant } = claim;
     let mut jobs = all(fetch_all!(
         conn,
         JobRow,
@@ -258,7 +264,8 @@ pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
         *now,
         i64::from(*batch),
         i64::from(*per_tenant),
-        i64::from(*per_server)
+        i64::from(*per_server),
+        *alive
     )?)?;
     jobs.sort_by_key(|job| (job.run_at, job.id));
     Ok(jobs)

@@ -193,6 +193,11 @@ impl Service {
         Ok(())
     }
 
+    /// The epoch of a server's newest session; `None`: there is no such server any more.
+    pub async fn session_epoch(&self, server: ServerId) -> Result<Option<u64>> {
+        store::session_epoch(self.db.read().await?.conn(), server).await
+    }
+
     /// Takes a heartbeat of the session `epoch` in. One of an older session than the newest that this process knows changes
     /// nothing.
     pub async fn heartbeat_record(&self, server: ServerId, epoch: u64, heartbeat: Heartbeat) -> Result<()> {

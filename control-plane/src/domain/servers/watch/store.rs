@@ -72,6 +72,12 @@ pub(super) async fn epoch_is_newest(conn: Conn<'_>, server: ServerId, epoch: u64
     Ok(fetch_optional!(conn, Epoch, SQL, server, stored(epoch))?.is_some())
 }
 
+pub(super) async fn session_epoch(conn: Conn<'_>, server: ServerId) -> Result<Option<u64>> {
+    const SQL: &str = "SELECT session_epoch FROM servers WHERE id = $1 AND deleted_at IS NULL";
+    let row = fetch_optional!(conn, Epoch, SQL, server)?;
+    row.map(|Epoch { session_epoch }| loaded(session_epoch, "session_epoch")).transpose()
+}
+
 pub(super) async fn last_seen_set(tx: &mut Tx, server: ServerId, epoch: u64, at: Ms) -> Result<bool> {
     const SQL: &str = "UPDATE servers SET last_seen_at = $3
                        WHERE id = $1 AND session_epoch = $2 AND connection = 'online'";

@@ -9,7 +9,8 @@
 //! | `POST /release` | lets held tasks go |
 //! | `DELETE /calls` | forgets the calls |
 //! | `POST /vm` with `{"do":"create|rename|start|stop|pause|resume|delete|lock|unlock|deaf|hearing|agent_off|agent_on","vmid":…}` | by hand |
-//! | `POST /storage` with `{"storage":…,"free_bytes":…}` | leaves so much free |
+//! | `POST /storage` with `{"storage":…,"free_bytes":…,"node":…}` | leaves so much free on the first, or that, node |
+//! | `POST /node` with `{"node":…,"unreachable":true}` | cuts a node off, or brings it back |
 //! | `DELETE /tasks/UPID` | forgets a task |
 
 use serde::Deserialize;
@@ -42,6 +43,15 @@ struct VmCommand {
 struct StorageCommand {
     storage: String,
     free_bytes: u64,
+    #[serde(default)]
+    node: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeCommand {
+    node: String,
+    unreachable: bool,
 }
 
 /// A status other than 200 and its text.
@@ -110,8 +120,14 @@ impl Control {
             ("POST", "/vm") => self.vm(&parse(&request.body)?),
             ("POST", "/storage") => {
                 let command: StorageCommand = parse(&request.body)?;
-                let known = self.hand.leave_free(&command.storage, command.free_bytes);
+                let node = command.node.as_ref().unwrap_or(&self.hand.app().config.node);
+                let known = self.hand.leave_free_on(node, &command.storage, command.free_bytes);
                 if known { Ok(done) } else { Err((404, format!("there is no storage '{}'", command.storage))) }
+            }
+            ("POST", "/node") => {
+                let command: NodeCommand = parse(&request.body)?;
+                let known = self.hand.unreachable(&command.node, command.unreachable);
+                if known { Ok(done) } else { Err((404, format!("there is no node '{}'", command.node))) }
             }
             ("DELETE", path) if path.starts_with("/tasks/") => {
                 let upid = decode_segment(&path["/tasks/".len()..]);

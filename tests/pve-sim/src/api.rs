@@ -44,21 +44,28 @@ fn found<T: Into<Answer>>(result: ApiResult<T>) -> Found {
 type File = Option<(String, Vec<u8>)>;
 
 /// Answers the API's requests.
-pub(crate) struct Api(pub(crate) Arc<App>);
+pub(crate) struct Api {
+    pub(crate) app: Arc<App>,
+    /// The node that answers here.
+    pub(crate) node: String,
+}
 
 impl Handler for Api {
     async fn handle(&self, request: Request) -> Reply {
+        if self.app.read(|cluster| cluster.nodes.get(&self.node).is_some_and(|node| node.unreachable)) {
+            return Reply::Drop;
+        }
         let path = request.path.strip_prefix("/api2/json").map(|rest| rest.trim_end_matches('/').to_owned());
         let Some(path) = path.filter(|_| !request.path.contains("//")) else {
             let name = request.path.strip_prefix("//api2").unwrap_or(&request.path);
             return Reply::Send(Response::error(&ApiError::plain(500, &format!("no such file '{name}'\n"))));
         };
         let path = if path.is_empty() { "/".to_owned() } else { path };
-        let fault = self.0.faults.take(&request.method, &path);
+        let fault = self.app.faults.take(&request.method, &path, &self.node);
         let method = request.method.clone();
         let reply = self.with_fault(request, &path, fault).await;
         let status = if let Reply::Send(response) = &reply { response.status } else { 0 };
-        self.0.faults.record(Call { at_ms: clock::now_ms(), method, path, status });
+        self.app.faults.record(Call { at_ms: clock::now_ms(), method, path, status });
         reply
     }
 }
@@ -108,7 +115,7 @@ impl Api {
         let writes = request.method != "GET";
         let result = self.run(request, path).await;
         // Whatever an answer shows must still be so after a kill, so reads wait for the disk as well.
-        if let Err(err) = self.0.persist() {
+        if let Err(err) = self.app.persist() {
             tracing::error!(%err, "the state could not be saved");
             return Response::error(&ApiError::internal(format!("unable to write state: {err}")));
         }
@@ -126,7 +133,7 @@ impl Api {
             }
             Err(err) => {
                 if err.status == 401 {
-                    tokio::time::sleep(self.0.timings().auth_failure).await;
+                    tokio::time::sleep(self.app.timings().auth_failure).await;
                 }
                 Response::error(&err)
             }
@@ -138,22 +145,26 @@ impl Api {
         let parts: Vec<&str> = owned.iter().map(String::as_str).collect();
         if parts == ["access", "ticket"] && request.method == "POST" {
             let (params, _) = decode(&request)?;
-            return users::ticket(&self.0, &params).map(Into::into);
+            return users::ticket(&self.app, &params).map(Into::into);
         }
         if parts == ["access", "domains"] && request.method == "GET" {
             // The login page needs it before anybody has logged in.
             return users::domains(&decode(&request)?.0).map(Into::into);
         }
-        let who = self.0.read(|cluster| authenticate(cluster, &request))?;
+        let who = self.app.read(|cluster| authenticate(cluster, &request))?;
         let (params, file) = decode(&request)?;
-        let own = self.0.config.node.clone();
+        let local = self.node.clone();
         let node = match parts.as_slice() {
             ["nodes", node, ..] if *node != "localhost" => (*node).to_owned(),
-            _ => own,
+            _ => local.clone(),
         };
-        let ctx = Ctx { app: Arc::clone(&self.0), who, node, params };
-        if !self.0.read(|cluster| cluster.nodes.contains_key(&ctx.node)) {
+        let ctx = Ctx { app: Arc::clone(&self.app), who, node, local, params };
+        if !self.app.read(|cluster| cluster.is_reachable(&ctx.node)) {
             return Err(self.elsewhere(&ctx.node).await);
+        }
+        let changes_vm = request.method != "GET" && matches!(parts[..], ["nodes", _, "qemu", ..]);
+        if changes_vm && !parts.contains(&"agent") && !self.app.read(crate::state::Cluster::is_quorate) {
+            return Err(ApiError::internal("cluster not ready - no quorum?"));
         }
         let answer = dispatch(&ctx, &request.method, &parts, file).await;
         answer.unwrap_or_else(|| Err(ApiError::not_implemented(&request.method, path)))
@@ -161,8 +172,9 @@ impl Api {
 
     /// A node that is not this one: known and unreachable, or unknown.
     async fn elsewhere(&self, node: &str) -> ApiError {
-        if self.0.config.unreachable_nodes.iter().any(|name| name == node) {
-            tokio::time::sleep(self.0.timings().unreachable).await;
+        let known = self.app.read(|cluster| cluster.nodes.contains_key(node));
+        if known || self.app.config.unreachable_nodes.iter().any(|name| name == node) {
+            tokio::time::sleep(self.app.timings().unreachable).await;
             return ApiError::empty(595, "No route to host");
         }
         let why = "Temporary failure in name resolution";
@@ -246,10 +258,11 @@ async fn qemu(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
         ("PUT", [id, "resize"]) => found(vm::disk::resize(ctx, id)),
         ("POST", [id, "move_disk"]) => found(vm::disk::move_disk(ctx, id).await),
         ("PUT", [id, "unlink"]) => found(vm::disk::unlink(ctx, id).await),
-        ("POST", [id, "migrate"]) => found(migrate(ctx, id)),
+        ("GET", [id, "migrate"]) => found(vm::migrate::preconditions(ctx, id)),
+        ("POST", [id, "migrate"]) => found(vm::migrate::start(ctx, id)),
         ("GET", [id, "feature"]) => found(vm::clone::feature(ctx, id)),
         ("GET", [id, "rrddata"]) => found(vm::status::rrddata(ctx, id)),
-        ("GET", [id, "firewall", "rules"]) => found(firewall_rules(ctx, id)),
+        (_, [id, "firewall", rest @ ..]) => vm::firewall::answer(ctx, method, id, rest).and_then(found),
         ("POST", [id, "monitor"]) => found(vm::guest::monitor(ctx, id)),
         ("POST", [id, kind @ ("vncproxy" | "termproxy")]) => found(vm::guest::console(ctx, id, kind)),
         (_, [id, "agent", command]) => vm::guest::agent(ctx, method, id, command).await.and_then(found),
@@ -275,29 +288,6 @@ fn snapshots(ctx: &Ctx, method: &str, id: &str, parts: &[&str]) -> Found {
         ("PUT", [name, "config"]) => vm::snapshot::update(ctx, id, name),
         _ => return None,
     })
-}
-
-fn firewall_rules(ctx: &Ctx, id: &str) -> ApiResult {
-    ctx.require(&format!("/vms/{id}"), "VM.Audit")?;
-    vm::path_vmid(id)?;
-    Ok(json!([]))
-}
-
-/// One node has nowhere to migrate to.
-fn migrate(ctx: &Ctx, id: &str) -> ApiResult {
-    use crate::schema::{Kind, check_with, req};
-    ctx.require(&format!("/vms/{id}"), "VM.Migrate")?;
-    let number = vm::path_vmid(id)?;
-    let known =
-        ["online", "force", "with-local-disks", "targetstorage", "bwlimit", "migration_type", "migration_network"];
-    let params =
-        check_with(&ctx.params, &[req("target", Kind::Text)], |name| known.contains(&name).then_some(Kind::Text))?;
-    let target = params.text("target");
-    if target == ctx.node {
-        return Err(ApiError::param("target", "target is local node."));
-    }
-    ctx.vm(number, |_| ())?;
-    Err(ApiError::internal(format!("no such cluster node '{target}'")))
 }
 
 fn node_storage(ctx: &Ctx, method: &str, parts: &[&str], file: File) -> Found {

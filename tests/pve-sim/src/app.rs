@@ -1,6 +1,6 @@
 //! What one simulated server is made of, and what a request handler gets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,8 +20,8 @@ use crate::store::{Store, StoreError};
 /// One simulated server.
 pub(crate) struct App {
     pub(crate) config: SimConfig,
-    pub(crate) fingerprint: String,
-    pub(crate) certificate_pem: String,
+    /// Each node's certificate as PEM, and its fingerprint.
+    certificates: BTreeMap<String, (String, String)>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) locks: VmLocks,
     pub(crate) workers: Mutex<HashMap<String, CancellationToken>>,
@@ -42,13 +42,11 @@ impl App {
         config: SimConfig,
         cluster: Cluster,
         store: Option<Store>,
-        certificate: (String, String),
+        certificates: BTreeMap<String, (String, String)>,
     ) -> Self {
-        let (certificate_pem, fingerprint) = certificate;
         Self {
             config,
-            fingerprint,
-            certificate_pem,
+            certificates,
             faults: Arc::default(),
             locks: VmLocks::default(),
             workers: Mutex::default(),
@@ -68,6 +66,16 @@ impl App {
 
     pub(crate) fn flavour(&self) -> Flavour {
         self.config.flavour
+    }
+
+    /// SHA-256 of a node's certificate as `AB:CD:…`; empty for one that is not simulated.
+    pub(crate) fn fingerprint(&self, node: &str) -> &str {
+        self.certificates.get(node).map_or("", |(_, fingerprint)| fingerprint)
+    }
+
+    /// A node's certificate as PEM, likewise.
+    pub(crate) fn certificate_pem(&self, node: &str) -> &str {
+        self.certificates.get(node).map_or("", |(pem, _)| pem)
     }
 
     /// What a node's backup job holds.
@@ -116,8 +124,10 @@ impl App {
 pub(crate) struct Ctx {
     pub(crate) app: Arc<App>,
     pub(crate) who: Identity,
-    /// The node of the path, or this one.
+    /// The node of the path, or the one that answers.
     pub(crate) node: String,
+    /// The node that answers.
+    pub(crate) local: String,
     pub(crate) params: RawParams,
 }
 

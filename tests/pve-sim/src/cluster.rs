@@ -35,9 +35,14 @@ pub(crate) fn next_id(ctx: &Ctx) -> ApiResult {
 pub(crate) fn resources(ctx: &Ctx) -> ApiResult {
     let params = check(&ctx.params, &[opt("type", Kind::Enum(&["vm", "storage", "node", "sdn"]))])?;
     let wanted = |kind: &str| params.get("type").is_none_or(|asked| asked == kind);
+    let wanted_row = |kind: &str| wanted(if kind == "qemu" { "vm" } else { kind });
     let mut rows: Vec<Value> = Vec::new();
     let names: Vec<String> = ctx.read(|cluster| cluster.nodes.keys().cloned().collect());
     for name in &names {
+        if ctx.read(|cluster| !cluster.is_reachable(name)) {
+            rows.extend(unreachable(ctx, name).into_iter().filter(|row| row["type"].as_str().is_some_and(wanted_row)));
+            continue;
+        }
         if wanted("vm") {
             rows.extend(ctx.rights(|rights| {
                 let vms = rights.cluster.nodes.get(name).into_iter().flat_map(|node| &node.vms);
@@ -66,6 +71,30 @@ pub(crate) fn resources(ctx: &Ctx) -> ApiResult {
     Ok(Value::Array(rows))
 }
 
+/// What is still known of a node that does not answer.
+fn unreachable(ctx: &Ctx, node: &str) -> Vec<Value> {
+    ctx.rights(|rights| {
+        let mut rows = vec![
+            json!({ "node": node, "id": format!("node/{node}"), "type": "node", "status": "offline", "level": "" }),
+        ];
+        let vms = rights.cluster.nodes.get(node).into_iter().flat_map(|node| node.vms.keys());
+        let visible = vms.filter(|vmid| rights.has(&format!("/vms/{vmid}"), "VM.Audit"));
+        rows.extend(visible.map(|vmid| {
+            json!({ "id": format!("qemu/{vmid}"), "type": "qemu", "vmid": vmid, "node": node, "status": "unknown" })
+        }));
+        let storages = rights.cluster.storages(node);
+        let visible = storages.filter(|(name, _)| rights.has(&format!("/storage/{name}"), "Datastore.Audit"));
+        rows.extend(visible.map(|(name, storage)| {
+            json!({
+                "id": format!("storage/{node}/{name}"), "type": "storage", "storage": name, "node": node,
+                "status": "unknown", "plugintype": storage.kind, "shared": u8::from(storage.shared),
+                "content": storage.content.join(","),
+            })
+        }));
+        rows
+    })
+}
+
 fn storages(ctx: &Ctx, node: &str) -> Vec<Value> {
     ctx.rights(|rights| {
         let visible = rights.cluster.storages(node).filter(|(name, _)| {
@@ -86,27 +115,27 @@ fn storages(ctx: &Ctx, node: &str) -> Vec<Value> {
 pub(crate) fn status(ctx: &Ctx) -> ApiResult {
     ctx.require("/", "Sys.Audit")?;
     check(&ctx.params, &[])?;
-    let mut rows = vec![json!({
-        "type": "node", "id": format!("node/{}", ctx.node), "name": ctx.node, "nodeid": 0, "ip": "192.168.77.2",
-        "local": 1, "online": 1, "level": "",
-    })];
     let others = &ctx.app.config.unreachable_nodes;
-    if !others.is_empty() {
-        // A node that is part of a cluster has an entry for the cluster, and a number.
-        let nodes = others.len() + 1;
-        rows.insert(
-            0,
-            json!({ "type": "cluster", "id": "cluster", "name": ctx.app.config.cluster_name, "version": 2, "nodes": nodes, "quorate": 1 }),
-        );
-        rows[1]["nodeid"] = json!(1);
-        rows.extend(others.iter().enumerate().map(|(at, name)| {
-            json!({
-                "type": "node", "id": format!("node/{name}"), "name": name, "nodeid": at + 2,
-                "ip": format!("192.168.77.{}", at + 3), "local": 0, "online": 0, "level": "",
-            })
-        }));
-    }
-    Ok(Value::Array(rows))
+    ctx.read(|cluster| {
+        let count = cluster.nodes.len() + others.len();
+        let mut rows = Vec::new();
+        if count > 1 {
+            // A node that is part of a cluster has an entry for the cluster, and a number.
+            rows.push(json!({
+                "type": "cluster", "id": "cluster", "name": ctx.app.config.cluster_name, "version": 2, "nodes": count,
+                "quorate": u8::from(cluster.is_quorate()),
+            }));
+        }
+        let known = cluster.nodes.iter().map(|(name, node)| (name, !node.unreachable));
+        for (at, (name, online)) in known.chain(others.iter().map(|name| (name, false))).enumerate() {
+            rows.push(json!({
+                "type": "node", "id": format!("node/{name}"), "name": name, "nodeid": if count > 1 { at + 1 } else { 0 },
+                "ip": format!("192.168.77.{}", at + 2), "local": u8::from(*name == ctx.local),
+                "online": u8::from(online), "level": "",
+            }));
+        }
+        Ok(Value::Array(rows))
+    })
 }
 
 /// Whether the caller may see a task that is not its own.

@@ -83,6 +83,10 @@ pub struct Timings {
     pub tasks: BTreeMap<String, Duration>,
     /// How long a task takes whose type is not listed.
     pub task_default: Duration,
+    /// How long a migration takes for each GiB of local disks.
+    pub migrate_gib: Duration,
+    /// How long a console waits for its client.
+    pub console: Duration,
 }
 
 impl Timings {
@@ -101,6 +105,8 @@ impl Timings {
             second: Duration::from_secs(1),
             tasks: tasks.into_iter().map(|(kind, ms)| (kind.to_owned(), Duration::from_millis(ms))).collect(),
             task_default: Duration::from_millis(500),
+            migrate_gib: Duration::from_secs(8),
+            console: Duration::from_secs(10),
         }
     }
 
@@ -118,6 +124,9 @@ impl Timings {
             second: Duration::from_millis(20),
             tasks: BTreeMap::new(),
             task_default: Duration::from_millis(15),
+            migrate_gib: Duration::from_millis(10),
+            // Its clients are tests on busy machines.
+            console: Duration::from_secs(10),
         }
     }
 
@@ -157,6 +166,8 @@ pub struct StorageSpec {
     pub used_bytes: u64,
     /// Content types, such as `images`.
     pub content: Vec<String>,
+    /// Whether all nodes see the same one; each has its own otherwise.
+    pub shared: bool,
 }
 
 /// An ISO image that exists from the first start.
@@ -184,15 +195,17 @@ pub struct TokenSpec {
 /// Everything that makes one simulated server.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
-    /// Name of its one node.
+    /// Name of its first node.
     pub node: String,
+    /// Names of further nodes of the same cluster, each with an address of its own.
+    pub more_nodes: Vec<String>,
     /// Name of the cluster, for what names one.
     pub cluster_name: String,
     /// Which release it behaves like.
     pub flavour: Flavour,
     /// Its waits.
     pub timings: Timings,
-    /// Address to listen on, such as `127.0.0.1:8006`; port 0 takes a free one.
+    /// Address to listen on, such as `127.0.0.1:8006`; port 0 takes a free one. Each further node takes the next port.
     pub listen: String,
     /// Loopback address of the control port; `None` for none.
     pub control: Option<String>,
@@ -224,6 +237,7 @@ impl Default for SimConfig {
     fn default() -> Self {
         Self {
             node: "pve1".to_owned(),
+            more_nodes: Vec::new(),
             cluster_name: "sim".to_owned(),
             flavour: Flavour::default(),
             timings: Timings::real(),
@@ -249,7 +263,7 @@ impl StorageSpec {
     pub fn new(name: &str, total_bytes: u64) -> Self {
         let content = ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import"];
         let content = content.map(str::to_owned).to_vec();
-        Self { name: name.to_owned(), total_bytes, used_bytes: 0, content }
+        Self { name: name.to_owned(), total_bytes, used_bytes: 0, content, shared: false }
     }
 }
 

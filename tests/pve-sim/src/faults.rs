@@ -135,7 +135,8 @@ struct Counted<T> {
 
 #[derive(Default)]
 struct Rules {
-    requests: Vec<Counted<Fault>>,
+    /// The second is the node that answers; any when there is none.
+    requests: Vec<Counted<(Fault, Option<String>)>>,
     tasks: Vec<Counted<TaskFault>>,
     calls: VecDeque<Call>,
 }
@@ -168,7 +169,12 @@ impl Faults {
 
     /// Adds a rule for requests.
     pub fn add(&self, fault: Fault) {
-        self.rules().requests.push(Counted { rule: fault, seen: 0, hits: 0 });
+        self.rules().requests.push(Counted { rule: (fault, None), seen: 0, hits: 0 });
+    }
+
+    /// Adds a rule for the requests that one node of the cluster answers.
+    pub fn add_at(&self, node: &str, fault: Fault) {
+        self.rules().requests.push(Counted { rule: (fault, Some(node.to_owned())), seen: 0, hits: 0 });
     }
 
     /// Adds a rule for the next `times` requests of a method and path.
@@ -245,15 +251,16 @@ impl Faults {
         rules.calls.push_back(call);
     }
 
-    pub(crate) fn take(&self, method: &str, path: &str) -> Option<Action> {
+    pub(crate) fn take(&self, method: &str, path: &str, node: &str) -> Option<Action> {
         let mut rules = self.rules();
-        let fits = |fault: &Fault| {
-            fault.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+        let fits = |(fault, at): &(Fault, Option<String>)| {
+            at.as_deref().is_none_or(|at| at == node)
+                && fault.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && matches(&fault.path, path)
         };
         rules.requests.iter_mut().filter(|counted| fits(&counted.rule)).find_map(|counted| {
-            let (skip, times) = (counted.rule.skip, counted.rule.times);
-            counted.hit(skip, times).then(|| counted.rule.action.clone())
+            let (skip, times) = (counted.rule.0.skip, counted.rule.0.times);
+            counted.hit(skip, times).then(|| counted.rule.0.action.clone())
         })
     }
 
@@ -328,7 +335,7 @@ mod tests {
         let faults = Faults::default();
         let fault = Fault { method: None, path: "*".into(), skip: 1, times: Some(2), action: Action::Hang };
         faults.add(fault);
-        let hits: Vec<bool> = (0..5).map(|_| faults.take("GET", "/version").is_some()).collect();
+        let hits: Vec<bool> = (0..5).map(|_| faults.take("GET", "/version", "pve1").is_some()).collect();
         assert_eq!(hits, [false, true, true, false, false]);
     }
 }

@@ -19,6 +19,8 @@ pub struct Hand {
 pub struct VmView {
     /// Its VMID.
     pub vmid: u32,
+    /// The node that it is on.
+    pub node: String,
     /// Its name.
     pub name: String,
     /// Whether it runs (paused counts as running).
@@ -48,14 +50,14 @@ impl Hand {
 
     /// One VM, `None` when there is none.
     pub fn vm(&self, vmid: u32) -> Option<VmView> {
-        self.app.read(|cluster| cluster.vm(vmid).map(|vm| view(vmid, vm)))
+        self.app.read(|cluster| cluster.node_of(vmid).zip(cluster.vm(vmid)).map(|(node, vm)| view(node, vmid, vm)))
     }
 
     /// Every VM, templates included.
     pub fn vms(&self) -> Vec<VmView> {
         self.app.read(|cluster| {
-            let vms = cluster.nodes.values().flat_map(|node| &node.vms);
-            vms.map(|(vmid, vm)| view(*vmid, vm)).collect()
+            let vms = cluster.nodes.iter().flat_map(|(name, node)| node.vms.iter().map(move |vm| (name, vm)));
+            vms.map(|(node, (vmid, vm))| view(node, *vmid, vm)).collect()
         })
     }
 
@@ -64,18 +66,22 @@ impl Hand {
         self.app.read(|cluster| cluster.history.iter().cloned().collect())
     }
 
-    /// Makes a VM that is nobody's; false when the VMID is taken.
+    /// Makes a VM that is nobody's on the first node; false when the VMID is taken.
     pub fn create_vm(&self, vmid: u32, name: &str) -> bool {
-        let node = self.app.config.node.clone();
+        self.create_vm_on(&self.app.config.node, vmid, name)
+    }
+
+    /// The same on a node; false also when there is no such node.
+    pub fn create_vm_on(&self, node: &str, vmid: u32, name: &str) -> bool {
         let made = self.app.write(|cluster| {
-            if cluster.vm_exists(vmid) {
+            if cluster.vm_exists(vmid) || !cluster.nodes.contains_key(node) {
                 return false;
             }
             let mut vm = Vm::default();
             vm.config.insert("name".to_owned(), name.to_owned());
             vm.config.insert("memory".to_owned(), "512".to_owned());
             fresh_identity(&mut vm.config);
-            cluster.insert_vm(&node, vmid, vm, "hand", None);
+            cluster.insert_vm(node, vmid, vm, "hand", None);
             true
         });
         self.app.persist_or_log();
@@ -168,11 +174,45 @@ impl Hand {
         put.is_some()
     }
 
-    /// Leaves this many bytes free on a storage; false when there is none.
-    pub fn leave_free(&self, storage: &str, free_bytes: u64) -> bool {
-        let node = self.app.config.node.clone();
+    /// Cuts a node off, or brings it back: 595 through the others, and whoever asks it is cut off. False when there is none.
+    pub fn unreachable(&self, node: &str, unreachable: bool) -> bool {
         let changed = self.app.write(|cluster| {
-            let storage = cluster.storage_mut(&node, storage)?;
+            cluster.nodes.get_mut(node)?.unreachable = unreachable;
+            Some(())
+        });
+        self.app.persist_or_log();
+        changed.is_some()
+    }
+
+    /// Takes a VM and its local volumes to another node at once, as somebody does by hand; false when there is no such VM or node.
+    pub fn move_vm(&self, vmid: u32, target: &str) -> bool {
+        let moved = self.app.write(|cluster| {
+            let node = cluster.node_of(vmid)?.to_owned();
+            cluster.nodes.get(target)?;
+            let vm = cluster.nodes.get_mut(&node)?.vms.remove(&vmid)?;
+            for (_, drive) in volume::own_drives(&vm) {
+                let Some((name, file)) = volume::split_volid(&drive.first) else { continue };
+                let taken = cluster.storage_mut(&node, name).and_then(|storage| storage.volumes.remove(file));
+                if let (Some(taken), Some(storage)) = (taken, cluster.storage_mut(target, name)) {
+                    storage.volumes.insert(file.to_owned(), taken);
+                }
+            }
+            cluster.nodes.get_mut(target)?.vms.insert(vmid, vm);
+            Some(())
+        });
+        self.app.persist_or_log();
+        moved.is_some()
+    }
+
+    /// Leaves this many bytes free on a storage of the first node; false when there is none.
+    pub fn leave_free(&self, storage: &str, free_bytes: u64) -> bool {
+        self.leave_free_on(&self.app.config.node, storage, free_bytes)
+    }
+
+    /// The same on a node.
+    pub fn leave_free_on(&self, node: &str, storage: &str, free_bytes: u64) -> bool {
+        let changed = self.app.write(|cluster| {
+            let storage = cluster.storage_mut(node, storage)?;
             let volumes = storage.used() - storage.base_used;
             storage.base_used = storage.total.saturating_sub(volumes).saturating_sub(free_bytes);
             Some(())
@@ -187,9 +227,13 @@ impl Hand {
         self.app.read(|cluster| Some(cluster.storage(node, storage)?.used()))
     }
 
-    /// Names of the volumes on a storage.
+    /// Names of the volumes on a storage of the first node.
     pub fn volumes(&self, storage: &str) -> Vec<String> {
-        let node = &self.app.config.node;
+        self.volumes_on(&self.app.config.node, storage)
+    }
+
+    /// The same on a node.
+    pub fn volumes_on(&self, node: &str, storage: &str) -> Vec<String> {
         self.app.read(|cluster| {
             cluster.storage(node, storage).map(|storage| storage.volumes.keys().cloned().collect()).unwrap_or_default()
         })
@@ -236,9 +280,10 @@ impl Hand {
     }
 }
 
-fn view(vmid: u32, vm: &Vm) -> VmView {
+fn view(node: &str, vmid: u32, vm: &Vm) -> VmView {
     VmView {
         vmid,
+        node: node.to_owned(),
         name: vm.name(vmid),
         running: vm.run.is_some(),
         lock: vm.lock().map(str::to_owned),

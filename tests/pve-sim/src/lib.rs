@@ -64,6 +64,6 @@ mod vm;
 pub use config::{Flavour, IsoSpec, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 pub use faults::{Action, Call, Fault, Faults, TaskAction, TaskFault};
 pub use hand::{Hand, VmView};
-pub use sim::{Sim, SimBuilder, StartError};
+pub use sim::{NodeView, Sim, SimBuilder, StartError};
 pub use state::CreatedVm;
 pub use store::StoreError;

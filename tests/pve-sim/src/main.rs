@@ -19,9 +19,9 @@ struct Arguments {
     /// Address to listen on with HTTPS; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8006")]
     listen: String,
-    /// Name of the node
-    #[arg(long, default_value = "pve1")]
-    node: String,
+    /// Names of the nodes, separated by commas; each further one listens on the next port
+    #[arg(long = "nodes", alias = "node", value_name = "NODE", value_delimiter = ',', default_value = "pve1")]
+    nodes: Vec<String>,
     /// Name of the cluster
     #[arg(long, value_name = "NAME", default_value = "sim")]
     cluster_name: String,
@@ -41,6 +41,9 @@ struct Arguments {
     /// Storage at first start, as NAME[:SIZE]; may be repeated [default: local:250G]
     #[arg(long = "storage", value_name = "STORAGE")]
     storages: Vec<StorageSpec>,
+    /// Storage at first start that all nodes share, as NAME[:SIZE]; may be repeated
+    #[arg(long = "shared-storage", value_name = "STORAGE")]
+    shared_storages: Vec<StorageSpec>,
     /// ISO image at first start, as STORAGE:FILE[:SIZE]; may be repeated
     #[arg(long = "iso", value_name = "ISO")]
     isos: Vec<IsoSpec>,
@@ -85,8 +88,11 @@ impl Arguments {
         for (kind, duration) in self.task_durations {
             timings = timings.task(&kind, duration);
         }
+        let mut nodes = self.nodes.into_iter();
+        let shared = self.shared_storages.into_iter().map(|spec| StorageSpec { shared: true, ..spec });
         SimConfig {
-            node: self.node,
+            node: nodes.next().unwrap_or_default(),
+            more_nodes: nodes.collect(),
             cluster_name: self.cluster_name,
             flavour: self.flavour,
             timings,
@@ -97,7 +103,7 @@ impl Arguments {
             tokens: self.tokens,
             root_password: self.root_password,
             templates: self.templates,
-            storages: self.storages,
+            storages: self.storages.into_iter().chain(shared).collect(),
             isos: self.isos,
             bridges: self.bridges,
             cpus: self.cpus,
@@ -135,6 +141,9 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         "url": sim.url(), "node": sim.node(), "version": version, "fingerprint": sim.fingerprint(),
         "token": sim.token(),
     });
+    let nodes = sim.nodes().into_iter();
+    ready["nodes"] =
+        nodes.map(|node| json!({ "node": node.name, "url": node.url, "fingerprint": node.fingerprint })).collect();
     if let Some((address, secret)) = sim.control() {
         ready["control"] = json!({ "url": format!("http://{address}"), "secret": secret });
     }

@@ -42,11 +42,13 @@ pub(crate) fn list(ctx: &Ctx) -> ApiResult {
     check(&ctx.params, &[])?;
     let names: Vec<String> = ctx.read(|cluster| cluster.nodes.keys().cloned().collect());
     let rows = names.iter().map(|name| {
+        let reachable = ctx.read(|cluster| cluster.is_reachable(name));
         let mut row = json!({
-            "node": name, "id": format!("node/{name}"), "type": "node", "status": "online", "level": "",
-            "ssl_fingerprint": ctx.app.fingerprint,
+            "node": name, "id": format!("node/{name}"), "type": "node", "level": "",
+            "status": if reachable { "online" } else { "offline" },
+            "ssl_fingerprint": ctx.app.fingerprint(name),
         });
-        if ctx.rights(|rights| rights.has(&format!("/nodes/{name}"), "Sys.Audit")) {
+        if reachable && ctx.rights(|rights| rights.has(&format!("/nodes/{name}"), "Sys.Audit")) {
             merge(&mut row, figures(ctx, name));
         }
         row

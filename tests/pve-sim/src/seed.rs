@@ -21,11 +21,13 @@ const FIRST_PID: u32 = 700;
 
 /// Fills in what was left open, and refuses what does not fit together.
 pub(crate) fn complete(mut config: SimConfig) -> Result<SimConfig, StartError> {
-    if dns_name("", &config.node).is_err() || config.node == "localhost" {
-        return Err(StartError::Config(format!(
-            "'{}' is no name for a node: use letters, digits and '-'",
-            config.node
-        )));
+    let mut names: Vec<&String> = config.more_nodes.iter().chain([&config.node]).collect();
+    if let Some(name) = names.iter().find(|name| dns_name("", name).is_err() || *name == &"localhost") {
+        return Err(StartError::Config(format!("'{name}' is no name for a node: use letters, digits and '-'")));
+    }
+    names.sort();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(StartError::Config(format!("there are two nodes named '{}'", twice[0])));
     }
     if config.storages.is_empty() {
         config.storages.push(StorageSpec { used_bytes: 8 << 30, ..StorageSpec::new("local", 250 << 30) });
@@ -65,14 +67,21 @@ pub(crate) fn cluster(config: &SimConfig) -> Result<Cluster, StartError> {
     let root = User { password: Some(config.root_password.clone()), ..User::default() };
     cluster.access.users.insert("root@pam".to_owned(), root);
     add_tokens(&mut cluster, &config.tokens);
+    let of_kind = |shared: bool| {
+        let specs = config.storages.iter().filter(move |spec| spec.shared == shared);
+        specs.map(|spec| (spec.name.clone(), storage(spec))).collect::<BTreeMap<_, _>>()
+    };
+    cluster.shared = of_kind(true);
     let node = Node {
-        storages: config.storages.iter().map(|spec| (spec.name.clone(), storage(spec))).collect(),
+        storages: of_kind(false),
         bridges: config.bridges.clone(),
         cpus: config.cpus,
         memory_bytes: config.memory_bytes,
         ..Node::default()
     };
-    cluster.nodes.insert(config.node.clone(), node);
+    for name in config.more_nodes.iter().chain([&config.node]) {
+        cluster.nodes.insert(name.clone(), node.clone());
+    }
     for iso in &config.isos {
         if let Some(storage) = cluster.storage_mut(&config.node, &iso.storage) {
             let volume = crate::storage::file("iso", &iso.file, iso.size_bytes);
@@ -94,7 +103,7 @@ fn storage(spec: &StorageSpec) -> Storage {
         content: spec.content.clone(),
         total: spec.total_bytes,
         base_used: spec.used_bytes,
-        volumes: BTreeMap::new(),
+        shared: spec.shared,
         ..Storage::default()
     }
 }

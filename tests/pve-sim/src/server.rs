@@ -30,10 +30,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The certificate of the state directory, made at first start; without a directory a fresh one.
-    pub(crate) fn load_or_make(store: Option<&Store>, node: &str) -> Result<Self, StartError> {
+    /// A node's certificate in the state directory, under this file name, made at first start; without a directory a fresh one.
+    pub(crate) fn load_or_make(store: Option<&Store>, node: &str, file: &str) -> Result<Self, StartError> {
         if let Some(store) = store
-            && let (Some(certificate), Some(key)) = (store.read_file("pve-ssl.pem")?, store.read_file("pve-ssl.key")?)
+            && let (Some(certificate), Some(key)) =
+                (store.read_file(&format!("{file}.pem"))?, store.read_file(&format!("{file}.key"))?)
         {
             let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
             return Self::new(text(certificate), text(key));
@@ -42,8 +43,8 @@ impl Identity {
         let made = rcgen::generate_simple_self_signed(names).map_err(|err| StartError::Tls(err.to_string()))?;
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         if let Some(store) = store {
-            store.write_file("pve-ssl.key", key.as_bytes())?;
-            store.write_file("pve-ssl.pem", certificate.as_bytes())?;
+            store.write_file(&format!("{file}.key"), key.as_bytes())?;
+            store.write_file(&format!("{file}.pem"), certificate.as_bytes())?;
         }
         Self::new(certificate, key)
     }

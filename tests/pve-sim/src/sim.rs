@@ -1,5 +1,6 @@
 //! Building, running and stopping a simulated server, and reaching into it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,6 +63,23 @@ impl SimBuilder {
         self
     }
 
+    /// Names of all nodes of a cluster, the first one first. They share VMIDs, users and shared storages; each has its own
+    /// address, local storages and tasks, and answers for the others.
+    #[must_use]
+    pub fn nodes(mut self, names: &[&str]) -> Self {
+        let mut names = names.iter().map(|name| (*name).to_owned());
+        self.config.node = names.next().unwrap_or_default();
+        self.config.more_nodes = names.collect();
+        self
+    }
+
+    /// Name of the cluster; `sim` unless told.
+    #[must_use]
+    pub fn cluster_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.config.cluster_name);
+        self
+    }
+
     /// The release to behave like; 8.4 unless told.
     #[must_use]
     pub fn version(mut self, flavour: Flavour) -> Self {
@@ -102,6 +120,13 @@ impl SimBuilder {
     #[must_use]
     pub fn iso(mut self, storage: &str, file: &str, size_bytes: u64) -> Self {
         self.config.isos.push(IsoSpec { storage: storage.to_owned(), file: file.to_owned(), size_bytes });
+        self
+    }
+
+    /// Adds a storage that all nodes share.
+    #[must_use]
+    pub fn shared_storage(mut self, name: &str, total_bytes: u64) -> Self {
+        self.config.storages.push(StorageSpec { shared: true, ..StorageSpec::new(name, total_bytes) });
         self
     }
 
@@ -151,7 +176,23 @@ impl SimBuilder {
 pub struct Sim {
     app: Arc<App>,
     address: SocketAddr,
+    addresses: BTreeMap<String, SocketAddr>,
     control: Option<(SocketAddr, String)>,
+}
+
+/// One node of a simulated cluster, as its clients reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// `https://127.0.0.1:PORT`.
+    pub url: String,
+    /// SHA-256 of its certificate as `AB:CD:…`.
+    pub fingerprint: String,
+    /// Its certificate, which is its own CA.
+    pub certificate_pem: String,
 }
 
 impl std::fmt::Debug for App {
@@ -171,33 +212,46 @@ impl Sim {
         let config = seed::complete(config)?;
         let store = config.state_dir.as_deref().map(Store::open).transpose()?;
         let saved = store.as_ref().map(Store::load).transpose()?.flatten();
-        let identity = Identity::load_or_make(store.as_ref(), &config.node)?;
+        let mut identities = vec![Identity::load_or_make(store.as_ref(), &config.node, "pve-ssl")?];
+        for name in &config.more_nodes {
+            identities.push(Identity::load_or_make(store.as_ref(), name, &format!("pve-ssl-{name}"))?);
+        }
         let cluster = match saved {
             Some(cluster) => resumed(cluster, &config)?,
             None => seed::cluster(&config)?,
         };
-        let listener = listen(&config.listen).await?;
-        let address = local_address(&listener, &config.listen)?;
-        let acceptor = identity.acceptor()?;
+        let mut nodes = Vec::new();
+        let (mut addresses, mut certificates) = (BTreeMap::new(), BTreeMap::new());
+        for (at, name) in [&config.node].into_iter().chain(&config.more_nodes).enumerate() {
+            let wanted = address_of(&config.listen, at);
+            let listener = listen(&wanted).await?;
+            addresses.insert(name.clone(), local_address(&listener, &wanted)?);
+            let identity = &identities[at];
+            certificates.insert(name.clone(), (identity.certificate_pem.clone(), identity.fingerprint.clone()));
+            nodes.push((name.clone(), listener, identity.acceptor()?));
+        }
+        let address = addresses[&config.node];
         let control_address = config.control.clone();
         let secret = config.control_secret.clone().unwrap_or_else(clock::uuid);
-        let app = Arc::new(App::new(config, cluster, store, (identity.certificate_pem, identity.fingerprint)));
+        let app = Arc::new(App::new(config, cluster, store, certificates));
         app.write(|_| ());
         app.persist()?;
         let control = match control_address {
             Some(address) => Some((start_control(&app, &address, secret.clone()).await?, secret)),
             None => None,
         };
-        let listening = Listening {
-            listener,
-            tls: Some(acceptor),
-            handler: Arc::new(Api(Arc::clone(&app))),
-            idle: app.timings().idle,
-            stop: app.stop.clone(),
-            tracker: app.tracker.clone(),
-        };
-        app.tracker.spawn(accept(listening));
-        Ok(Self { app, address, control })
+        for (node, listener, acceptor) in nodes {
+            let listening = Listening {
+                listener,
+                tls: Some(acceptor),
+                handler: Arc::new(Api { app: Arc::clone(&app), node }),
+                idle: app.timings().idle,
+                stop: app.stop.clone(),
+                tracker: app.tracker.clone(),
+            };
+            app.tracker.spawn(accept(listening));
+        }
+        Ok(Self { app, address, addresses, control })
     }
 
     /// `https://127.0.0.1:PORT`.
@@ -205,29 +259,50 @@ impl Sim {
         format!("https://{}", self.address)
     }
 
+    /// Every node with its address, the first one first.
+    pub fn nodes(&self) -> Vec<NodeView> {
+        [&self.app.config.node]
+            .into_iter()
+            .chain(&self.app.config.more_nodes)
+            .filter_map(|name| self.at(name))
+            .collect()
+    }
+
+    /// One node with its address; `None` when there is no such node.
+    pub fn at(&self, node: &str) -> Option<NodeView> {
+        let address = *self.addresses.get(node)?;
+        Some(NodeView {
+            name: node.to_owned(),
+            address,
+            url: format!("https://{address}"),
+            fingerprint: self.app.fingerprint(node).to_owned(),
+            certificate_pem: self.app.certificate_pem(node).to_owned(),
+        })
+    }
+
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Name of its node.
+    /// Name of its first node.
     pub fn node(&self) -> &str {
         &self.app.config.node
     }
 
     /// SHA-256 of its certificate as `AB:CD:…`.
     pub fn fingerprint(&self) -> &str {
-        &self.app.fingerprint
+        self.app.fingerprint(self.node())
     }
 
     /// The same as 64 lower-case hexadecimal digits.
     pub fn fingerprint_hex(&self) -> String {
-        self.app.fingerprint.replace(':', "").to_lowercase()
+        self.fingerprint().replace(':', "").to_lowercase()
     }
 
     /// Its certificate, which is its own CA.
     pub fn certificate_pem(&self) -> &str {
-        &self.app.certificate_pem
+        self.app.certificate_pem(self.node())
     }
 
     /// The first token, `user@realm!id=secret`; with all rights unless the configuration gave another.
@@ -285,6 +360,15 @@ impl Drop for Sim {
     }
 }
 
+/// The address for the node at this place: the same host, and so many ports further unless any will do.
+fn address_of(listen: &str, at: usize) -> String {
+    let split = listen.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match split {
+        Some((host, port)) if port > 0 => format!("{host}:{}", port.saturating_add(at as u16)),
+        _ => listen.to_owned(),
+    }
+}
+
 async fn listen(address: &str) -> Result<TcpListener, StartError> {
     let failed = |source| StartError::Listen { address: address.to_owned(), source };
     TcpListener::bind(address).await.map_err(failed)
@@ -314,8 +398,9 @@ async fn start_control(app: &Arc<App>, address: &str, secret: String) -> Result<
 
 /// A saved state under a new process: its workers are dead, and the tokens on the command line are let in.
 fn resumed(mut cluster: Cluster, config: &SimConfig) -> Result<Cluster, StartError> {
-    if !cluster.nodes.contains_key(&config.node) {
-        let known: Vec<&String> = cluster.nodes.keys().collect();
+    let wanted: BTreeSet<&String> = [&config.node].into_iter().chain(&config.more_nodes).collect();
+    let known: BTreeSet<&String> = cluster.nodes.keys().collect();
+    if wanted != known {
         let text = format!("the state directory belongs to node {known:?}, not '{}'", config.node);
         return Err(StartError::Config(text));
     }

@@ -229,6 +229,21 @@ impl Cluster {
         self.nodes.values().find_map(|node| node.vms.get(&vmid))
     }
 
+    /// The address that a node has in the cluster's own network.
+    pub(crate) fn node_ip(&self, node: &str) -> String {
+        let at = self.nodes.keys().position(|name| name == node).unwrap_or(self.nodes.len());
+        format!("192.168.77.{}", at + 2)
+    }
+
+    pub(crate) fn is_reachable(&self, node: &str) -> bool {
+        self.nodes.get(node).is_some_and(|node| !node.unreachable)
+    }
+
+    /// Whether more than half of the nodes see each other.
+    pub(crate) fn is_quorate(&self) -> bool {
+        self.nodes.values().filter(|node| !node.unreachable).count() * 2 > self.nodes.len()
+    }
+
     /// A storage as a node sees it.
     pub(crate) fn storage(&self, node: &str, name: &str) -> Option<&Storage> {
         let local = self.nodes.get(node)?.storages.get(name);

@@ -110,7 +110,8 @@ fn parse(upid: &str) -> ApiResult<()> {
 
 fn find(ctx: &Ctx, upid: &str) -> ApiResult<Option<Task>> {
     parse(upid)?;
-    let task = ctx.read(|cluster| cluster.task(upid).cloned());
+    // A node knows its own tasks alone.
+    let task = ctx.read(|cluster| cluster.task(upid).filter(|task| task.node == ctx.node).cloned());
     if let Some(task) = &task
         && !may_see(ctx, task)
     {

@@ -57,16 +57,16 @@ async fn tickets_need_their_csrf_token_to_write() {
     let sim = sim().await;
     let by_ticket = common::ticket(&sim).await;
     assert_eq!(by_ticket.get("/version").await.status, 200);
-    let encoded = common::Client { sim: &sim, auth: by_ticket.auth.replace('@', "%40").replace("::", "%3A%3A") };
+    let encoded = common::with_auth(&sim, by_ticket.auth.replace('@', "%40").replace("::", "%3A%3A"));
     assert_eq!(encoded.get("/version").await.status, 200, "a percent-encoded cookie is as good");
     assert_eq!(by_ticket.post("/access/users", "userid=zz%40pve").await.status, 200);
     let cookie = by_ticket.auth.split("CSRF").next().unwrap().to_owned();
     for auth in [cookie.clone(), format!("{cookie}CSRFPreventionToken: wrong\r\n")] {
-        let answer = common::Client { sim: &sim, auth }.post("/access/users", "userid=yy%40pve").await;
+        let answer = common::with_auth(&sim, auth).post("/access/users", "userid=yy%40pve").await;
         assert_eq!((answer.status, answer.reason.as_str()), (401, "Permission denied - invalid csrf token"));
         assert!(answer.body.is_empty());
     }
-    let wrong = common::Client { sim: &sim, auth: String::new() };
+    let wrong = common::with_auth(&sim, String::new());
     assert_eq!(wrong.get("/access/domains").await.data()[0]["realm"], "pam", "open to all");
     let answer = wrong.post("/access/ticket", "username=root%40pam&password=wrong").await;
     assert_eq!((answer.status, answer.reason.as_str()), (401, "authentication failure"));

@@ -34,6 +34,8 @@ struct Plan {
     description: Option<String>,
     pool: Option<String>,
     snapshot: Option<String>,
+    /// The node that the new VM is on, if not this one.
+    node: Option<String>,
     /// KiB/s; 0 for no limit.
     bwlimit: u64,
 }
@@ -111,9 +113,15 @@ fn check_plan(ctx: &Ctx, source: u32, target: u32, params: &Params) -> ApiResult
             description: text("description"),
             pool: text("pool"),
             snapshot: text("snapname"),
+            node: text("target").filter(|node| *node != ctx.node),
             bwlimit: params.int("bwlimit").unwrap_or(0) as u64,
         };
         let copies = copies(cluster, &ctx.node, vm, &plan).map_err(ApiError::internal)?;
+        let is_local =
+            |copy: &DriveCopy| cluster.storage(&ctx.node, &copy.storage).is_none_or(|storage| !storage.shared);
+        if let Some(node) = plan.node.as_ref().filter(|_| copies.iter().any(is_local)) {
+            return Err(ApiError::internal(format!("Can't clone VM to node '{node}' (VM uses local storage)")));
+        }
         let rights = crate::access::Rights { cluster, flavour: ctx.app.flavour(), who: &ctx.who };
         for copy in &copies {
             rights.require_space(&copy.storage)?;
@@ -191,12 +199,13 @@ fn begin(worker: &Worker, plan: &Plan) -> TaskResult<(Vec<DriveCopy>, VmConfig)>
             return Err(TaskError::Failed(format!("unable to create VM {}: config file already exists", plan.target)));
         }
         let vm = match plan.snapshot.as_ref().and_then(|name| vm.snapshots.get(name)) {
-            Some(snapshot) => at_snapshot(snapshot),
+            Some(snapshot) => Vm { firewall: vm.firewall.clone(), ..at_snapshot(snapshot) },
             None => vm,
         };
         let copies = copies(cluster, &worker.node, &vm, plan)?;
         let config = target_config(&vm, plan);
-        let made = Vm { config: config.clone(), guest: vm.guest.clone(), ..Vm::default() };
+        let made =
+            Vm { config: config.clone(), guest: vm.guest.clone(), firewall: vm.firewall.clone(), ..Vm::default() };
         cluster.insert_vm(&worker.node, plan.target, made, "clone", Some(&worker.upid));
         let claimed = cluster.nodes.get_mut(&worker.node).and_then(|node| node.vms.get_mut(&plan.target));
         if let Some(vm) = claimed {
@@ -359,7 +368,15 @@ fn clean_up(worker: &Worker, plan: &Plan, copies: &[DriveCopy]) {
 }
 
 fn finish(worker: &Worker, plan: &Plan) -> TaskResult {
-    worker.vm_mut(plan.target, |vm| vm.config.remove("lock")).map(drop)
+    worker.vm_mut(plan.target, |vm| vm.config.remove("lock"))?;
+    let Some(node) = &plan.node else { return Ok(()) };
+    worker.write(|cluster| {
+        let vm = cluster.nodes.get_mut(&worker.node).and_then(|here| here.vms.remove(&plan.target));
+        if let (Some(vm), Some(there)) = (vm, cluster.nodes.get_mut(node)) {
+            there.vms.insert(plan.target, vm);
+        }
+    });
+    Ok(())
 }
 
 /// What a clone would need, for `feature`: `{"hasFeature":1,"nodes":[…]}`.

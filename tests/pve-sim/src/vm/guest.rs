@@ -224,7 +224,7 @@ pub(crate) fn console(ctx: &Ctx, vmid: &str, kind: &str) -> ApiResult {
     let ticket = format!("{}:PVEVNC:{:08X}::{}", &clock::uuid()[..8], clock::now_s(), clock::hex(&secret));
     let mut out = json!({ "user": ctx.who.full(), "ticket": ticket, "port": "5900", "upid": upid });
     if kind == "vncproxy" {
-        out["cert"] = json!(ctx.app.certificate_pem);
+        out["cert"] = json!(ctx.app.certificate_pem(&ctx.node));
         out["password"] = json!(&ticket[..8]);
     }
     Ok(out)

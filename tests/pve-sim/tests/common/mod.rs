@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pve_sim::{Sim, SimBuilder};
+use pve_sim::{NodeView, Sim, SimBuilder};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,7 +66,7 @@ impl Answer {
     pub fn upid(&self) -> String {
         let data = self.data();
         let upid = data.as_str().unwrap_or_else(|| panic!("no UPID: {data}"));
-        assert!(upid.starts_with("UPID:pve1:"), "{upid}");
+        assert!(upid.starts_with("UPID:pve"), "{upid}");
         upid.to_owned()
     }
 }
@@ -79,16 +79,20 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(sim: &Sim) -> Self {
+        Self::open_at(&sim.nodes()[0]).await
+    }
+
+    pub async fn open_at(node: &NodeView) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(sim.certificate_pem().as_bytes()).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(node.certificate_pem.as_bytes()).unwrap()).unwrap();
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        let tcp = TcpStream::connect(sim.address()).await.unwrap();
+        let tcp = TcpStream::connect(node.address).await.unwrap();
         let stream = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await.unwrap();
         Self { stream, buffer: Vec::new() }
     }
@@ -146,7 +150,11 @@ impl Connection {
 }
 
 pub async fn raw(sim: &Sim, text: &str) -> Answer {
-    let mut conn = Connection::open(sim).await;
+    raw_at(&sim.nodes()[0], text).await
+}
+
+pub async fn raw_at(node: &NodeView, text: &str) -> Answer {
+    let mut conn = Connection::open_at(node).await;
     conn.send(text.as_bytes()).await;
     conn.read().await.expect("an answer")
 }
@@ -155,14 +163,25 @@ pub async fn raw(sim: &Sim, text: &str) -> Answer {
 pub struct Client<'a> {
     pub sim: &'a Sim,
     pub auth: String,
+    /// The node that is asked.
+    pub via: NodeView,
 }
 
 pub fn root(sim: &Sim) -> Client<'_> {
-    Client { sim, auth: format!("Authorization: PVEAPIToken={}\r\n", sim.token()) }
+    with_token(sim, &sim.token())
+}
+
+/// Root by token, asking this node.
+pub fn root_at<'a>(sim: &'a Sim, node: &str) -> Client<'a> {
+    Client { via: sim.at(node).unwrap(), ..root(sim) }
 }
 
 pub fn with_token<'a>(sim: &'a Sim, token: &str) -> Client<'a> {
-    Client { sim, auth: format!("Authorization: PVEAPIToken={token}\r\n") }
+    with_auth(sim, format!("Authorization: PVEAPIToken={token}\r\n"))
+}
+
+pub fn with_auth(sim: &Sim, auth: String) -> Client<'_> {
+    Client { sim, auth, via: sim.nodes().remove(0) }
 }
 
 /// Root by ticket: the only one who is root.
@@ -172,7 +191,7 @@ pub async fn ticket(sim: &Sim) -> Client<'_> {
         format!("POST /api2/json/access/ticket HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let data = raw(sim, &text).await.data();
     let (ticket, csrf) = (data["ticket"].as_str().unwrap(), data["CSRFPreventionToken"].as_str().unwrap());
-    Client { sim, auth: format!("Cookie: PVEAuthCookie={ticket}\r\nCSRFPreventionToken: {csrf}\r\n") }
+    with_auth(sim, format!("Cookie: PVEAuthCookie={ticket}\r\nCSRFPreventionToken: {csrf}\r\n"))
 }
 
 impl Client<'_> {
@@ -184,7 +203,7 @@ impl Client<'_> {
             format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len())
         };
         let text = format!("{method} /api2/json{path} HTTP/1.1\r\nHost: x\r\n{}{head}\r\n{body}", self.auth);
-        raw(self.sim, &text).await
+        raw_at(&self.via, &text).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -205,7 +224,7 @@ impl Client<'_> {
 
     /// Waits for the end of a task: its exit status and its log.
     pub async fn finish(&self, upid: &str) -> (String, Vec<String>) {
-        let path = format!("/nodes/pve1/tasks/{upid}");
+        let path = format!("/nodes/{}/tasks/{upid}", upid.split(':').nth(1).unwrap());
         let waited = tokio::time::timeout(DEADLINE, async {
             loop {
                 let status = self.get(&format!("{path}/status")).await.data();

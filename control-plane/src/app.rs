@@ -17,8 +17,8 @@ use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    cloudpods, cluster, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers, tenants,
-    tokens,
+    cloudpods, cluster, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers, snapshots,
+    tenants, tokens,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -140,6 +140,7 @@ impl App {
             images: images.clone(),
             ipam: ipam.clone(),
             scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
+            snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), config.snapshots.per_pod)),
         });
         let sagas = jobs::Registry::new(cloudpods::sagas::all(&books));
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());

@@ -39,6 +39,8 @@ pub struct Config {
     pub agents: grpc::Config,
     /// `[jobs]`
     pub jobs: Jobs,
+    /// `[snapshots]`
+    pub snapshots: Snapshots,
     /// `[log]`
     pub log: Log,
 }
@@ -104,6 +106,14 @@ pub struct Jobs {
     pub per_tenant: u32,
 }
 
+/// `[snapshots]`: snapshots of pods' VMs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshots {
+    /// The most that one pod may have.
+    pub per_pod: u32,
+}
+
 /// `[log]`: what is logged, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -133,6 +143,7 @@ impl Default for Config {
             http: Http::default(),
             agents: grpc::Config::default(),
             jobs: Jobs::default(),
+            snapshots: Snapshots::default(),
             log: Log::default(),
         }
     }
@@ -163,6 +174,12 @@ impl Default for Jobs {
     fn default() -> Self {
         let Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant } = Pace::default();
         Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant }
+    }
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { per_pod: 8 }
     }
 }
 
@@ -249,6 +266,7 @@ impl Config {
         require(jobs.claim_batch > 0, "jobs.claim_batch", "must be at least 1");
         require(jobs.per_server > 0, "jobs.per_server", "must be at least 1");
         require(jobs.per_tenant > 0, "jobs.per_tenant", "must be at least 1");
+        require(self.snapshots.per_pod > 0, "snapshots.per_pod", "must be at least 1");
         let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
         require(
             filter.is_ok(),

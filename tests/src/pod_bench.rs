@@ -27,6 +27,7 @@ use control_plane::domain::servers::{
     Admission, CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, ServerCreate,
     Sessions, StorageOffer, StorageSeen,
 };
+use control_plane::domain::snapshots::service::Service as Snapshots;
 use control_plane::domain::tenants::service::Service as Tenants;
 use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, InstanceId, JobId, ServerId};
@@ -39,6 +40,8 @@ use crate::{TestDatabase, eventually};
 pub const SOON: Duration = Duration::from_secs(30);
 /// A public key that nobody has the private part of.
 pub const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@home";
+/// The most snapshots of a pod.
+pub const SNAPSHOTS_PER_POD: u32 = 4;
 /// The template that every server of the bench has.
 pub const TEMPLATE: u32 = 9000;
 
@@ -230,6 +233,7 @@ impl PodBench {
             images: Arc::new(Images::new(db.clone(), clock.clone(), servers.clone())),
             ipam: Arc::new(Ipam::new(db.clone(), clock.clone())),
             scheduling: Arc::new(Scheduling::new(clock.clone(), servers)),
+            snapshots: Arc::new(Snapshots::new(clock.clone(), SNAPSHOTS_PER_POD)),
         });
         let plans = Arc::new(Plans::new(db.clone(), clock.clone()));
         let tenants = Arc::new(Tenants::new(db.clone(), clock.clone()));

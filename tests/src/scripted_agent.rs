@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use control_plane::domain::jobs::command::NotConnected;
 use control_plane::domain::jobs::engine::{Engine, ResultReport};
 use control_plane::domain::jobs::{AgentPort, CommandFailure, CommandOutput, FailureKind, Order, Power};
-use control_plane::ids::{CommandId, ServerId};
+use control_plane::ids::{CloudPodId, CommandId, ServerId};
 use tokio::sync::mpsc;
 
 pub use crate::scripted_host::ScriptedVm;
@@ -121,6 +121,13 @@ impl ScriptedAgents {
     pub fn foreign_vm(&self, server: ServerId, vmid: u32) {
         let vm = ScriptedVm { power: Power::Running, ..ScriptedVm::new(None, "theirs") };
         self.state().host.vms.insert((server, vmid), vm);
+    }
+
+    /// Somebody changes a pod's VM by hand.
+    pub fn vm_change(&self, pod: CloudPodId, change: impl FnOnce(&mut ScriptedVm)) {
+        let mut state = self.state();
+        let vm = state.host.vms.values_mut().find(|vm| vm.pod == Some(pod));
+        change(vm.expect("the pod has a VM"));
     }
 
     /// The VMs of pods.

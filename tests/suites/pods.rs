@@ -14,6 +14,8 @@ use mpanel_tests::scripted_agent::Fail;
 
 #[path = "pods/rest.rs"]
 mod rest;
+#[path = "pods/snapshots.rs"]
+mod snapshots;
 
 const NOTHING: [i64; 4] = [0; 4];
 /// One pod: room, a v4 and a v6 address, a VMID, a VM.
@@ -29,6 +31,9 @@ async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) 
         ("shutdown", Some(pod)) => pods.cloudpod_shutdown(&by, scope, pod, 60, false).await,
         ("reboot", Some(pod)) => pods.cloudpod_reboot(&by, scope, pod, 60).await,
         ("destroy", Some(pod)) => pods.cloudpod_destroy(&by, scope, pod).await,
+        ("snapshot", Some(pod)) => pods.snapshot_create(&by, scope, pod, "new", "for the test", true).await,
+        ("rollback", Some(pod)) => pods.snapshot_rollback(&by, scope, pod, "old").await,
+        ("delete_snapshot", Some(pod)) => pods.snapshot_delete(&by, scope, pod, "old").await,
         (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
     }
 }
@@ -46,8 +51,10 @@ async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudPodId
         return None;
     }
     let pod = bench.active(name).await;
-    if kind == "start" {
-        done(bench, "stop", pod).await;
+    match kind {
+        "start" => drop(done(bench, "stop", pod).await),
+        "rollback" | "delete_snapshot" => snapshots::taken(bench, pod, "old").await,
+        _ => {}
     }
     Some(pod)
 }
@@ -156,6 +163,11 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("shutdown", "shutdown"),
             ("reboot", "reboot"),
             ("destroy", "destroy"),
+            ("snapshot", "list_snapshots"),
+            ("snapshot", "take_snapshot"),
+            ("rollback", "rollback"),
+            ("rollback", "start"),
+            ("delete_snapshot", "delete_snapshot"),
         ] {
             for (when, failure) in [(Fail::Before, FailureKind::NoSpace), (Fail::After, FailureKind::Permission)] {
                 let what = format!("{} {kind} {command} {when:?}", database.name);

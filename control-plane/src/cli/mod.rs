@@ -16,6 +16,7 @@ mod remote;
 mod serve;
 mod server;
 mod server_args;
+mod snapshot;
 mod table;
 mod wait;
 

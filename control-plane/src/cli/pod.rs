@@ -168,7 +168,8 @@ pub async fn id_of(context: &Context, pod: &str) -> Result<String> {
     context.id_of(&PODS, "pod", pod, "name_prefix").await
 }
 
-fn path<'a>(pod: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+/// The API's path of something of a pod.
+pub fn path<'a>(pod: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&PODS, [pod].as_slice(), rest].concat()
 }
 

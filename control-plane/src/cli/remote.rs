@@ -9,7 +9,7 @@ use super::common::Context;
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
-use super::{image, invariants, ip_pool, job, plan, pod, server};
+use super::{image, invariants, ip_pool, job, plan, pod, server, snapshot};
 
 /// What `--help` says of all of them.
 pub const AFTER_HELP: &str = "\
@@ -35,6 +35,9 @@ pub enum Remote {
     /// Customers' VMs
     #[command(subcommand)]
     Pod(pod::Command),
+    /// Pods as they were at a moment, on the disks of their hosts
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     /// What was asked for, how it goes and why it failed
     #[command(subcommand)]
     Job(job::Command),
@@ -84,6 +87,7 @@ async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<S
     match remote {
         Remote::Server(command) => command.run(&context).await,
         Remote::Pod(command) => command.run(&context).await,
+        Remote::Snapshot(command) => command.run(&context).await,
         Remote::Job(command) => command.run(&context).await,
         Remote::Plan(command) => command.run(&context).await,
         Remote::Image(command) => command.run(&context).await,

@@ -14,5 +14,6 @@ pub mod plans;
 pub mod scheduling;
 pub mod secrets;
 pub mod servers;
+pub mod snapshots;
 pub mod tenants;
 pub mod tokens;

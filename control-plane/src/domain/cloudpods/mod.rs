@@ -1,6 +1,7 @@
 //! CloudPods: customers' VMs. What is wanted of a pod stands beside what was observed of it; what it holds (room on a
 //! server, addresses, a VMID) is freed only once its VM is known to be absent.
 
+mod asked;
 pub mod brief;
 pub mod check;
 mod create;
@@ -8,6 +9,7 @@ mod observe;
 pub mod routes;
 pub mod sagas;
 pub mod service;
+pub mod snapshots;
 pub mod state;
 mod store;
 mod views;

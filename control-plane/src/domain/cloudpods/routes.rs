@@ -42,7 +42,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_start))
         .routes(routes!(cloudpod_stop))
         .routes(routes!(cloudpod_shutdown))
-        .routes(routes!(cloudpod_reboot));
+        .routes(routes!(cloudpod_reboot))
+        .merge(super::snapshots::routes::router());
     OpenApiRouter::new()
         .nest("/api/admin/hosting", all)
         .nest("/api/platform/provisioning", read().routes(routes!(placement_preview)))
@@ -147,9 +148,9 @@ struct RebootBody {
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct TenantQuery {
+pub(super) struct TenantQuery {
     /// The tenant. Staff who name none see the pods of all, and make new ones for the default tenant.
-    tenant_id: Option<TenantId>,
+    pub(super) tenant_id: Option<TenantId>,
 }
 
 /// Which pods.
@@ -188,7 +189,7 @@ enum StateName {
 /// A pod, and the job that works on it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = CloudPodAndJob)]
-struct PodAndJob {
+pub(super) struct PodAndJob {
     cloudpod: CloudPodView,
     job: JobView,
 }
@@ -215,7 +216,7 @@ impl From<PlacementBody> for PlacementInput {
 }
 
 /// The scope that `?tenant_id=` narrows.
-fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
+pub(super) fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
     match (auth.scope, tenant) {
         (scope, None) => Ok(scope),
         (Scope::Platform, Some(tenant)) => Ok(Scope::Tenant(tenant)),
@@ -224,7 +225,7 @@ fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
     }
 }
 
-fn answer(app: &App, (detail, job): (Detail, Job)) -> Response {
+pub(super) fn answer(app: &App, (detail, job): (Detail, Job)) -> Response {
     let location = format!("/api/platform/provisioning/jobs/{}", job.id);
     let names = app.jobs.step_names(&job);
     accepted(&location, PodAndJob { cloudpod: detail.into(), job: JobView::new(job, Vec::new(), &names) })

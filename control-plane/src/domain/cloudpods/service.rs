@@ -20,12 +20,12 @@ use crate::events::{Event, event_append};
 use crate::ids::{CloudPodId, TenantId};
 
 /// The most jobs of one pod that may wait at once.
-const JOBS_PER_POD_MAX: usize = 16;
+pub(super) const JOBS_PER_POD_MAX: usize = 16;
 
 /// The service of this slice.
 #[derive(Clone)]
 pub struct Service {
-    db: Db,
+    pub(super) db: Db,
     pub(super) books: Arc<Books>,
     pub(super) tenants: Arc<Tenants>,
     pub(super) plans: Arc<Plans>,
@@ -272,7 +272,7 @@ impl Service {
         Ok((self.cloudpod_get(scope, id).await?, job))
     }
 
-    async fn job(
+    pub(super) async fn job(
         &self,
         tx: &mut Tx,
         actor: &Actor,
@@ -285,7 +285,7 @@ impl Service {
         self.jobs.job_create(tx, actor, new).await
     }
 
-    async fn record(
+    pub(super) async fn record(
         &self,
         tx: &mut Tx,
         actor: &Actor,
@@ -390,7 +390,7 @@ fn guest_time_check(timeout_s: u64) -> Result<()> {
     checks.finish()
 }
 
-fn not_found(id: CloudPodId) -> Error {
+pub(super) fn not_found(id: CloudPodId) -> Error {
     Error::not_found("CloudPod", id)
 }
 

@@ -8,6 +8,7 @@ mod destroy;
 mod provision;
 mod reboot;
 mod shutdown;
+mod snapshots;
 mod start;
 mod stop;
 
@@ -26,12 +27,14 @@ use crate::domain::ipam::service::Service as Ipam;
 use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Presence, Saga};
 use crate::domain::scheduling::service::Service as Scheduling;
 use crate::domain::servers::service::Service as Servers;
+use crate::domain::snapshots::service::Service as Snapshots;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
 pub use destroy::DestroyParams;
 pub use reboot::RebootParams;
 pub use shutdown::ShutdownParams;
+pub use snapshots::{RollbackParams, SnapshotParams};
 
 /// The job kinds of this slice.
 pub mod kind {
@@ -47,6 +50,12 @@ pub mod kind {
     pub const REBOOT: &str = "reboot";
     /// Removes it and frees what it held.
     pub const DESTROY: &str = "destroy";
+    /// Takes a snapshot.
+    pub const SNAPSHOT: &str = "snapshot";
+    /// Goes back to one.
+    pub const ROLLBACK: &str = "rollback";
+    /// Deletes one.
+    pub const DELETE_SNAPSHOT: &str = "delete_snapshot";
 }
 
 /// How long an agent may try a quick change: start, stop, a configuration.
@@ -67,6 +76,8 @@ pub struct Books {
     pub ipam: Arc<Ipam>,
     /// Placement.
     pub scheduling: Arc<Scheduling>,
+    /// Snapshots.
+    pub snapshots: Arc<Snapshots>,
 }
 
 /// The sagas of this slice, for the engine.
@@ -79,6 +90,9 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(shutdown::Shutdown::new(books)),
         Arc::new(reboot::Reboot::new(books)),
         Arc::new(destroy::Destroy::new(books)),
+        Arc::new(snapshots::TakeSnapshot::new(books)),
+        Arc::new(snapshots::Rollback::new(books)),
+        Arc::new(snapshots::DeleteSnapshot::new(books)),
     ]
 }
 
@@ -175,6 +189,7 @@ fn require_absent(pod: &CloudPod, output: &CommandOutput) -> Result<()> {
 
 /// Frees all that a pod holds. Only to be called when its VM is known to be absent, or was never asked for.
 async fn release_all(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<()> {
+    books.snapshots.snapshots_forget(tx, pod.id).await?;
     books.ipam.addresses_release(tx, pod.id).await?;
     books.servers.vmid_release(tx, pod.id).await?;
     books.servers.reservation_release(tx, pod.id).await?;

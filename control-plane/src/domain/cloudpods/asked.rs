@@ -1,0 +1,49 @@
+//! How any job of a pod is asked for.
+
+use serde_json::json;
+
+use super::service::{JOBS_PER_POD_MAX, Service, not_found};
+use super::{CloudPod, Detail, store};
+use crate::db::Tx;
+use crate::domain::audit::{Actor, Scope};
+use crate::domain::jobs::Job;
+use crate::error::{Error, Result};
+use crate::ids::CloudPodId;
+
+/// A job to be queued.
+pub(super) struct Asked {
+    /// Names the saga.
+    pub(super) kind: &'static str,
+    /// The saga's own.
+    pub(super) params: serde_json::Value,
+    /// What is written to the audit log and the outbox: `cloudpod.snapshot_requested`.
+    pub(super) event: &'static str,
+    /// What is written beside it; an object.
+    pub(super) detail: serde_json::Value,
+}
+
+impl Service {
+    /// The pod, held against other writers until the transaction ends.
+    pub(super) async fn pod_held(&self, tx: &mut Tx, scope: Scope, id: CloudPodId) -> Result<CloudPod> {
+        store::pod_lock(tx, scope, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// Queues a job of a pod that is held, with its audit record and event. A conflict when too many of its jobs wait already.
+    pub(super) async fn job_ask(&self, tx: &mut Tx, actor: &Actor, pod: &CloudPod, asked: Asked) -> Result<Job> {
+        if self.jobs.jobs_live_of_pod(tx.conn(), pod.id).await?.len() >= JOBS_PER_POD_MAX {
+            let detail =
+                format!("{JOBS_PER_POD_MAX} jobs of this pod wait already: wait for some to end, or cancel them");
+            return Err(Error::conflict("cloudpod_busy", detail));
+        }
+        let Asked { kind, params, event, mut detail } = asked;
+        let job = self.job(tx, actor, pod, kind, params).await?;
+        detail["job_id"] = json!(job.id);
+        self.record(tx, actor, pod, event, &detail).await?;
+        Ok(job)
+    }
+
+    /// What is answered to who asked for a job, once it is committed.
+    pub(super) async fn asked(&self, scope: Scope, pod: CloudPodId, job: Job) -> Result<(Detail, Job)> {
+        Ok((self.cloudpod_get(scope, pod).await?, job))
+    }
+}

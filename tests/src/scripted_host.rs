@@ -24,6 +24,8 @@ pub struct ScriptedVm {
     pub disk_gib: u64,
     /// What it was last configured with.
     pub configure: Option<Configure>,
+    /// The CPUs and the memory that it was started with.
+    pub started_with: (u32, u64),
     /// Whether it starts with its host.
     pub start_on_boot: bool,
     /// Its snapshots, by name.
@@ -48,6 +50,7 @@ impl ScriptedVm {
             power: Power::Stopped,
             disk_gib: 2,
             configure: None,
+            started_with: (0, 0),
             start_on_boot: false,
             snapshots: BTreeMap::new(),
             media: (String::new(), false),
@@ -117,6 +120,7 @@ impl Host {
         }
         vm.obey(&command.kind)?;
         let mut done = output(Presence::Present, vm.power);
+        done.restart_needed = vm.power == Power::Running && vm.started_with != vm.size();
         done.snapshots = vm.snapshots.values().cloned().collect();
         if let CommandKind::MakeBackup { storage, .. } = &command.kind {
             let made = BackupSeen {
@@ -166,6 +170,10 @@ impl Host {
 }
 
 impl ScriptedVm {
+    fn size(&self) -> (u32, u64) {
+        self.configure.as_ref().map_or((0, 0), |configure| (configure.vcpu, configure.memory_mib))
+    }
+
     fn obey(&mut self, kind: &CommandKind) -> Result<(), CommandFailure> {
         match kind {
             CommandKind::Configure(configure) => {
@@ -173,11 +181,16 @@ impl ScriptedVm {
                 self.configure = Some((**configure).clone());
             }
             CommandKind::ResizeDisk { size_gib } => self.disk_gib = self.disk_gib.max(*size_gib),
-            CommandKind::Start => self.power = Power::Running,
+            CommandKind::Start if self.power == Power::Running => {}
+            CommandKind::Start => {
+                self.power = Power::Running;
+                self.started_with = self.size();
+            }
             CommandKind::Stop | CommandKind::Shutdown { .. } => self.power = Power::Stopped,
             CommandKind::Reboot { .. } | CommandKind::SetPassword { .. } if self.power != Power::Running => {
                 return Err(failure(FailureKind::GuestAgent, "VM is not running"));
             }
+            CommandKind::Reboot { .. } => self.started_with = self.size(),
             CommandKind::SetPassword { user, password } => {
                 self.passwords.insert(user.clone(), password.clone());
             }
@@ -205,8 +218,7 @@ impl ScriptedVm {
             CommandKind::SetMedia { iso_volid, boot_from_cd } => self.media = (iso_volid.clone(), *boot_from_cd),
             CommandKind::SetFirewall(firewall) => self.firewall = Some((**firewall).clone()),
             CommandKind::RemoteMigrate(_) => return Err(failure(FailureKind::Unsupported, "not scripted")),
-            CommandKind::Reboot { .. }
-            | CommandKind::WaitPower { .. }
+            CommandKind::WaitPower { .. }
             | CommandKind::Inspect
             | CommandKind::ListSnapshots
             | CommandKind::MakeBackup { .. }

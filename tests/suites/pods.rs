@@ -4,60 +4,28 @@
 use control_plane::db::Window;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::{DesiredPower, Detail, Find, PlacementInput, State};
-use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
+use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::scheduling::Verdict;
-use control_plane::error::{Error, Result};
+use control_plane::error::Error;
 use control_plane::ids::{CloudPodId, TenantId};
 use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, SSH_KEY, actor, request, vm};
 use mpanel_tests::scripted_agent::Fail;
 
+#[path = "pods/operations.rs"]
+mod operations;
+#[path = "pods/proofs.rs"]
+mod proofs;
 #[path = "pods/rest.rs"]
 mod rest;
 #[path = "pods/snapshots.rs"]
 mod snapshots;
 
+use proofs::{ask, done};
+
 const NOTHING: [i64; 4] = [0; 4];
 /// One pod: room, a v4 and a v6 address, a VMID, a VM.
 const ONE_POD: [i64; 4] = [1, 2, 1, 1];
-
-/// Asks for a job of this kind; `None`: for a new pod.
-async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
-    let (by, scope, pods) = (actor(), Scope::Platform, &bench.pods);
-    match (kind, pod) {
-        ("provision", _) => bench.create(name).await,
-        ("start", Some(pod)) => pods.cloudpod_start(&by, scope, pod).await,
-        ("stop", Some(pod)) => pods.cloudpod_stop(&by, scope, pod).await,
-        ("shutdown", Some(pod)) => pods.cloudpod_shutdown(&by, scope, pod, 60, false).await,
-        ("reboot", Some(pod)) => pods.cloudpod_reboot(&by, scope, pod, 60).await,
-        ("destroy", Some(pod)) => pods.cloudpod_destroy(&by, scope, pod).await,
-        ("snapshot", Some(pod)) => pods.snapshot_create(&by, scope, pod, "new", "for the test", true).await,
-        ("rollback", Some(pod)) => pods.snapshot_rollback(&by, scope, pod, "old").await,
-        ("delete_snapshot", Some(pod)) => pods.snapshot_delete(&by, scope, pod, "old").await,
-        (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
-    }
-}
-
-async fn done(bench: &PodBench, kind: &str, pod: CloudPodId) -> Job {
-    let (_, job) = ask(bench, kind, Some(pod), "").await.unwrap();
-    let job = bench.over(job.id).await;
-    assert_eq!(job.state, JobState::Succeeded, "{kind}: {:?}", job.error);
-    job
-}
-
-/// The pod that a job of this kind needs.
-async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudPodId> {
-    if kind == "provision" {
-        return None;
-    }
-    let pod = bench.active(name).await;
-    match kind {
-        "start" => drop(done(bench, "stop", pod).await),
-        "rollback" | "delete_snapshot" => snapshots::taken(bench, pod, "old").await,
-        _ => {}
-    }
-    Some(pod)
-}
 
 #[tokio::test]
 async fn a_pod_runs_as_it_was_asked_for_and_leaves_nothing_behind() {
@@ -94,125 +62,6 @@ async fn a_pod_runs_as_it_was_asked_for_and_leaves_nothing_behind() {
         let gone = bench.pod(pod.id).await;
         assert!(matches!(gone.pod.state, State::Deleted { .. }));
         assert_eq!((gone.pod.server, gone.pod.vmid, gone.addresses.len()), (None, None, 0));
-    }
-}
-
-/// What has to be true after a job of this kind failed, wherever it failed.
-async fn assert_failed(bench: &PodBench, kind: &str, job: &Job, pod: CloudPodId, held_before: [i64; 4], what: &str) {
-    assert_eq!(job.state, JobState::Failed, "{what}: {:?}", job.error);
-    let Detail { pod, .. } = bench.pod(pod).await;
-    match kind {
-        "provision" => {
-            assert_eq!(bench.held().await, held_before, "{what}: it holds nothing");
-            let State::Failed { cause } = &pod.state else { panic!("{what}: {:?}", pod.state) };
-            assert_eq!(*cause, job.error.as_ref().unwrap().detail, "{what}: its cause is shown");
-        }
-        // What is certainly gone is released by the next destroy.
-        "destroy" => {
-            assert!(matches!(pod.state, State::Failed { .. }), "{what}: {:?}", pod.state);
-            assert_eq!(bench.held().await[..3], held_before[..3], "{what}: what it holds stays held");
-        }
-        _ => {
-            assert_eq!(pod.state, State::Active, "{what}");
-            assert_eq!(bench.held().await, held_before, "{what}: it holds what it held");
-        }
-    }
-    done(bench, "destroy", pod.id).await;
-    assert_eq!(bench.held().await, NOTHING, "{what}");
-}
-
-#[tokio::test]
-async fn each_step_of_each_saga_may_fail_and_what_was_done_is_undone() {
-    for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        bench.server("pve1", 16).await;
-        for saga in &bench.sagas {
-            let kind = saga.kind();
-            for (index, step) in saga.steps().iter().enumerate() {
-                for before in [true, false] {
-                    let what = format!("{} {kind} {} {before}", database.name, step.name());
-                    let name = format!("p{}-{index}-{before}", kind.len());
-                    let pod = prepared(&bench, kind, &name).await;
-                    let held_before = bench.held().await;
-                    *bench.faults.fail.lock().unwrap() = Some((kind, index, before));
-                    let (detail, job) = ask(&bench, kind, pod, &name).await.unwrap();
-                    let job = bench.over(job.id).await;
-                    *bench.faults.fail.lock().unwrap() = None;
-                    assert_eq!(job.error.as_ref().unwrap().code, "injected", "{what}");
-                    assert_failed(&bench, kind, &job, detail.pod.id, held_before, &what).await;
-                }
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn each_command_of_each_saga_may_fail_on_its_host() {
-    for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        bench.server("pve1", 16).await;
-        for (kind, command) in [
-            ("provision", "clone"),
-            ("provision", "configure"),
-            ("provision", "resize_disk"),
-            ("provision", "start"),
-            ("provision", "wait_power"),
-            ("start", "start"),
-            ("start", "wait_power"),
-            ("stop", "stop"),
-            ("shutdown", "shutdown"),
-            ("reboot", "reboot"),
-            ("destroy", "destroy"),
-            ("snapshot", "list_snapshots"),
-            ("snapshot", "take_snapshot"),
-            ("rollback", "rollback"),
-            ("rollback", "start"),
-            ("delete_snapshot", "delete_snapshot"),
-        ] {
-            for (when, failure) in [(Fail::Before, FailureKind::NoSpace), (Fail::After, FailureKind::Permission)] {
-                let what = format!("{} {kind} {command} {when:?}", database.name);
-                let name = format!("h{}-{}-{}", kind.len(), command.replace('_', "-"), failure.code().len());
-                let pod = prepared(&bench, kind, &name).await;
-                let held_before = bench.held().await;
-                bench.agents.fail(command, 1, when, failure);
-                let (detail, job) = ask(&bench, kind, pod, &name).await.unwrap();
-                let job = bench.over(job.id).await;
-                assert_eq!(job.error.as_ref().unwrap().code, failure.code(), "{what}");
-                assert!(job.error.as_ref().unwrap().detail.starts_with("scripted"), "{what}");
-                assert_failed(&bench, kind, &job, detail.pod.id, held_before, &what).await;
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn do_and_undo_of_each_saga_may_be_repeated() {
-    for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        bench.server("pve1", 16).await;
-        bench.agents.twice(true);
-        *bench.faults.twice.lock().unwrap() = true;
-        for saga in &bench.sagas {
-            let kind = saga.kind();
-            let what = format!("{} {kind}", database.name);
-            let pod = prepared(&bench, kind, &format!("t{}", kind.len())).await;
-            let (detail, job) = ask(&bench, kind, pod, "t-provision").await.unwrap();
-            let job = bench.over(job.id).await;
-            assert_eq!(job.state, JobState::Succeeded, "{what}: {:?}", job.error);
-            let held = if kind == "destroy" { NOTHING } else { ONE_POD };
-            assert_eq!(bench.held().await, held, "{what}");
-            if kind != "destroy" {
-                done(&bench, "destroy", detail.pod.id).await;
-            }
-            let last = saga.steps().len() - 1;
-            let pod = prepared(&bench, kind, &format!("u{}", kind.len())).await;
-            let held_before = bench.held().await;
-            *bench.faults.fail.lock().unwrap() = Some((kind, last, false));
-            let (detail, job) = ask(&bench, kind, pod, "u-provision").await.unwrap();
-            let job = bench.over(job.id).await;
-            *bench.faults.fail.lock().unwrap() = None;
-            assert_failed(&bench, kind, &job, detail.pod.id, held_before, &what).await;
-        }
     }
 }
 
@@ -301,8 +150,8 @@ async fn a_pod_deleted_while_it_is_made_is_gone_in_the_end() {
             assert_eq!(bench.over(job.id).await.state, JobState::Succeeded, "{what}");
             assert!(matches!(bench.pod(detail.pod.id).await.pod.state, State::Deleted { .. }), "{what}");
             assert_eq!(bench.held().await, NOTHING, "{what}");
-            let gone = ask(&bench, "destroy", Some(detail.pod.id), "").await.unwrap_err();
-            assert_eq!(gone.code(), "cloudpod_deleted");
+            let (_, gone) = ask(&bench, "destroy", Some(detail.pod.id), "").await.unwrap();
+            assert_eq!(gone.id, job.id, "{what}: also when it is over");
             held.inspect(|command| bench.agents.release(command));
         }
     }

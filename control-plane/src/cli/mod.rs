@@ -12,6 +12,7 @@ mod job;
 mod output;
 mod plan;
 mod pod;
+mod pod_operations;
 mod remote;
 mod serve;
 mod server;

@@ -10,6 +10,7 @@ use super::common::{Confirm, Context, Limit, Wait, labels, object, parse_label, 
 use super::failure::{Failure, Result};
 use super::humane::{gib, mib, parse_duration, when};
 use super::output::{document, line};
+use super::pod_operations::Operation;
 use super::table::Table;
 use crate::clock::Clock;
 
@@ -74,6 +75,8 @@ pub enum Command {
         #[command(flatten)]
         wait: Wait,
     },
+    #[command(flatten)]
+    Operation(Operation),
 }
 
 /// A pod to be made.
@@ -119,9 +122,9 @@ pub struct Create {
 #[derive(Args)]
 pub struct Act {
     /// Name or id
-    pod: String,
+    pub pod: String,
     #[command(flatten)]
-    wait: Wait,
+    pub wait: Wait,
 }
 
 /// Something that the guest has to do itself.
@@ -159,6 +162,7 @@ impl Command {
                 let answer = context.client.delete(&path(&id, &[])).await?;
                 context.job(&answer.body, &wait, &format!("{pod} is being destroyed")).await
             }
+            Self::Operation(operation) => operation.run(context).await,
         }
     }
 }
@@ -189,7 +193,8 @@ async fn gentle_run(context: &Context, gentle: Gentle, verb: &str, force: bool) 
     act(context, &pod, verb, Some(body), &wait).await
 }
 
-async fn act(context: &Context, pod: &str, verb: &str, body: Option<Value>, wait: &Wait) -> Result<()> {
+/// Asks for an operation on a pod that is given by name or id, and shows its job.
+pub async fn act(context: &Context, pod: &str, verb: &str, body: Option<Value>, wait: &Wait) -> Result<()> {
     let id = id_of(context, pod).await?;
     let answer = context.client.post(&path(&id, &[verb]), body.as_ref()).await?;
     context.job(&answer.body, wait, &format!("{verb} of {pod}")).await
@@ -295,6 +300,9 @@ async fn show(context: &Context, given: &str, placement: bool) -> Result<()> {
     table.field("Id", text(&pod["id"]));
     table.field("State", text(&pod["state"]));
     table.field("Failure", text(&pod["failure"]));
+    table.field("Suspended", text(&pod["suspension"]["reason"]));
+    let restart = if pod["restart_needed"] == true { "needed for what was changed" } else { "" };
+    table.field("Restart", restart.to_owned());
     let seen = when(&pod["observed_at"], now);
     let seen = if seen.is_empty() { String::new() } else { format!(" (seen {seen})") };
     table.field("Power", format!("{}{seen}, wanted: {}", text(&pod["observed_power"]), text(&pod["desired_power"])));

@@ -1,7 +1,7 @@
 //! What a create request comes to: everything in it checked, everything that it names looked up.
 
 use super::service::Service;
-use super::{CloudPod, CloudPodCreate, DesiredPower, Named, State, Wish, check};
+use super::{CloudPod, CloudPodCreate, Condition, DesiredPower, Named, State, Wish, check};
 use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::audit::Scope;
@@ -152,6 +152,7 @@ pub(super) fn pod_new(name: &str, resolved: Resolved, now: Ms) -> CloudPod {
         storage: None,
         vmid: None,
         template_vmid: None,
+        condition: Condition::default(),
         version: 1,
         created_at: now,
         updated_at: now,

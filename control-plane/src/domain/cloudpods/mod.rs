@@ -4,8 +4,10 @@
 mod asked;
 pub mod brief;
 pub mod check;
+mod condition;
 mod create;
 mod observe;
+pub mod operations;
 pub mod routes;
 pub mod sagas;
 pub mod service;
@@ -23,6 +25,7 @@ use crate::domain::ipam::AllocatedAddress;
 use crate::domain::jobs::Power;
 use crate::ids::{CloudPodId, ImageId, IpPoolId, PlanId, ServerId, TenantId};
 
+pub use condition::{Condition, Media, Suspension};
 pub use state::State;
 
 /// The power state that somebody wants.
@@ -43,6 +46,11 @@ impl DesiredPower {
             Self::Running => "running",
             Self::Stopped => "stopped",
         }
+    }
+
+    /// As it was stored.
+    fn parse(text: &str) -> Self {
+        if text == "running" { Self::Running } else { Self::Stopped }
     }
 }
 
@@ -87,6 +95,8 @@ pub struct CloudPod {
     pub vmid: Option<u32>,
     /// The template that it is cloned from.
     pub template_vmid: Option<u32>,
+    /// What is special about it at present.
+    pub condition: Condition,
     /// Raised by every change that somebody or a job makes, not by observations.
     pub version: i64,
     /// When it was asked for.

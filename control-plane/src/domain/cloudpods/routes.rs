@@ -43,7 +43,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_stop))
         .routes(routes!(cloudpod_shutdown))
         .routes(routes!(cloudpod_reboot))
-        .merge(super::snapshots::routes::router());
+        .merge(super::snapshots::routes::router())
+        .merge(super::operations::routes::router());
     OpenApiRouter::new()
         .nest("/api/admin/hosting", all)
         .nest("/api/platform/provisioning", read().routes(routes!(placement_preview)))
@@ -190,8 +191,8 @@ enum StateName {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = CloudPodAndJob)]
 pub(super) struct PodAndJob {
-    cloudpod: CloudPodView,
-    job: JobView,
+    pub(super) cloudpod: CloudPodView,
+    pub(super) job: JobView,
 }
 
 impl StateName {

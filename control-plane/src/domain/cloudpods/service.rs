@@ -195,7 +195,7 @@ impl Service {
     }
 
     /// Removes a pod: cancels what can be cancelled of its other jobs, and queues its removal behind the rest. Asked again
-    /// while that is under way it gives the same job.
+    /// while that is under way, or when it is over, it gives the same job.
     pub async fn cloudpod_destroy(&self, actor: &Actor, scope: Scope, id: CloudPodId) -> Result<(Detail, Job)> {
         let mut tx = self.db.begin().await?;
         store::pod_get(tx.conn(), scope, id).await?.ok_or_else(|| not_found(id))?;
@@ -215,6 +215,12 @@ impl Service {
         let live = self.jobs.jobs_live_of_pod(tx.conn(), id).await?;
         if let (State::Deleting, Some(job)) = (&pod.state, live.into_iter().find(|job| job.kind == kind::DESTROY)) {
             tx.commit().await?;
+            return Ok((self.cloudpod_get(scope, id).await?, job));
+        }
+        if let State::Deleted { .. } = pod.state
+            && let Some(job) = self.jobs.job_newest_of_pod(tx.conn(), id, kind::DESTROY).await?
+        {
+            drop(tx);
             return Ok((self.cloudpod_get(scope, id).await?, job));
         }
         let was = pod.state.as_str().to_owned();
@@ -384,7 +390,7 @@ pub(super) async fn request_of(books: &Books, mut conn: Conn<'_>, pod: &CloudPod
     })
 }
 
-fn guest_time_check(timeout_s: u64) -> Result<()> {
+pub(super) fn guest_time_check(timeout_s: u64) -> Result<()> {
     let mut checks = Checks::new();
     checks.range("timeout_s", timeout_s, 5..=3600);
     checks.finish()

@@ -60,6 +60,7 @@ impl From<Refused> for Error {
         let code = match state {
             "deleting" => "cloudpod_deleting",
             "deleted" => "cloudpod_deleted",
+            "suspended" => "cloudpod_suspended",
             _ => "cloudpod_state",
         };
         Self::conflict(code, format!("the pod is {state}, so it cannot {wanted}: {cure}"))
@@ -152,7 +153,48 @@ impl State {
         }
     }
 
-    /// Whether the customer may start, stop and restart it.
+    /// Its customer may not use it from now on.
+    pub fn suspend_begin(self) -> Result<Self, Refused> {
+        match self {
+            Self::Active => Ok(Self::Suspended),
+            Self::Suspended => Err(self.refuse("be suspended", "it is already; lift that suspension first")),
+            _ => self.power_change("be suspended").map(|()| self),
+        }
+    }
+
+    /// Its suspension is over, or could not be carried out.
+    #[must_use]
+    pub fn suspend_end(self) -> Self {
+        if self == Self::Suspended { Self::Active } else { self }
+    }
+
+    /// Whether its suspension may be lifted.
+    pub fn unsuspend(&self) -> Result<(), Refused> {
+        if *self == Self::Suspended {
+            return Ok(());
+        }
+        Err(self.refuse("be unsuspended", "it is not suspended; there is nothing to do"))
+    }
+
+    /// Its VM was made anew.
+    #[must_use]
+    pub fn rebuild_succeed(self) -> Self {
+        match self {
+            Self::Active | Self::Failed { .. } => Self::Active,
+            _ => self,
+        }
+    }
+
+    /// Its old VM is gone, or may be, and it has no new one yet.
+    #[must_use]
+    pub fn rebuild_fail(self, cause: String) -> Self {
+        match self {
+            Self::Active | Self::Failed { .. } => Self::Failed { cause },
+            _ => self,
+        }
+    }
+
+    /// Whether the customer may start, stop, restart and change it.
     pub fn power_change(&self, wanted: &'static str) -> Result<(), Refused> {
         match self {
             Self::Active => Ok(()),

@@ -1,3 +1,5 @@
+mod condition;
+
 use std::collections::HashMap;
 
 use sqlx::types::Json;
@@ -13,6 +15,8 @@ use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, ImageId, PlanId, ServerId, TenantId};
 use crate::{execute, fetch_all, fetch_optional, sql_by_db};
 
+pub(super) use condition::*;
+
 /// A pod with the names of what it refers to; the rest of the statement follows.
 macro_rules! select_pods {
     ($($tail:expr),+ $(,)?) => {
@@ -21,7 +25,8 @@ macro_rules! select_pods {
                     p.plan_id, plans.name AS plan_name, p.image_id, images.name AS image_name,
                     p.vcpu, p.memory_mib, p.disk_gib, p.placement, p.ssh_keys, p.cloud_init_user,
                     p.server_id, servers.name AS server_name, p.storage, p.vmid, p.template_vmid, p.failure,
-                    p.version, p.created_at, p.updated_at, p.deleted_at
+                    p.version, p.created_at, p.updated_at, p.deleted_at, p.suspend_reason, p.suspended_at, p.power_before,
+                    p.restart_needed, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding
                FROM cloudpods p
                JOIN plans ON plans.id = p.plan_id
                JOIN images ON images.id = p.image_id
@@ -60,6 +65,8 @@ struct PodRow {
     created_at: Ms,
     updated_at: Ms,
     deleted_at: Option<Ms>,
+    #[sqlx(flatten)]
+    condition: ConditionRow,
 }
 
 /// JSONB holds objects only.
@@ -126,13 +133,14 @@ impl TryFrom<PodRow> for CloudPod {
             created_at,
             updated_at,
             deleted_at,
+            condition,
         } = row;
         Ok(Self {
             id,
             tenant: tenant_id,
             name,
             state: state_load(&state, failure, deleted_at)?,
-            desired_power: if desired_power == "running" { DesiredPower::Running } else { DesiredPower::Stopped },
+            desired_power: DesiredPower::parse(&desired_power),
             observed_power: Power::parse(&observed_power),
             observed_at,
             plan: Named { id: plan_id, name: plan_name },
@@ -147,6 +155,7 @@ impl TryFrom<PodRow> for CloudPod {
             storage,
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
             template_vmid: loaded_option(template_vmid, "cloudpods.template_vmid")?,
+            condition: condition.into(),
             version,
             created_at,
             updated_at,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::condition::ConditionView;
 use super::{CloudPod, DesiredPower, Detail, Named, State, Wish};
 use crate::clock::Ms;
 use crate::domain::ipam::AllocatedAddress;
@@ -42,6 +43,8 @@ pub struct CloudPodView {
     user: String,
     ssh_keys: Vec<String>,
     placement: WishView,
+    #[serde(flatten)]
+    condition: ConditionView,
     /// The same as in the ETag.
     version: i64,
     created_at: Ms,
@@ -108,6 +111,7 @@ impl From<Detail> for CloudPodView {
             storage,
             vmid,
             template_vmid: _,
+            condition,
             version,
             created_at,
             updated_at,
@@ -139,6 +143,7 @@ impl From<Detail> for CloudPodView {
             user: cloud_init_user,
             ssh_keys,
             placement: WishView::from(wish),
+            condition: condition.into(),
             version,
             created_at,
             updated_at,

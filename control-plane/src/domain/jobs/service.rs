@@ -92,6 +92,12 @@ impl Service {
         store::jobs_live_of_pod(conn, pod).await
     }
 
+    /// The newest job of a pod of this kind, whatever its state.
+    pub async fn job_newest_of_pod(&self, conn: Conn<'_>, pod: CloudPodId, kind: &str) -> Result<Option<Job>> {
+        let filter = JobFilter { pod: Some(pod), kind: Some(kind.to_owned()), ..JobFilter::default() };
+        Ok(store::job_list(conn, Scope::Platform, &filter, Window { limit: 1, after: None }).await?.pop())
+    }
+
     /// How many live jobs there are in each state.
     pub async fn counts_by_state(&self) -> Result<Vec<(String, i64)>> {
         store::counts_by_state(self.db.read().await?.conn()).await

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Ms;
 use crate::ids::ServerId;
 
+pub use capacity::change::Held;
 pub use capacity::{ServerCapacity, StorageCapacity, TemplateSeen};
 pub use check::{ServerCreate, ServerPatch, StatusChange, StorageOffer};
 pub use facts::{

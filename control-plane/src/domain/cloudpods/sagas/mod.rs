@@ -7,10 +7,15 @@
 mod destroy;
 mod provision;
 mod reboot;
+mod resize;
+mod restart;
 mod shutdown;
 mod snapshots;
 mod start;
 mod stop;
+mod suspend;
+mod unsuspend;
+mod vm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +29,7 @@ use crate::db::Tx;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::images::service::Service as Images;
 use crate::domain::ipam::service::Service as Ipam;
-use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Presence, Saga};
+use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Power, Presence, Saga};
 use crate::domain::scheduling::service::Service as Scheduling;
 use crate::domain::servers::service::Service as Servers;
 use crate::domain::snapshots::service::Service as Snapshots;
@@ -33,8 +38,11 @@ use crate::events::{Event, event_append};
 
 pub use destroy::DestroyParams;
 pub use reboot::RebootParams;
+pub(super) use resize::{ResizeParams, size_of};
+pub(super) use restart::RestartParams;
 pub use shutdown::ShutdownParams;
 pub use snapshots::{RollbackParams, SnapshotParams};
+pub(super) use suspend::SuspendParams;
 
 /// The job kinds of this slice.
 pub mod kind {
@@ -48,6 +56,12 @@ pub mod kind {
     pub const SHUTDOWN: &str = "shutdown";
     /// Asks its guest to restart.
     pub const REBOOT: &str = "reboot";
+    /// Locks it against its customer and powers it off.
+    pub const SUSPEND: &str = "suspend";
+    /// Gives it back to its customer.
+    pub const UNSUSPEND: &str = "unsuspend";
+    /// Changes its size.
+    pub const RESIZE: &str = "resize";
     /// Removes it and frees what it held.
     pub const DESTROY: &str = "destroy";
     /// Takes a snapshot.
@@ -93,6 +107,9 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(snapshots::TakeSnapshot::new(books)),
         Arc::new(snapshots::Rollback::new(books)),
         Arc::new(snapshots::DeleteSnapshot::new(books)),
+        Arc::new(suspend::Suspend::new(books)),
+        Arc::new(unsuspend::Unsuspend::new(books)),
+        Arc::new(resize::Resize::new(books)),
     ]
 }
 
@@ -159,7 +176,13 @@ async fn state_store(tx: &mut Tx, books: &Books, job: &Job, pod: &CloudPod, to: 
 /// Stores the power that a command of the pod's own brought.
 async fn power_store(tx: &mut Tx, books: &Books, job: &Job, output: &CommandOutput) -> Result<()> {
     let pod = pod_of(tx, job).await?;
-    store::pod_observe(tx, pod.id, output.power, books.clock.now()).await
+    store::pod_observe(tx, pod.id, output.power, books.clock.now()).await?;
+    // It is off, or was and runs now: what waited for its next start is in effect.
+    let (before, now) = (pod.observed_power, output.power);
+    if now == Power::Stopped || (before, now) == (Power::Stopped, Power::Running) {
+        restart::restarted(tx, books, &pod).await?;
+    }
+    Ok(())
 }
 
 /// Puts back what was wanted before a cancelled job.

@@ -3,17 +3,16 @@
 //! Undone from where it failed: the VM is destroyed, and only when the agent says *absent* are the VMID, the addresses and
 //! the reservation free. A pod that could not be made ends `failed`, with its cause, holding nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::vm::{configuration_of, not_placed, server_of, vmid_replace};
 use super::{Books, QUICK, kind, order, pod_of, power_store, require_absent, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
-use crate::domain::ipam::{AllocatedAddress, NetworkFacts};
-use crate::domain::jobs::command::{Configure as ConfigureVm, Nic};
+use crate::domain::ipam::NetworkFacts;
 use crate::domain::jobs::{
     Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Power, Saga, Step, Verdict,
 };
@@ -193,21 +192,8 @@ impl Step for Clone {
         if failure.kind != FailureKind::VmidTaken {
             return Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail });
         }
-        // Somebody made a VM of that number by hand: it is theirs from now on, and this pod takes another.
         let pod = pod_of(tx, job).await?;
-        let (server, now) = (server_of(&pod)?, self.0.clock.now());
-        if let Some(vmid) = pod.vmid {
-            self.0.servers.vmid_mark_foreign(tx, server, vmid, pod.id).await?;
-            store::pod_vmid_set(tx, pod.id, None, now).await?;
-        }
-        match self.0.servers.vmid_take(tx, server, pod.id).await {
-            Ok(vmid) => {
-                store::pod_vmid_set(tx, pod.id, Some(vmid), now).await?;
-                Ok(Verdict::Retry)
-            }
-            Err(Error::NoCapacity(_) | Error::Conflict { .. }) => Ok(Verdict::Fail),
-            Err(error) => Err(error),
-        }
+        vmid_replace(tx, &self.0, &pod).await
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
@@ -234,19 +220,7 @@ impl Step for Configure {
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = wanted_pod_of(tx, job).await?;
-        let server = self.0.servers.server_get(tx.conn(), server_of(&pod)?).await?;
-        let addresses = self.0.ipam.addresses_of(tx.conn(), pod.id).await?;
-        let configure = ConfigureVm {
-            vcpu: pod.vcpu,
-            memory_mib: pod.memory_mib,
-            cloud_init_user: pod.cloud_init_user.clone(),
-            ssh_keys: pod.ssh_keys.clone(),
-            nics: nics(&addresses, &server.bridge),
-            nameservers: nameservers(&addresses),
-            search_domain: String::new(),
-            password: String::new(),
-            start_on_boot: true,
-        };
+        let configure = configuration_of(tx, &self.0, &pod).await?;
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
     }
 }
@@ -301,55 +275,4 @@ impl Step for WaitRunning {
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         power_store(tx, &self.0, job, output).await
     }
-}
-
-fn server_of(pod: &CloudPod) -> Result<crate::ids::ServerId> {
-    pod.server.as_ref().map(|server| server.id).ok_or_else(|| not_placed(pod))
-}
-
-fn not_placed(pod: &CloudPod) -> Error {
-    Error::internal(format!("the pod {} is not placed, though its step `reserve` is done", pod.id))
-}
-
-/// One network card for each network that the addresses are in, the first IPv4 network first. Without addresses one card
-/// on the server's bridge: the guest asks DHCP.
-fn nics(addresses: &[AllocatedAddress], bridge_default: &str) -> Vec<Nic> {
-    let mut by_network: BTreeMap<(String, Option<u16>), Vec<&AllocatedAddress>> = BTreeMap::new();
-    for address in addresses {
-        let bridge = address.bridge.clone().unwrap_or_else(|| bridge_default.to_owned());
-        by_network.entry((bridge, address.vlan)).or_default().push(address);
-    }
-    if by_network.is_empty() {
-        by_network.insert((bridge_default.to_owned(), None), Vec::new());
-    }
-    let mut networks: Vec<_> = by_network.into_iter().collect();
-    networks.sort_by_key(|(_, addresses)| !addresses.iter().any(|a| a.family == 4));
-    let gateway = |addresses: &[&AllocatedAddress], family| {
-        addresses.iter().find(|a| a.family == family).map(|a| a.gateway.to_string()).unwrap_or_default()
-    };
-    networks
-        .into_iter()
-        .zip(0..)
-        .map(|(((bridge, vlan), addresses), index)| Nic {
-            index,
-            bridge,
-            vlan: vlan.map(u32::from),
-            mac: String::new(),
-            addresses: addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect(),
-            gateway4: gateway(&addresses, 4),
-            gateway6: gateway(&addresses, 6),
-            rate_mbps: 0.0,
-        })
-        .collect()
-}
-
-fn nameservers(addresses: &[AllocatedAddress]) -> Vec<String> {
-    let mut servers: Vec<String> = Vec::new();
-    for server in addresses.iter().flat_map(|a| &a.dns) {
-        let server = server.to_string();
-        if !servers.contains(&server) {
-            servers.push(server);
-        }
-    }
-    servers
 }

@@ -63,32 +63,36 @@ impl Step for RebootVm {
         Ok(Action::Command(order(&pod, kind, Duration::from_secs(timeout_s) + BESIDE_GUEST)?))
     }
 
-    /// A guest that rebooted is not to be rebooted again: only what certainly did not begin is tried again.
     async fn failed(&self, _tx: &mut Tx, _job: &Job, failure: &CommandFailure) -> Result<Verdict> {
-        match failure.kind {
-            FailureKind::Locked | FailureKind::Ledger => Ok(Verdict::Retry),
-            FailureKind::Timeout | FailureKind::Lost | FailureKind::Unavailable | FailureKind::Deadline => {
-                Err(Error::conflict(
-                    "reboot_unknown",
-                    format!(
-                        "it is not known whether the guest rebooted: {} ({}); see how long it has been up, and reboot it \
-                         again if it did not",
-                        failure.message,
-                        failure.kind.code()
-                    ),
-                ))
-            }
-            FailureKind::TaskFailed
-            | FailureKind::BadParameter
-            | FailureKind::NotFound
-            | FailureKind::Permission
-            | FailureKind::VmidTaken
-            | FailureKind::NoSpace
-            | FailureKind::Unsupported
-            | FailureKind::Cancelled
-            | FailureKind::ForeignVm
-            | FailureKind::GuestAgent
-            | FailureKind::Refused => Ok(Verdict::Fail),
+        reboot_verdict(failure)
+    }
+}
+
+/// A guest that rebooted is not to be rebooted again: only what certainly did not begin is tried again.
+pub(super) fn reboot_verdict(failure: &CommandFailure) -> Result<Verdict> {
+    match failure.kind {
+        FailureKind::Locked | FailureKind::Ledger => Ok(Verdict::Retry),
+        FailureKind::Timeout | FailureKind::Lost | FailureKind::Unavailable | FailureKind::Deadline => {
+            Err(Error::conflict(
+                "reboot_unknown",
+                format!(
+                    "it is not known whether the guest rebooted: {} ({}); see how long it has been up, and reboot it \
+                     again if it did not",
+                    failure.message,
+                    failure.kind.code()
+                ),
+            ))
         }
+        FailureKind::TaskFailed
+        | FailureKind::BadParameter
+        | FailureKind::NotFound
+        | FailureKind::Permission
+        | FailureKind::VmidTaken
+        | FailureKind::NoSpace
+        | FailureKind::Unsupported
+        | FailureKind::Cancelled
+        | FailureKind::ForeignVm
+        | FailureKind::GuestAgent
+        | FailureKind::Refused => Ok(Verdict::Fail),
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Books, QUICK, active_pod_of, kind, order, power_ended, power_store};
+use super::restart::restarted;
+use super::{Books, QUICK, active_pod_of, kind, order, pod_of, power_ended, power_store};
 use crate::db::Tx;
 use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Power, Saga, Step};
 use crate::error::Result;
@@ -84,6 +85,11 @@ impl Step for WaitRunning {
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.books, job, output).await
+        power_store(tx, &self.books, job, output).await?;
+        if job.kind == kind::REBOOT {
+            let pod = pod_of(tx, job).await?;
+            restarted(tx, &self.books, &pod).await?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What pods hold of servers: capacity and VMIDs. Never held twice, by any interleaving, on any number of control planes:
 //! each total is changed by one conditional update, each VMID is a row with a unique key.
 
+pub mod change;
 mod store;
 
 use std::collections::{BTreeMap, HashMap};

@@ -64,6 +64,36 @@ pub(super) async fn totals_release(tx: &mut Tx, server: ServerId, vcpu: i64, mem
     Ok(())
 }
 
+/// Changes the server's totals by what a pod on it grows or shrinks; growth only if there is room at this very moment. A
+/// server that takes no new pods still lets its own ones grow. `give_back`: a change of this transaction is taken back.
+pub(super) async fn totals_change(
+    tx: &mut Tx,
+    server: ServerId,
+    vcpu: i64,
+    memory_mib: i64,
+    give_back: bool,
+) -> Result<bool> {
+    const SQL: &str =
+        "UPDATE servers SET reserved_vcpu = reserved_vcpu + $2, reserved_memory_mib = reserved_memory_mib + $3
+         WHERE id = $1
+           AND ($5 OR $2 <= 0 OR reserved_vcpu + $2 <= COALESCE(cpu_threads, seen_cpu_threads, 0) * cpu_overcommit + $4)
+           AND ($5 OR $3 <= 0 OR reserved_memory_mib + $3 <= COALESCE(memory_mib, seen_memory_mib, 0))";
+    Ok(execute!(tx.conn(), SQL, server, vcpu, memory_mib, VCPU_ROUNDING, give_back)? == 1)
+}
+
+/// Stores what a pod holds from now on. `false`: it did not hold what was read any more.
+pub(super) async fn reservation_update(
+    tx: &mut Tx,
+    pod: CloudPodId,
+    held: &ReservationRow,
+    to: (i64, i64, i64),
+) -> Result<bool> {
+    const SQL: &str = "UPDATE reservations SET vcpu = $2, memory_mib = $3, disk_gib = $4
+         WHERE pod_id = $1 AND vcpu = $5 AND memory_mib = $6 AND disk_gib = $7";
+    let ReservationRow { server_id: _, storage: _, vcpu, memory_mib, disk_gib } = held;
+    Ok(execute!(tx.conn(), SQL, pod, to.0, to.1, to.2, *vcpu, *memory_mib, *disk_gib)? == 1)
+}
+
 #[derive(sqlx::FromRow)]
 struct StorageRow {
     server_id: ServerId,

@@ -1,0 +1,62 @@
+//! What is special about a pod at present, beside its state and its power.
+
+use serde::{Deserialize, Serialize};
+
+use super::DesiredPower;
+use crate::clock::Ms;
+
+/// What is special about a pod at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Why and since when its customer may not use it.
+    pub suspension: Option<Suspension>,
+    /// What was changed takes effect only once its VM is stopped and started.
+    pub restart_needed: bool,
+    /// Its CD drive.
+    pub media: Media,
+    /// The CD that it is rescued with.
+    pub rescue: Option<String>,
+    /// Its VM was removed, or may have been, for a rebuild that has not succeeded yet.
+    pub rebuilding: bool,
+}
+
+/// Why and since when a pod may not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = CloudPodSuspension)]
+pub struct Suspension {
+    /// In the words of whoever suspended it.
+    pub reason: String,
+    /// Since when.
+    pub since: Ms,
+    /// What was wanted of its power before, and is wanted again afterwards.
+    pub power_before: DesiredPower,
+}
+
+/// What is in a pod's CD drive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = CloudPodMedia)]
+pub struct Media {
+    /// Such as `local:iso/debian.iso`; null: no CD.
+    pub iso: Option<String>,
+    /// Whether it is booted from before the disk.
+    pub boot_from_cd: bool,
+}
+
+/// A [`Condition`] as the API shows it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct ConditionView {
+    /// Why it may not be used; null: it may.
+    suspension: Option<Suspension>,
+    /// What was changed takes effect at its next restart.
+    restart_needed: bool,
+    media: Media,
+    /// The CD that it is rescued with; null: it is not.
+    rescue_iso: Option<String>,
+}
+
+impl From<Condition> for ConditionView {
+    fn from(condition: Condition) -> Self {
+        let Condition { suspension, restart_needed, media, rescue, rebuilding: _ } = condition;
+        Self { suspension, restart_needed, media, rescue_iso: rescue }
+    }
+}

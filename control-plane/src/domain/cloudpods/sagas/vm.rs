@@ -1,0 +1,97 @@
+//! What several sagas say of a pod's VM: its whole configuration, its network cards, its number.
+
+use std::collections::BTreeMap;
+
+use super::Books;
+use crate::db::Tx;
+use crate::domain::cloudpods::{CloudPod, State, store};
+use crate::domain::ipam::AllocatedAddress;
+use crate::domain::jobs::Verdict;
+use crate::domain::jobs::command::{Configure, Nic};
+use crate::error::{Error, Result};
+use crate::ids::ServerId;
+
+pub(super) fn server_of(pod: &CloudPod) -> Result<ServerId> {
+    pod.server.as_ref().map(|server| server.id).ok_or_else(|| not_placed(pod))
+}
+
+pub(super) fn not_placed(pod: &CloudPod) -> Error {
+    Error::internal(format!("the pod {} is not placed, though a step needs its server", pod.id))
+}
+
+/// The whole configuration of a pod's VM, as its row has it: a command that configures has to repeat all of it.
+pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<Configure> {
+    let server = books.servers.server_get(tx.conn(), server_of(pod)?).await?;
+    let addresses = books.ipam.addresses_of(tx.conn(), pod.id).await?;
+    Ok(Configure {
+        vcpu: pod.vcpu,
+        memory_mib: pod.memory_mib,
+        cloud_init_user: pod.cloud_init_user.clone(),
+        ssh_keys: pod.ssh_keys.clone(),
+        nics: nics(&addresses, &server.bridge),
+        nameservers: nameservers(&addresses),
+        search_domain: String::new(),
+        password: String::new(),
+        start_on_boot: pod.state != State::Suspended,
+    })
+}
+
+/// Somebody made a VM of the pod's number by hand: it is theirs from now on, and the pod takes another.
+pub(super) async fn vmid_replace(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<Verdict> {
+    let (server, now) = (server_of(pod)?, books.clock.now());
+    if let Some(vmid) = pod.vmid {
+        books.servers.vmid_mark_foreign(tx, server, vmid, pod.id).await?;
+        store::pod_vmid_set(tx, pod.id, None, now).await?;
+    }
+    match books.servers.vmid_take(tx, server, pod.id).await {
+        Ok(vmid) => {
+            store::pod_vmid_set(tx, pod.id, Some(vmid), now).await?;
+            Ok(Verdict::Retry)
+        }
+        Err(Error::NoCapacity(_) | Error::Conflict { .. }) => Ok(Verdict::Fail),
+        Err(error) => Err(error),
+    }
+}
+
+/// One network card for each network that the addresses are in, the first IPv4 network first. Without addresses one card
+/// on the server's bridge: the guest asks DHCP.
+pub(super) fn nics(addresses: &[AllocatedAddress], bridge_default: &str) -> Vec<Nic> {
+    let mut by_network: BTreeMap<(String, Option<u16>), Vec<&AllocatedAddress>> = BTreeMap::new();
+    for address in addresses {
+        let bridge = address.bridge.clone().unwrap_or_else(|| bridge_default.to_owned());
+        by_network.entry((bridge, address.vlan)).or_default().push(address);
+    }
+    if by_network.is_empty() {
+        by_network.insert((bridge_default.to_owned(), None), Vec::new());
+    }
+    let mut networks: Vec<_> = by_network.into_iter().collect();
+    networks.sort_by_key(|(_, addresses)| !addresses.iter().any(|a| a.family == 4));
+    let gateway = |addresses: &[&AllocatedAddress], family| {
+        addresses.iter().find(|a| a.family == family).map(|a| a.gateway.to_string()).unwrap_or_default()
+    };
+    networks
+        .into_iter()
+        .zip(0..)
+        .map(|(((bridge, vlan), addresses), index)| Nic {
+            index,
+            bridge,
+            vlan: vlan.map(u32::from),
+            mac: String::new(),
+            addresses: addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect(),
+            gateway4: gateway(&addresses, 4),
+            gateway6: gateway(&addresses, 6),
+            rate_mbps: 0.0,
+        })
+        .collect()
+}
+
+fn nameservers(addresses: &[AllocatedAddress]) -> Vec<String> {
+    let mut servers: Vec<String> = Vec::new();
+    for server in addresses.iter().flat_map(|a| &a.dns) {
+        let server = server.to_string();
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    servers
+}

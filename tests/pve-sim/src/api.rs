@@ -73,6 +73,7 @@ impl Handler for Api {
 impl Api {
     async fn with_fault(&self, request: Request, path: &str, fault: Option<Action>) -> Reply {
         match fault {
+            None if path.ends_with("websocket") => self.websocket(request, path).await,
             None => Reply::Send(self.answer(request, path, |_| ()).await),
             Some(Action::Status { status, reason }) => {
                 let err = if status == 595 || status == 599 || status == 401 {
@@ -111,6 +112,47 @@ impl Api {
         }
     }
 
+    /// A connection that is to become a socket.
+    async fn websocket(&self, request: Request, path: &str) -> Reply {
+        match self.connect(&request, path).await {
+            Ok(reply) => reply,
+            Err(err) => {
+                if err.status == 401 {
+                    tokio::time::sleep(self.app.timings().auth_failure).await;
+                }
+                Reply::Send(Response::error(&err))
+            }
+        }
+    }
+
+    async fn connect(&self, request: &Request, path: &str) -> ApiResult<Reply> {
+        let owned = segments(path);
+        let parts: Vec<&str> = owned.iter().map(String::as_str).collect();
+        match (request.method.as_str(), &parts[..]) {
+            ("GET", ["nodes", _, "qemu", id, "vncwebsocket"]) => {
+                let ctx = self.context(request, &parts).await?.0;
+                vm::console::connect(&ctx, request, id)
+            }
+            (method, _) => Err(ApiError::not_implemented(method, path)),
+        }
+    }
+
+    /// Who asks, of which node, with what.
+    async fn context(&self, request: &Request, parts: &[&str]) -> ApiResult<(Ctx, File)> {
+        let who = self.app.read(|cluster| authenticate(cluster, request))?;
+        let (params, file) = decode(request)?;
+        let local = self.node.clone();
+        let node = match parts {
+            ["nodes", node, ..] if *node != "localhost" => (*node).to_owned(),
+            _ => local.clone(),
+        };
+        let ctx = Ctx { app: Arc::clone(&self.app), who, node, local, params };
+        if !self.app.read(|cluster| cluster.is_reachable(&ctx.node)) {
+            return Err(self.elsewhere(&ctx.node).await);
+        }
+        Ok((ctx, file))
+    }
+
     async fn answer(&self, request: Request, path: &str, alter: impl FnOnce(&mut Value)) -> Response {
         let writes = request.method != "GET";
         let result = self.run(request, path).await;
@@ -141,7 +183,7 @@ impl Api {
     }
 
     async fn run(&self, request: Request, path: &str) -> ApiResult<Answer> {
-        let owned: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode_segment).collect();
+        let owned = segments(path);
         let parts: Vec<&str> = owned.iter().map(String::as_str).collect();
         if parts == ["access", "ticket"] && request.method == "POST" {
             let (params, _) = decode(&request)?;
@@ -151,17 +193,7 @@ impl Api {
             // The login page needs it before anybody has logged in.
             return users::domains(&decode(&request)?.0).map(Into::into);
         }
-        let who = self.app.read(|cluster| authenticate(cluster, &request))?;
-        let (params, file) = decode(&request)?;
-        let local = self.node.clone();
-        let node = match parts.as_slice() {
-            ["nodes", node, ..] if *node != "localhost" => (*node).to_owned(),
-            _ => local.clone(),
-        };
-        let ctx = Ctx { app: Arc::clone(&self.app), who, node, local, params };
-        if !self.app.read(|cluster| cluster.is_reachable(&ctx.node)) {
-            return Err(self.elsewhere(&ctx.node).await);
-        }
+        let (ctx, file) = self.context(&request, &parts).await?;
         let changes_vm = request.method != "GET" && matches!(parts[..], ["nodes", _, "qemu", ..]);
         if changes_vm && !parts.contains(&"agent") && !self.app.read(crate::state::Cluster::is_quorate) {
             return Err(ApiError::internal("cluster not ready - no quorum?"));
@@ -180,6 +212,10 @@ impl Api {
         let why = "Temporary failure in name resolution";
         ApiError::internal(format!("hostname lookup '{node}' failed - failed to get address info for: {node}: {why}"))
     }
+}
+
+fn segments(path: &str) -> Vec<String> {
+    path.split('/').filter(|part| !part.is_empty()).map(decode_segment).collect()
 }
 
 fn decode(request: &Request) -> ApiResult<(RawParams, File)> {
@@ -264,7 +300,7 @@ async fn qemu(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
         ("GET", [id, "rrddata"]) => found(vm::status::rrddata(ctx, id)),
         (_, [id, "firewall", rest @ ..]) => vm::firewall::answer(ctx, method, id, rest).and_then(found),
         ("POST", [id, "monitor"]) => found(vm::guest::monitor(ctx, id)),
-        ("POST", [id, kind @ ("vncproxy" | "termproxy")]) => found(vm::guest::console(ctx, id, kind)),
+        ("POST", [id, kind @ ("vncproxy" | "termproxy")]) => found(vm::console::proxy(ctx, id, kind)),
         (_, [id, "agent", command]) => vm::guest::agent(ctx, method, id, command).await.and_then(found),
         ("GET", [id, "status", "current"]) => found(vm::status::current(ctx, id)),
         ("POST", [id, "status", action]) if POWER.contains(action) => found(vm::power::action(ctx, id, action)),

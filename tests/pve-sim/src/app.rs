@@ -16,6 +16,7 @@ use crate::faults::Faults;
 use crate::locks::VmLocks;
 use crate::state::{Cluster, Node, Vm};
 use crate::store::{Store, StoreError};
+use crate::vm::console::Consoles;
 
 /// One simulated server.
 pub(crate) struct App {
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) faults: Arc<Faults>,
     pub(crate) locks: VmLocks,
     pub(crate) workers: Mutex<HashMap<String, CancellationToken>>,
+    pub(crate) consoles: Consoles,
     /// Each node does one backup job at a time.
     dumps: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) tracker: TaskTracker,
@@ -50,6 +52,7 @@ impl App {
             faults: Arc::default(),
             locks: VmLocks::default(),
             workers: Mutex::default(),
+            consoles: Consoles::default(),
             dumps: Mutex::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::error::ApiError;
+use crate::websocket::{Io, Upgrade};
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 100;
@@ -75,6 +76,8 @@ impl Response {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Send(Response),
+    /// Go on as a web socket.
+    Upgrade(Upgrade),
     /// Close without a word.
     Drop,
     /// Keep the connection open and say nothing until the client gives up or the server stops.
@@ -89,7 +92,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
 /// Serves one connection until it ends.
 pub(crate) async fn serve<S, H>(stream: S, handler: Arc<H>, idle: Duration, stop: CancellationToken)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let mut conn = Connection { stream, buffer: Vec::new() };
@@ -115,6 +118,10 @@ where
         };
         let response = match reply {
             Reply::Send(response) => response,
+            Reply::Upgrade(upgrade) => {
+                conn.upgrade(upgrade, &stop).await;
+                return;
+            }
             Reply::Drop => break,
             Reply::Hang => {
                 conn.wait_until_gone(&stop).await;
@@ -227,6 +234,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         head.extend_from_slice(&body);
         self.stream.write_all(&head).await?;
         self.stream.flush().await
+    }
+
+    /// Hands the connection over for good.
+    async fn upgrade(mut self, upgrade: Upgrade, stop: &CancellationToken)
+    where
+        S: Send + 'static,
+    {
+        let head = upgrade.head();
+        if self.stream.write_all(head.as_bytes()).await.is_err() || self.stream.flush().await.is_err() {
+            return;
+        }
+        let stream: Box<dyn Io> = Box::new(self.stream);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = upgrade.run(stream, self.buffer) => {}
+        }
     }
 
     async fn wait_until_gone(&mut self, stop: &CancellationToken) {

@@ -60,6 +60,7 @@ mod task_api;
 mod tasks;
 mod users;
 mod vm;
+mod websocket;
 
 pub use config::{Flavour, IsoSpec, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 pub use faults::{Action, Call, Fault, Faults, TaskAction, TaskFault};

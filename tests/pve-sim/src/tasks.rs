@@ -114,6 +114,15 @@ impl Worker {
         tokio::time::sleep(time).await;
     }
 
+    /// Waits for something that faults do not touch.
+    pub(crate) async fn unless_stopped<T>(&self, wait: impl Future<Output = T>) -> TaskResult<T> {
+        tokio::select! {
+            () = self.app.stop.cancelled() => Err(TaskError::Killed),
+            () = self.cancel.cancelled() => Err(TaskError::Interrupted),
+            out = wait => Ok(out),
+        }
+    }
+
     /// The VM's lock; the log says so when it has to be waited for.
     pub(crate) async fn lock(&self, vmid: u32) -> TaskResult<VmGuard> {
         let wait = self.app.timings().vm_lock;

@@ -1,4 +1,4 @@
-//! `…/agent/*`, `…/monitor`, `…/vncproxy` and `…/termproxy`.
+//! `…/agent/*` and `…/monitor`.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use crate::error::{ApiError, ApiResult};
 use crate::formats::{self, agent_enabled, parse_net};
 use crate::schema::{INT, Kind, Params, check, opt, req};
 use crate::state::Vm;
-use crate::tasks;
 use crate::vm::path_vmid;
 
 /// The privilege of an agent command; 9 has several where 8 had one.
@@ -206,26 +205,4 @@ pub(crate) fn monitor(ctx: &Ctx, vmid: &str) -> ApiResult {
         (other, _) => format!("unknown command: '{other}'\r\n"),
     };
     Ok(json!(text))
-}
-
-pub(crate) fn console(ctx: &Ctx, vmid: &str, kind: &str) -> ApiResult {
-    ctx.require(&format!("/vms/{vmid}"), "VM.Console")?;
-    let number = path_vmid(vmid)?;
-    let spec = [
-        opt("websocket", Kind::Bool),
-        opt("generate-password", Kind::Bool),
-        opt("serial", Kind::Enum(&["serial0", "serial1", "serial2", "serial3"])),
-    ];
-    check(&ctx.params, &spec)?;
-    let run = ctx.vm(number, |vm| vm.run.clone())?;
-    run.ok_or_else(|| ApiError::internal(format!("VM {number} not running")))?;
-    let upid = tasks::spawn(ctx, kind, vmid, |worker| async move { worker.work().await });
-    let secret: [u8; 24] = clock::random();
-    let ticket = format!("{}:PVEVNC:{:08X}::{}", &clock::uuid()[..8], clock::now_s(), clock::hex(&secret));
-    let mut out = json!({ "user": ctx.who.full(), "ticket": ticket, "port": "5900", "upid": upid });
-    if kind == "vncproxy" {
-        out["cert"] = json!(ctx.app.certificate_pem(&ctx.node));
-        out["password"] = json!(&ticket[..8]);
-    }
-    Ok(out)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod clone;
 pub(crate) mod cloudinit;
 pub(crate) mod config;
+pub(crate) mod console;
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod disk;

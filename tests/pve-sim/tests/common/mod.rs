@@ -111,7 +111,13 @@ impl Connection {
         self.stream.read_buf(&mut self.buffer).await.is_ok_and(|read| read > 0)
     }
 
-    async fn read_now(&mut self) -> Option<Answer> {
+    /// The head of the next answer, and what came behind it: for what goes on as something else.
+    pub async fn read_head(&mut self) -> (Answer, Vec<u8>) {
+        let head = tokio::time::timeout(DEADLINE, self.read_head_now()).await.expect("a head in time");
+        (head.expect("a head"), std::mem::take(&mut self.buffer))
+    }
+
+    async fn read_head_now(&mut self) -> Option<Answer> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at;
@@ -131,7 +137,11 @@ impl Connection {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        let mut answer = Answer { status, reason, version, headers, body: Vec::new() };
+        Some(Answer { status, reason, version, headers, body: Vec::new() })
+    }
+
+    async fn read_now(&mut self) -> Option<Answer> {
+        let mut answer = self.read_head_now().await?;
         let length = answer.header("Content-Length").map(|text| text.parse::<usize>().unwrap());
         while length.is_none_or(|length| self.buffer.len() < length) {
             if !self.fill().await {

@@ -133,6 +133,10 @@ impl Api {
                 let ctx = self.context(request, &parts).await?.0;
                 vm::console::connect(&ctx, request, id)
             }
+            ("GET", ["nodes", _, "qemu", id, "mtunnelwebsocket"]) => {
+                let ctx = self.context(request, &parts).await?.0;
+                vm::tunnel::connect(&ctx, request, id)
+            }
             (method, _) => Err(ApiError::not_implemented(method, path)),
         }
     }
@@ -296,6 +300,8 @@ async fn qemu(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
         ("PUT", [id, "unlink"]) => found(vm::disk::unlink(ctx, id).await),
         ("GET", [id, "migrate"]) => found(vm::migrate::preconditions(ctx, id)),
         ("POST", [id, "migrate"]) => found(vm::migrate::start(ctx, id)),
+        ("POST", [id, "remote_migrate"]) => found(vm::remote::start(ctx, id)),
+        ("POST", [id, "mtunnel"]) => found(vm::tunnel::open(ctx, id)),
         ("GET", [id, "feature"]) => found(vm::clone::feature(ctx, id)),
         ("GET", [id, "rrddata"]) => found(vm::status::rrddata(ctx, id)),
         (_, [id, "firewall", rest @ ..]) => vm::firewall::answer(ctx, method, id, rest).and_then(found),

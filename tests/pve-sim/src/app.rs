@@ -17,6 +17,7 @@ use crate::locks::VmLocks;
 use crate::state::{Cluster, Node, Vm};
 use crate::store::{Store, StoreError};
 use crate::vm::console::Consoles;
+use crate::vm::tunnel::Tunnels;
 
 /// One simulated server.
 pub(crate) struct App {
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) locks: VmLocks,
     pub(crate) workers: Mutex<HashMap<String, CancellationToken>>,
     pub(crate) consoles: Consoles,
+    pub(crate) tunnels: Tunnels,
     /// Each node does one backup job at a time.
     dumps: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) tracker: TaskTracker,
@@ -53,6 +55,7 @@ impl App {
             locks: VmLocks::default(),
             workers: Mutex::default(),
             consoles: Consoles::default(),
+            tunnels: Tunnels::default(),
             dumps: Mutex::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -37,6 +37,7 @@ mod api;
 mod app;
 mod auth;
 mod backup;
+mod client;
 mod clock;
 mod cluster;
 mod codec;

@@ -42,6 +42,10 @@ pub(crate) fn is_asked(request: &Request) -> bool {
     request.header("Upgrade").is_some_and(|text| text.eq_ignore_ascii_case("websocket"))
 }
 
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX))
+}
+
 impl Upgrade {
     /// Grants it, or refuses what RFC 6455 does not allow.
     pub(crate) fn grant(request: &Request, session: Session) -> Result<Self, ApiError> {
@@ -66,10 +70,7 @@ impl Upgrade {
 
     /// Goes on after the head, with what was read already.
     pub(crate) async fn run(self, stream: Box<dyn Io>, read: Vec<u8>) {
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let socket = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
+        let socket = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config())).await;
         (self.session)(Wire { socket, buffer: Vec::new() }).await;
     }
 }
@@ -80,7 +81,19 @@ pub(crate) struct Wire {
     buffer: Vec<u8>,
 }
 
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire").field("buffered", &self.buffer.len()).finish_non_exhaustive()
+    }
+}
+
 impl Wire {
+    /// The client's end of one.
+    pub(crate) async fn client(stream: Box<dyn Io>, read: Vec<u8>) -> Self {
+        let socket = WebSocketStream::from_partially_read(stream, read, Role::Client, Some(config())).await;
+        Self { socket, buffer: Vec::new() }
+    }
+
     /// So many bytes; `None` when the other end is gone.
     pub(crate) async fn read(&mut self, length: usize) -> Option<Vec<u8>> {
         while self.buffer.len() < length {

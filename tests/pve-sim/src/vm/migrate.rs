@@ -70,15 +70,15 @@ pub(crate) fn local_resources(config: &VmConfig) -> Vec<String> {
 
 /// A volume that a VM has on a storage of its node alone, or of the cluster.
 #[derive(Debug, Clone)]
-struct Attached {
-    key: String,
-    volid: String,
-    cdrom: bool,
-    local: bool,
-    size: u64,
+pub(crate) struct Attached {
+    pub(crate) key: String,
+    pub(crate) volid: String,
+    pub(crate) cdrom: bool,
+    pub(crate) local: bool,
+    pub(crate) size: u64,
 }
 
-fn attached(cluster: &Cluster, node: &str, vm: &Vm) -> Vec<Attached> {
+pub(crate) fn attached(cluster: &Cluster, node: &str, vm: &Vm) -> Vec<Attached> {
     let drives =
         vm.config.iter().filter(|(key, _)| is_drive_key(key) || key.starts_with("unused") || *key == "vmstate");
     let parsed = drives.filter_map(|(key, value)| Some((key.clone(), PropertyString::parse(value, "file").ok()?)));
@@ -221,7 +221,7 @@ fn not_available(storage: &str, node: &str) -> String {
 }
 
 /// How far a migration came when it failed.
-enum Failure {
+pub(crate) enum Failure {
     /// Nothing was changed, or all of it was undone.
     Aborted(TaskError),
     /// The guest was on its way, and goes on where it was.
@@ -266,21 +266,27 @@ async fn run(worker: Arc<Worker>, plan: Plan) -> TaskResult {
     let begun = Instant::now();
     let ip = worker.app.read(|cluster| cluster.node_ip(&plan.target));
     say(&worker, &format!("starting migration of VM {} to node '{}' ({ip})", plan.vmid, plan.target));
-    match work(&worker, &plan, &ip).await {
+    let result = work(&worker, &plan, &ip).await;
+    conclude(&worker, begun, result)
+}
+
+/// Says how it ended; the task's own end says less.
+pub(crate) fn conclude(worker: &Worker, begun: Instant, result: Result<(), Failure>) -> TaskResult {
+    match result {
         Ok(()) => {
-            say(&worker, &format!("migration finished successfully (duration {})", lasted(begun)));
+            say(worker, &format!("migration finished successfully (duration {})", lasted(begun)));
             Ok(())
         }
         Err(Failure::Aborted(TaskError::Killed) | Failure::Online(TaskError::Killed)) => Err(TaskError::Killed),
         Err(Failure::Aborted(err)) => {
-            say(&worker, &format!("ERROR: migration aborted (duration {}): {}", lasted(begun), text_of(&err)));
+            say(worker, &format!("ERROR: migration aborted (duration {}): {}", lasted(begun), text_of(&err)));
             Err("migration aborted".into())
         }
         Err(Failure::Online(err)) => {
-            say(&worker, &format!("ERROR: online migrate failure - {}", text_of(&err)));
-            say(&worker, "aborting phase 2 - cleanup resources");
-            say(&worker, "migrate_cancel");
-            say(&worker, &format!("ERROR: migration finished with problems (duration {})", lasted(begun)));
+            say(worker, &format!("ERROR: online migrate failure - {}", text_of(&err)));
+            say(worker, "aborting phase 2 - cleanup resources");
+            say(worker, "migrate_cancel");
+            say(worker, &format!("ERROR: migration finished with problems (duration {})", lasted(begun)));
             Err("migration problems".into())
         }
     }
@@ -347,7 +353,7 @@ async fn move_vm(worker: &Arc<Worker>, plan: &Plan, vm: &Vm) -> Result<(), Failu
             },
         );
     }
-    worker.work_for(time_of(worker, plan, bytes)).await.map_err(failure)?;
+    worker.work_for(copying_time(worker, plan.bwlimit, bytes)).await.map_err(failure)?;
     check_room(worker, plan, &transfers).map_err(failure)?;
     if plan.online {
         say(worker, &format!("starting online/live migration on unix:/run/qemu-server/{}.migrate", plan.vmid));
@@ -358,10 +364,10 @@ async fn move_vm(worker: &Arc<Worker>, plan: &Plan, vm: &Vm) -> Result<(), Failu
     Ok(())
 }
 
-/// What a migration takes: a task's own time, and that of the data.
-fn time_of(worker: &Worker, plan: &Plan, bytes: u64) -> Duration {
+/// What a migration takes: a task's own time, and that of the data, at so many KiB/s unless 0.
+pub(crate) fn copying_time(worker: &Worker, bwlimit: u64, bytes: u64) -> Duration {
     let timings = worker.app.timings();
-    let copied = match plan.bwlimit {
+    let copied = match bwlimit {
         0 => timings.migrate_gib.mul_f64(bytes as f64 / f64::from(1 << 30)),
         limit => Duration::from_secs_f64(bytes as f64 / 1024.0 / limit as f64),
     };

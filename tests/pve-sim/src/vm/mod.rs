@@ -12,9 +12,11 @@ pub(crate) mod guest;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod power;
+pub(crate) mod remote;
 pub(crate) mod restore;
 pub(crate) mod snapshot;
 pub(crate) mod status;
+pub(crate) mod tunnel;
 pub(crate) mod volume;
 
 use serde_json::{Map, Value, json};

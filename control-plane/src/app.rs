@@ -134,14 +134,7 @@ impl App {
         let plans = Arc::new(plans::service::Service::new(db.clone(), clock.clone()));
         let images = Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone()));
         let ipam = Arc::new(ipam::service::Service::new(db.clone(), clock.clone()));
-        let books = Arc::new(cloudpods::sagas::Books {
-            clock: clock.clone(),
-            servers: servers.clone(),
-            images: images.clone(),
-            ipam: ipam.clone(),
-            scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
-            snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), config.snapshots.per_pod)),
-        });
+        let books = Arc::new(books_of(&config, &clock, &servers, &images, &ipam, &secrets));
         let sagas = jobs::Registry::new(cloudpods::sagas::all(&books));
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
         let cloudpods =
@@ -286,6 +279,27 @@ impl App {
             Arc::new(Retention { app: self.clone() }),
             Arc::new(Upkeep { metrics: self.metrics.clone() }),
         ]
+    }
+}
+
+/// What the sagas use.
+fn books_of(
+    config: &Config,
+    clock: &Clock,
+    servers: &Arc<servers::service::Service>,
+    images: &Arc<images::service::Service>,
+    ipam: &Arc<ipam::service::Service>,
+    secrets: &secrets::service::Service,
+) -> cloudpods::sagas::Books {
+    cloudpods::sagas::Books {
+        clock: clock.clone(),
+        servers: servers.clone(),
+        images: images.clone(),
+        ipam: ipam.clone(),
+        scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
+        snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), config.snapshots.per_pod)),
+        secrets: secrets.clone(),
+        move_bandwidth_mibps: config.moves.bandwidth_mibps,
     }
 }
 

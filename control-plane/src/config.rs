@@ -41,6 +41,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// `[snapshots]`
     pub snapshots: Snapshots,
+    /// `[moves]`
+    pub moves: Moves,
     /// `[log]`
     pub log: Log,
 }
@@ -114,6 +116,20 @@ pub struct Snapshots {
     pub per_pod: u32,
 }
 
+/// `[moves]`: how pods are moved between servers, one by one or by a drain.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Moves {
+    /// What one move may use of the network, in MiB/s; 0: Proxmox's own limit.
+    pub bandwidth_mibps: u64,
+    /// How many pods a drain moves off its server at once.
+    pub at_once: u32,
+    /// How many of a drain's pods go to the same server at once.
+    pub per_target: u32,
+    /// How often a drain tries to move a pod, each time to another server, before it is a blocker.
+    pub tries_max: u32,
+}
+
 /// `[log]`: what is logged, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -144,6 +160,7 @@ impl Default for Config {
             agents: grpc::Config::default(),
             jobs: Jobs::default(),
             snapshots: Snapshots::default(),
+            moves: Moves::default(),
             log: Log::default(),
         }
     }
@@ -180,6 +197,12 @@ impl Default for Jobs {
 impl Default for Snapshots {
     fn default() -> Self {
         Self { per_pod: 8 }
+    }
+}
+
+impl Default for Moves {
+    fn default() -> Self {
+        Self { bandwidth_mibps: 0, at_once: 4, per_target: 2, tries_max: 3 }
     }
 }
 
@@ -267,6 +290,10 @@ impl Config {
         require(jobs.per_server > 0, "jobs.per_server", "must be at least 1");
         require(jobs.per_tenant > 0, "jobs.per_tenant", "must be at least 1");
         require(self.snapshots.per_pod > 0, "snapshots.per_pod", "must be at least 1");
+        let moves = &self.moves;
+        require(moves.at_once > 0, "moves.at_once", "must be at least 1");
+        require(moves.per_target > 0, "moves.per_target", "must be at least 1");
+        require(moves.tries_max > 0, "moves.tries_max", "must be at least 1");
         let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
         require(
             filter.is_ok(),

@@ -203,6 +203,8 @@ fn cloudpods(db: &Db, clock: &Clock, servers: &Arc<Servers>, hub: &Arc<SessionHu
         ipam: Arc::new(ipam::service::Service::new(db.clone(), clock.clone())),
         scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
         snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), 8)),
+        secrets: Secrets::new(db.clone(), clock.clone(), EnvelopeKey::generate().expect("a key is made")),
+        move_bandwidth_mibps: 0,
     });
     let registry = Registry::new(sagas::all(&books));
     let jobs = jobs::service::Service::new(db.clone(), clock.clone(), registry, hub.clone());

@@ -22,6 +22,8 @@ use control_plane::domain::jobs::{
 };
 use control_plane::domain::plans::{PlanCreate, Terms, service::Service as Plans};
 use control_plane::domain::scheduling::service::Service as Scheduling;
+use control_plane::domain::secrets::EnvelopeKey;
+use control_plane::domain::secrets::service::Service as Secrets;
 use control_plane::domain::servers::service::{Facts, Service as Servers};
 use control_plane::domain::servers::{
     Admission, CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, ServerCreate,
@@ -234,6 +236,8 @@ impl PodBench {
             ipam: Arc::new(Ipam::new(db.clone(), clock.clone())),
             scheduling: Arc::new(Scheduling::new(clock.clone(), servers)),
             snapshots: Arc::new(Snapshots::new(clock.clone(), SNAPSHOTS_PER_POD)),
+            secrets: Secrets::new(db.clone(), clock.clone(), EnvelopeKey::generate().expect("a key is made")),
+            move_bandwidth_mibps: 100,
         });
         let plans = Arc::new(Plans::new(db.clone(), clock.clone()));
         let tenants = Arc::new(Tenants::new(db.clone(), clock.clone()));
@@ -297,8 +301,14 @@ impl PodBench {
         }
     }
 
-    /// A server that is online: so many threads, 4 GiB of memory each, 1000 GiB of disk, with the template.
+    /// A server that is online, a node of the Proxmox cluster `lab`: so many threads, 4 GiB of memory each, 1000 GiB of disk,
+    /// with the template.
     pub async fn server(&self, name: &str, threads: u32) -> ServerId {
+        self.server_in("lab", name, threads).await
+    }
+
+    /// As [`PodBench::server`], in another Proxmox cluster.
+    pub async fn server_in(&self, cluster: &str, name: &str, threads: u32) -> ServerId {
         let input = ServerCreate {
             name: name.into(),
             region: Some("eu".into()),
@@ -329,11 +339,13 @@ impl PodBench {
                 ..StorageSeen::default()
             }],
             node_name: name.into(),
+            cluster_name: cluster.into(),
             quorate: true,
             ..Heartbeat::default()
         };
         self.books.servers.heartbeat_record(server.id, epoch, heartbeat).await.expect("a heartbeat is taken");
         self.inventory(server.id, vec![vm(TEMPLATE, None, Power::Stopped, true)]).await;
+        self.agents.node(name, server.id);
         self.agents.connect(server.id);
         server.id
     }

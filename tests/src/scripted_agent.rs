@@ -117,6 +117,32 @@ impl ScriptedAgents {
         self.state().host.vague = true;
     }
 
+    /// What Proxmox, and those who send VMs to it, call a server's host.
+    pub fn node(&self, name: &str, server: ServerId) {
+        self.state().host.nodes.insert(name.to_owned(), server);
+    }
+
+    /// A device of its host is passed through to the pod's VM: it cannot be moved while it runs.
+    pub fn pin(&self, pod: CloudPodId) {
+        self.state().host.pinned.insert(pod);
+    }
+
+    /// There is such a VM on that server, however it came there.
+    pub fn put(&self, server: ServerId, vmid: u32, vm: ScriptedVm) {
+        self.state().host.vms.insert((server, vmid), vm);
+    }
+
+    /// Somebody removes a VM by hand.
+    pub fn remove(&self, server: ServerId, vmid: u32) {
+        self.state().host.vms.remove(&(server, vmid));
+    }
+
+    /// The orders that were sent, in order.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Order> {
+        self.state().orders.clone()
+    }
+
     /// Somebody makes a VM by hand.
     pub fn foreign_vm(&self, server: ServerId, vmid: u32) {
         let vm = ScriptedVm { power: Power::Running, ..ScriptedVm::new(None, "theirs") };

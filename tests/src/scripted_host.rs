@@ -1,9 +1,9 @@
 //! What agents without hosts keep in memory: the VMs of all servers of a test, and what each command does to one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use control_plane::clock::Ms;
-use control_plane::domain::jobs::command::{Configure, Firewall};
+use control_plane::domain::jobs::command::{Configure, Firewall, Migrate, RemoteMigrate};
 use control_plane::domain::jobs::{
     BackupSeen, CommandFailure, CommandKind, CommandOutput, FailureKind, Order, Power, Presence, SnapshotSeen,
 };
@@ -68,6 +68,8 @@ pub(crate) struct Host {
     pub(crate) backups: BTreeMap<String, BackupSeen>,
     /// Proxmox's names of the servers.
     pub(crate) nodes: HashMap<String, ServerId>,
+    /// Pods whose VMs cannot be moved while they run.
+    pub(crate) pinned: HashSet<CloudPodId>,
     /// A VM that is not found is answered with *unknown*.
     pub(crate) vague: bool,
 }
@@ -91,7 +93,11 @@ impl Host {
                 return Ok(output(Presence::Present, Power::Stopped));
             }
             CommandKind::RestoreBackup { volid, .. } => return self.restore(order, volid),
-            CommandKind::Migrate(migrate) => return self.migrate(order, &migrate.target_node),
+            CommandKind::Migrate(migrate) => return self.migrate(order, migrate),
+            CommandKind::RemoteMigrate(migrate) => return self.remote_migrate(order, migrate),
+            CommandKind::CheckMigrate(migrate) if migrate.online && self.pinned.contains(&command.pod) => {
+                return Err(failure(FailureKind::Refused, "hostpci0: a passed-through device cannot be moved"));
+            }
             CommandKind::ListBackups { .. } => {
                 let backups = self.backups.values().filter(|backup| backup.pod == ours).cloned().collect();
                 return Ok(CommandOutput { backups, ..output(Presence::Unknown, Power::Unknown) });
@@ -152,12 +158,16 @@ impl Host {
         }
     }
 
-    fn migrate(&mut self, order: &Order, node: &str) -> Outcome {
-        let command = &order.command;
+    fn migrate(&mut self, order: &Order, migrate: &Migrate) -> Outcome {
+        let (command, node) = (&order.command, migrate.target_node.as_str());
         let Some(target) = self.nodes.get(node).copied() else {
             return Err(failure(FailureKind::NotFound, "no such cluster node"));
         };
         let (from, to) = ((command.server, command.vmid), (target, command.vmid));
+        let running = self.vms.get(&from).is_some_and(|vm| vm.power == Power::Running);
+        if running && (!migrate.online || self.pinned.contains(&command.pod)) {
+            return Err(failure(FailureKind::Refused, "can't migrate running VM"));
+        }
         if let Some(vm) = self.vms.remove(&from) {
             self.vms.insert(to, vm);
         }
@@ -166,6 +176,23 @@ impl Host {
         };
         // As seen from the source: it is not there any more.
         Ok(CommandOutput { node: node.to_owned(), ..CommandOutput::of(Presence::Absent, vm.power, command.vmid) })
+    }
+}
+
+impl Host {
+    fn remote_migrate(&mut self, order: &Order, migrate: &RemoteMigrate) -> Outcome {
+        let command = &order.command;
+        let Some(target) = self.nodes.get(&migrate.target_host).copied() else {
+            return Err(failure(FailureKind::Unavailable, "no route to host"));
+        };
+        let (from, to) = ((command.server, command.vmid), (target, migrate.target_vmid));
+        if let Some(vm) = self.vms.remove(&from) {
+            self.vms.insert(to, vm);
+        }
+        let Some(vm) = self.vms.get(&to) else {
+            return Err(failure(FailureKind::NotFound, "Configuration file does not exist"));
+        };
+        Ok(CommandOutput::of(Presence::Absent, vm.power, command.vmid))
     }
 }
 
@@ -217,7 +244,6 @@ impl ScriptedVm {
             CommandKind::MakeTemplate => self.template = true,
             CommandKind::SetMedia { iso_volid, boot_from_cd } => self.media = (iso_volid.clone(), *boot_from_cd),
             CommandKind::SetFirewall(firewall) => self.firewall = Some((**firewall).clone()),
-            CommandKind::RemoteMigrate(_) => return Err(failure(FailureKind::Unsupported, "not scripted")),
             CommandKind::WaitPower { .. }
             | CommandKind::Inspect
             | CommandKind::ListSnapshots
@@ -229,6 +255,7 @@ impl ScriptedVm {
             | CommandKind::RestoreBackup { .. }
             | CommandKind::DeleteBackup { .. }
             | CommandKind::ListBackups { .. }
+            | CommandKind::RemoteMigrate(_)
             | CommandKind::Migrate(_) => {}
         }
         Ok(())

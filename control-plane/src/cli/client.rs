@@ -86,6 +86,12 @@ impl Client {
         self.send(Request { method: Method::PATCH, url, body: Some(body), key: None, if_match: etag }).await
     }
 
+    /// Puts something in the place of what was there.
+    pub async fn put(&self, path: &[&str], body: &Value) -> Result<Answer> {
+        let url = self.url(path, &[]);
+        self.send(Request { method: Method::PUT, url, body: Some(body), key: None, if_match: None }).await
+    }
+
     /// Removes, or starts to.
     pub async fn delete(&self, path: &[&str]) -> Result<Answer> {
         let url = self.url(path, &[]);

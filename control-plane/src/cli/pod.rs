@@ -65,6 +65,9 @@ pub enum Command {
     /// Restart a pod
     #[command(after_help = "Example:\n  mpanel pod reboot web-1 --wait")]
     Reboot(Gentle),
+    /// Move a pod to another host
+    #[command(after_help = "Example:\n  mpanel pod migrate web-1 --to pve2 --wait")]
+    Migrate(super::pod_migrate::Migrate),
     /// Destroy a pod, its disk and all that is on it
     #[command(after_help = "Example:\n  mpanel pod destroy web-1 --yes --wait")]
     Destroy {
@@ -156,6 +159,7 @@ impl Command {
             Self::Stop(Act { pod, wait }) => act(context, &pod, "stop", None, &wait).await,
             Self::Shutdown { gentle, force } => gentle_run(context, gentle, "shutdown", force).await,
             Self::Reboot(gentle) => gentle_run(context, gentle, "reboot", false).await,
+            Self::Migrate(migrate) => migrate.run(context).await,
             Self::Destroy { pod, confirm, wait } => {
                 let id = id_of(context, &pod).await?;
                 confirm.ask(&format!("Destroy the pod {pod}, its disk and all that is on it?"))?;

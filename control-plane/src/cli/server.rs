@@ -115,6 +115,11 @@ pub enum Command {
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// Show or set where hosts of other Proxmox clusters send VMs to when they go to this host
+    #[command(
+        after_help = "Example:\n  mpanel server endpoint pve9 --host pve9.example.net --fingerprint AA:BB:… --token-file pve9.token"
+    )]
+    Endpoint(super::server_endpoint::Endpoint),
     /// Show a host's load, memory and storage over time
     #[command(after_help = "Example:\n  mpanel server health pve1 --limit 20")]
     Health {
@@ -182,6 +187,7 @@ impl Command {
             Self::Online { server, reason } => {
                 status(context, &server, json!({ "status": "online", "reason": reason }), "open").await
             }
+            Self::Endpoint(endpoint) => endpoint.run(context).await,
             Self::Health { server, limit } => {
                 let limit = [("limit", limit.to_string())];
                 let samples = context.client.get(&path(&server, &["health"]), &limit).await?.body;

@@ -39,11 +39,13 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(operations::router())
         .merge(servers::routes::router())
+        .merge(servers::endpoint::routes::router())
         .merge(plans::routes::router())
         .merge(images::routes::router())
         .merge(ipam::routes::router())
         .merge(tenants::routes::router())
         .merge(cloudpods::routes::router())
+        .merge(cloudpods::moves::routes::router())
         .merge(jobs::routes::router())
         .merge(invariants::routes::router())
 }

@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, operations, snapshots};
+use super::{NOTHING, ONE_POD, moves, operations, snapshots};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -20,6 +20,7 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("stop", Some(pod)) => pods.cloudpod_stop(&by, scope, pod).await,
         ("shutdown", Some(pod)) => pods.cloudpod_shutdown(&by, scope, pod, 60, false).await,
         ("reboot", Some(pod)) => pods.cloudpod_reboot(&by, scope, pod, 60).await,
+        ("migrate", Some(pod)) => pods.cloudpod_migrate(&by, scope, pod, moves::anywhere()).await,
         ("destroy", Some(pod)) => pods.cloudpod_destroy(&by, scope, pod).await,
         ("suspend", Some(pod)) => pods.cloudpod_suspend(&by, scope, pod, "unpaid", 60).await,
         ("unsuspend", Some(pod)) => pods.cloudpod_unsuspend(&by, scope, pod).await,
@@ -83,6 +84,7 @@ async fn each_step_of_each_saga_may_fail_and_what_was_done_is_undone() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
+        bench.server("pve2", 16).await;
         for saga in &bench.sagas {
             let kind = saga.kind();
             for (index, step) in saga.steps().iter().enumerate() {
@@ -108,6 +110,7 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
+        bench.server("pve2", 16).await;
         for (kind, command) in [
             ("provision", "clone"),
             ("provision", "configure"),
@@ -119,6 +122,9 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("stop", "stop"),
             ("shutdown", "shutdown"),
             ("reboot", "reboot"),
+            ("migrate", "check_migrate"),
+            ("migrate", "inspect"),
+            ("migrate", "migrate"),
             ("destroy", "destroy"),
             ("snapshot", "list_snapshots"),
             ("snapshot", "take_snapshot"),
@@ -155,6 +161,7 @@ async fn do_and_undo_of_each_saga_may_be_repeated() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
+        bench.server("pve2", 16).await;
         bench.agents.twice(true);
         *bench.faults.twice.lock().unwrap() = true;
         for saga in &bench.sagas {

@@ -6,6 +6,7 @@ pub mod brief;
 pub mod check;
 mod condition;
 mod create;
+pub mod moves;
 mod observe;
 pub mod operations;
 pub mod routes;
@@ -89,6 +90,8 @@ pub struct CloudPod {
     pub cloud_init_user: String,
     /// Where it is, from the reservation on.
     pub server: Option<Named<ServerId>>,
+    /// Where it is on its way to; it holds room on both.
+    pub moving_to: Option<Named<ServerId>>,
     /// The storage of its disk.
     pub storage: Option<String>,
     /// Its number on its host.

@@ -210,6 +210,20 @@ impl State {
         }
     }
 
+    /// Whether its VM may be moved to another server.
+    pub fn migrate(&self) -> Result<(), Refused> {
+        let wanted = "be moved";
+        match self {
+            Self::Active | Self::Suspended => Ok(()),
+            Self::Requested | Self::Provisioning => {
+                Err(self.refuse(wanted, "wait until its provisioning job has ended"))
+            }
+            Self::Deleting => Err(self.refuse(wanted, "it is on its way out")),
+            Self::Deleted { .. } => Err(self.refuse(wanted, "it is gone")),
+            Self::Failed { .. } => Err(self.refuse(wanted, "see its `failure` for the cause, then delete it")),
+        }
+    }
+
     /// Whether its record may be changed.
     pub fn update(&self) -> Result<(), Refused> {
         match self {

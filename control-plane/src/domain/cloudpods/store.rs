@@ -11,6 +11,7 @@ use crate::domain::audit::Scope;
 use crate::domain::check::{loaded, loaded_option, stored};
 use crate::domain::jobs::Power;
 use crate::domain::scheduling::Choice;
+use crate::domain::servers::Move;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, ImageId, PlanId, ServerId, TenantId};
 use crate::{execute, fetch_all, fetch_optional, sql_by_db};
@@ -26,11 +27,14 @@ macro_rules! select_pods {
                     p.vcpu, p.memory_mib, p.disk_gib, p.placement, p.ssh_keys, p.cloud_init_user,
                     p.server_id, servers.name AS server_name, p.storage, p.vmid, p.template_vmid, p.failure,
                     p.version, p.created_at, p.updated_at, p.deleted_at, p.suspend_reason, p.suspended_at, p.power_before,
-                    p.restart_needed, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding
+                    p.restart_needed, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding,
+                    moves.server_id AS moving_to_id, towards.name AS moving_to_name
                FROM cloudpods p
                JOIN plans ON plans.id = p.plan_id
                JOIN images ON images.id = p.image_id
-               LEFT JOIN servers ON servers.id = p.server_id ",
+               LEFT JOIN servers ON servers.id = p.server_id
+               LEFT JOIN moves ON moves.pod_id = p.id
+               LEFT JOIN servers towards ON towards.id = moves.server_id ",
             $($tail),+
         )
     };
@@ -67,6 +71,8 @@ struct PodRow {
     deleted_at: Option<Ms>,
     #[sqlx(flatten)]
     condition: ConditionRow,
+    moving_to_id: Option<ServerId>,
+    moving_to_name: Option<String>,
 }
 
 /// JSONB holds objects only.
@@ -134,6 +140,8 @@ impl TryFrom<PodRow> for CloudPod {
             updated_at,
             deleted_at,
             condition,
+            moving_to_id,
+            moving_to_name,
         } = row;
         Ok(Self {
             id,
@@ -152,6 +160,7 @@ impl TryFrom<PodRow> for CloudPod {
             ssh_keys: keys,
             cloud_init_user,
             server: server_id.zip(server_name).map(|(id, name)| Named { id, name }),
+            moving_to: moving_to_id.zip(moving_to_name).map(|(id, name)| Named { id, name }),
             storage,
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
             template_vmid: loaded_option(template_vmid, "cloudpods.template_vmid")?,
@@ -234,15 +243,25 @@ pub(super) async fn pod_list(
     .collect()
 }
 
-/// On which servers a tenant's pods are, and how many, without one of them.
+/// The pods whose VM is, or is to be, on a server, the oldest first.
+pub(super) async fn pods_of_server(conn: Conn<'_>, server: ServerId) -> Result<Vec<CloudPod>> {
+    const SQL: &str = select_pods!("WHERE p.server_id = $1 ORDER BY p.id");
+    fetch_all!(conn, PodRow, SQL, server)?.into_iter().map(CloudPod::try_from).collect()
+}
+
+/// On which servers a tenant's pods are or are on their way to, and how many, without one of them.
 pub(super) async fn tenant_pods(
     conn: Conn<'_>,
     tenant: TenantId,
     without: Option<CloudPodId>,
 ) -> Result<HashMap<ServerId, u32>> {
-    const SQL: &str = "SELECT server_id, COUNT(*) FROM cloudpods
-                        WHERE tenant_id = $1 AND state <> 'deleted' AND server_id IS NOT NULL
-                          AND ($2 IS NULL OR id <> $2)
+    const SQL: &str = "SELECT server_id, COUNT(*) FROM (
+                           SELECT id, server_id FROM cloudpods
+                            WHERE tenant_id = $1 AND state <> 'deleted' AND server_id IS NOT NULL
+                            UNION ALL
+                           SELECT p.id, m.server_id FROM moves m JOIN cloudpods p ON p.id = m.pod_id
+                            WHERE p.tenant_id = $1) AS places
+                        WHERE $2 IS NULL OR id <> $2
                         GROUP BY server_id";
     fetch_all!(conn, (ServerId, i64), SQL, tenant, without)?
         .into_iter()
@@ -326,6 +345,24 @@ pub(super) async fn pod_vmid_set(tx: &mut Tx, id: CloudPodId, vmid: Option<u32>,
     Ok(())
 }
 
+/// Notes that its VM has come to another server.
+pub(super) async fn pod_move(
+    tx: &mut Tx,
+    id: CloudPodId,
+    moved: &Move,
+    vmid: u32,
+    template: Option<u32>,
+    at: Ms,
+) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET server_id = $3, storage = $4, vmid = $5, template_vmid = $6,
+                              version = version + 1, updated_at = $7
+                        WHERE id = $1 AND server_id = $2";
+    let (vmid, template) = (i64::from(vmid), template.map(i64::from));
+    let storage = moved.storage.as_str();
+    let touched = execute!(tx.conn(), SQL, id, moved.source, moved.target, storage, vmid, template, at)?;
+    if touched == 1 { Ok(()) } else { Err(Error::Stale) }
+}
+
 /// It is nowhere any more: its VM is known to be absent, or was never asked for.
 pub(super) async fn pod_unplace(tx: &mut Tx, id: CloudPodId, at: Ms) -> Result<()> {
     const SQL: &str = "UPDATE cloudpods SET server_id = NULL, storage = NULL, vmid = NULL, template_vmid = NULL,
@@ -406,7 +443,8 @@ pub(super) async fn pods_still_observed(
     Ok(())
 }
 
-/// Says of the server's pods whose VM a full inventory does not list that nobody knows their power.
+/// Says of the server's pods whose VM a full inventory does not list that nobody knows their power. One that is being moved
+/// is looked for by its job.
 pub(super) async fn pods_unseen(
     tx: &mut Tx,
     server: ServerId,
@@ -415,11 +453,13 @@ pub(super) async fn pods_unseen(
 ) -> Result<Vec<(CloudPodId, TenantId, String)>> {
     const SQLITE: &str = "UPDATE cloudpods AS p SET observed_power = 'unknown', observed_at = $3
          WHERE p.server_id = $1 AND p.observed_power <> 'unknown'
+           AND NOT EXISTS (SELECT 1 FROM moves m WHERE m.pod_id = p.id)
            AND NOT EXISTS (SELECT 1 FROM json_each($2, '$.vms') AS seen
                             WHERE p.id = unhex(seen.value ->> 'pod') AND p.vmid = seen.value ->> 'vmid')
         RETURNING id, tenant_id, observed_power";
     const POSTGRES: &str = "UPDATE cloudpods AS p SET observed_power = 'unknown', observed_at = $3
          WHERE p.server_id = $1 AND p.observed_power <> 'unknown'
+           AND NOT EXISTS (SELECT 1 FROM moves m WHERE m.pod_id = p.id)
            AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset($2 -> 'vms') AS seen (pod uuid, vmid bigint)
                             WHERE p.id = seen.pod AND p.vmid = seen.vmid)
         RETURNING id, tenant_id, observed_power";
@@ -428,7 +468,7 @@ pub(super) async fn pods_unseen(
     Ok(fetch_all!(conn, (CloudPodId, TenantId, String), sql, server, Json(seen), at)?)
 }
 
-/// Says of pods whose VM a partial inventory calls gone that nobody knows their power.
+/// Says of pods whose VM a partial inventory calls gone, and that are not being moved, that nobody knows their power.
 pub(super) async fn pods_gone(
     tx: &mut Tx,
     server: ServerId,
@@ -436,10 +476,11 @@ pub(super) async fn pods_gone(
     at: Ms,
 ) -> Result<Vec<(CloudPodId, TenantId, String)>> {
     const SQLITE: &str = "UPDATE cloudpods SET observed_power = 'unknown', observed_at = $3
-         WHERE server_id = $1 AND observed_power <> 'unknown' AND vmid IN (SELECT value FROM json_each($2, '$.vmids'))
+         WHERE server_id = $1 AND observed_power <> 'unknown' AND id NOT IN (SELECT pod_id FROM moves)
+           AND vmid IN (SELECT value FROM json_each($2, '$.vmids'))
         RETURNING id, tenant_id, observed_power";
     const POSTGRES: &str = "UPDATE cloudpods SET observed_power = 'unknown', observed_at = $3
-         WHERE server_id = $1 AND observed_power <> 'unknown'
+         WHERE server_id = $1 AND observed_power <> 'unknown' AND id NOT IN (SELECT pod_id FROM moves)
            AND vmid IN (SELECT value::bigint FROM jsonb_array_elements_text($2 -> 'vmids'))
         RETURNING id, tenant_id, observed_power";
     let conn = tx.conn();

@@ -36,6 +36,8 @@ pub struct CloudPodView {
     disk_gib: u64,
     /// Null until it is placed.
     server: Option<Named<ServerId>>,
+    /// Where it is on its way to; null: nowhere.
+    moving_to: Option<Named<ServerId>>,
     storage: Option<String>,
     vmid: Option<u32>,
     addresses: Vec<AddressView>,
@@ -108,6 +110,7 @@ impl From<Detail> for CloudPodView {
             ssh_keys,
             cloud_init_user,
             server,
+            moving_to,
             storage,
             vmid,
             template_vmid: _,
@@ -137,6 +140,7 @@ impl From<Detail> for CloudPodView {
             memory_mib,
             disk_gib,
             server,
+            moving_to,
             storage,
             vmid,
             addresses: addresses.into_iter().map(AddressView::from).collect(),

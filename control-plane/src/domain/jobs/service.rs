@@ -119,15 +119,17 @@ impl Service {
         store::log_of(read.conn(), id, window).await
     }
 
-    /// Tries again: a stuck undo goes on; a wait for the next try ends now. A job that is over stays over: its pod's next
+    /// Tries again: a stuck undo begins anew with the last step; a wait for the next try ends now. A job that is over stays over: its pod's next
     /// job is made by asking for it.
     pub async fn job_retry(&self, actor: &Actor, scope: Scope, id: JobId) -> Result<Job> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         let mut job = self.hold(&mut tx, scope, id).await?;
         match job.state {
+            // From the top: what an undo saw before somebody put things right by hand may have changed since.
             JobState::Stuck => {
                 job.state = JobState::Undoing;
+                job.step = store::step_last(tx.conn(), job.id).await?.unwrap_or(job.step);
                 job.attempt = 1;
             }
             JobState::Queued => {}

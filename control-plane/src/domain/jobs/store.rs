@@ -454,6 +454,13 @@ struct StoredStep {
     detail: String,
 }
 
+/// The last of its steps that ever began.
+pub(super) async fn step_last(conn: Conn<'_>, id: JobId) -> Result<Option<usize>> {
+    const SQL: &str = "SELECT MAX(idx) FROM job_steps WHERE job_id = $1";
+    let (last,): (Option<i64>,) = fetch_one!(conn, (Option<i64>,), SQL, id)?;
+    crate::domain::check::loaded_option(last, "idx")
+}
+
 pub(super) async fn steps_of(conn: Conn<'_>, job: JobId) -> Result<Vec<StepRow>> {
     const SQL: &str = "SELECT idx, name, state, attempt, started_at, finished_at, detail FROM job_steps WHERE job_id = $1 ORDER BY idx";
     let rows = fetch_all!(conn, StoredStep, SQL, job)?;

@@ -80,6 +80,14 @@ pub enum Reason {
     VmidsExhausted,
     /// It fitted a moment ago, and another request was faster.
     Lost,
+    /// It was tried before, and did not work.
+    Avoided,
+    /// It is in another Proxmox cluster, and nothing says how VMs get there.
+    OtherCluster,
+    /// It lacks a bridge that the pod's network cards are on.
+    Bridge(String),
+    /// The pod's network cards are on several bridges, which a move to another cluster cannot tell apart.
+    Bridges,
 }
 
 impl Reason {
@@ -108,6 +116,10 @@ impl Reason {
             Self::PodLimit(_) => "pod_limit",
             Self::VmidsExhausted => "vmids_exhausted",
             Self::Lost => "lost",
+            Self::Avoided => "avoided",
+            Self::OtherCluster => "other_cluster",
+            Self::Bridge(_) => "bridge",
+            Self::Bridges => "bridges",
         }
     }
 }
@@ -140,6 +152,12 @@ impl fmt::Display for Reason {
             Self::PodLimit(limit) => write!(f, "it holds as many pods as it may: {limit}"),
             Self::VmidsExhausted => f.write_str("its range of VMIDs is used up"),
             Self::Lost => f.write_str("another request took its room a moment ago"),
+            Self::Avoided => f.write_str("a move to it has failed before"),
+            Self::OtherCluster => {
+                f.write_str("it is in another Proxmox cluster and has no migration endpoint, or a move within the cluster is wanted")
+            }
+            Self::Bridge(name) => write!(f, "it has no bridge `{name}`, which the pod's network cards are on"),
+            Self::Bridges => f.write_str("it is in another Proxmox cluster, and the pod's network cards are on several bridges"),
         }
     }
 }
@@ -178,6 +196,7 @@ fn refuse_by_state(request: &Request, server: &ServerCapacity, reasons: &mut Vec
     if server.reserved_pods >= vmids {
         reasons.push(Reason::VmidsExhausted);
     }
+    reasons.extend(request.barred.get(&server.id).cloned());
     if request.lost.contains(&server.id) {
         reasons.push(Reason::Lost);
     }

@@ -49,6 +49,8 @@ pub struct Request {
     pub templates: HashMap<ServerId, u32>,
     /// Tried in this very attempt, and taken by somebody else in between.
     pub lost: HashSet<ServerId>,
+    /// Not these, for a reason that the servers' figures do not show.
+    pub barred: HashMap<ServerId, Reason>,
 }
 
 /// A decision and why it was made.

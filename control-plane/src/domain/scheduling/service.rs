@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::db::{Conn, Tx};
 use crate::domain::servers::service::Service as Servers;
 use crate::error::{Error, Result};
-use crate::ids::CloudPodId;
+use crate::ids::{CloudPodId, ServerId};
 
 /// How often a pod is placed anew because somebody else was faster, before its job has to try again later.
 const ATTEMPTS_MAX: usize = 8;
@@ -65,6 +65,18 @@ impl Service {
             request.lost.insert(choice.server);
         }
         Err(Error::retry("other requests took the room on every server that was chosen; try again"))
+    }
+
+    /// Stores why a pod that was moved is where it is now: what was decided when the move began.
+    pub async fn placement_settle(
+        &self,
+        tx: &mut Tx,
+        pod: CloudPodId,
+        server: ServerId,
+        explanation: &serde_json::Value,
+    ) -> Result<()> {
+        let explanation = serde_json::from_value(explanation.clone()).map_err(Error::internal)?;
+        store::placement_moved(tx, pod, server, &explanation, self.clock.now()).await
     }
 
     /// Stores why a pod was placed nowhere, for those who ask later.

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub const ENVIRONMENT: &str = "MPANEL_SECRET_KEY";
 
 const KEY_BYTES: usize = 32;
-const NONCE_BYTES: usize = 24;
+pub(super) const NONCE_BYTES: usize = 24;
 
 /// The key under which secrets are sealed in the database. Every control plane over one database needs the same.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Keeps secrets in the database, sealed.
 
-use super::envelope::Sealed;
+use super::envelope::{NONCE_BYTES, Sealed};
 use super::{EnvelopeKey, Kept, Secret, store};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -39,6 +39,20 @@ impl Service {
         let (sealed, public) =
             kept.ok_or_else(|| Error::internal(format!("secret {name} is not there after its insert")))?;
         self.open(name, &sealed, public)
+    }
+
+    /// Seals a secret to be kept in another slice's row. It opens under the same name only.
+    pub fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>> {
+        let Sealed { mut nonce, ciphertext } = self.key.seal(secret, &binding(name, &[]))?;
+        nonce.extend(ciphertext);
+        Ok(nonce)
+    }
+
+    /// Opens what [`Service::seal`] sealed.
+    pub fn unseal(&self, name: &str, sealed: &[u8]) -> Result<Secret<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.split_at(sealed.len().min(NONCE_BYTES));
+        let sealed = Sealed { nonce: nonce.to_vec(), ciphertext: ciphertext.to_vec() };
+        self.open(name, &sealed, Vec::new()).map(|kept| kept.secret)
     }
 
     fn open(&self, name: &str, sealed: &Sealed, public: Vec<u8>) -> Result<Kept> {

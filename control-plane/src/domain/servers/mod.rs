@@ -10,6 +10,7 @@
 
 pub mod capacity;
 mod check;
+pub mod endpoint;
 pub mod facts;
 pub mod holdings;
 pub mod identity;
@@ -28,6 +29,7 @@ use crate::clock::Ms;
 use crate::ids::ServerId;
 
 pub use capacity::change::Held;
+pub use capacity::moves::{Method, Move, MoveNew, Sighting};
 pub use capacity::{ServerCapacity, StorageCapacity, TemplateSeen};
 pub use check::{ServerCreate, ServerPatch, StatusChange, StorageOffer};
 pub use facts::{

@@ -136,7 +136,8 @@ impl Service {
         version_check(&before, expected)?;
         let settings = Settings::of_patch(&before, patch)?;
         store::server_update(&mut tx, id, before.version, &settings, self.clock.now()).await?;
-        let outside = store::vmids_outside(tx.conn(), id, settings.vmid_min, settings.vmid_max).await?;
+        let was = before.vmid_min..=before.vmid_max;
+        let outside = store::vmids_outside(tx.conn(), id, was, settings.vmid_min, settings.vmid_max).await?;
         if !outside.is_empty() {
             let list = outside.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let (field, edge) = if outside.iter().any(|v| *v < i64::from(settings.vmid_min)) {

@@ -1,6 +1,7 @@
 //! The record of a server: the operator's columns, and what is shown of the rest.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -454,11 +455,20 @@ struct Vmid {
     vmid: i64,
 }
 
-/// Some of the VMIDs that pods on the server have outside `min..=max`.
-pub(super) async fn vmids_outside(conn: Conn<'_>, id: ServerId, min: u32, max: u32) -> Result<Vec<i64>> {
+/// Some of the VMIDs that pods on the server have outside `min..=max`, but inside what the range was: a pod that was moved
+/// here brought its number along.
+pub(super) async fn vmids_outside(
+    conn: Conn<'_>,
+    id: ServerId,
+    was: RangeInclusive<u32>,
+    min: u32,
+    max: u32,
+) -> Result<Vec<i64>> {
     const SQL: &str = "SELECT vmid FROM vmids WHERE server_id = $1 AND pod_id IS NOT NULL AND (vmid < $2 OR vmid > $3)
+                          AND vmid BETWEEN $4 AND $5
                        ORDER BY vmid LIMIT 5";
-    let rows = fetch_all!(conn, Vmid, SQL, id, i64::from(min), i64::from(max))?;
+    let (was_min, was_max) = (i64::from(*was.start()), i64::from(*was.end()));
+    let rows = fetch_all!(conn, Vmid, SQL, id, i64::from(min), i64::from(max), was_min, was_max)?;
     Ok(rows.into_iter().map(|Vmid { vmid }| vmid).collect())
 }
 
@@ -480,9 +490,9 @@ struct Count {
 }
 
 pub(super) async fn server_held(mut conn: Conn<'_>, id: ServerId) -> Result<Held> {
-    const PODS: &str = "SELECT pod_id FROM reservations WHERE server_id = $1
+    const PODS: &str = "SELECT pod_id FROM holdings WHERE server_id = $1
                         UNION SELECT pod_id FROM vmids WHERE server_id = $1 AND pod_id IS NOT NULL LIMIT 5";
-    const COUNT: &str = "SELECT COUNT(*) AS count FROM (SELECT pod_id FROM reservations WHERE server_id = $1
+    const COUNT: &str = "SELECT COUNT(*) AS count FROM (SELECT pod_id FROM holdings WHERE server_id = $1
                          UNION SELECT pod_id FROM vmids WHERE server_id = $1 AND pod_id IS NOT NULL) AS held";
     const VMS: &str = "SELECT COUNT(*) AS count FROM server_vms WHERE server_id = $1 AND pod_id IS NOT NULL";
     let pods = fetch_all!(conn.again(), PodId, PODS, id)?.into_iter().map(|PodId { pod_id }| pod_id).collect();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Books, kind, order, params_of, pod_of, release_all, require_absent, state_store};
+use super::{Books, kind, order, params_of, pod_of, release_all, require_absent, require_settled, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::State;
 use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
@@ -79,6 +79,7 @@ impl Step for Check {
         if pod.state != State::Deleting {
             return Err(Error::conflict("cloudpod_state", format!("the pod is {}, not deleting", pod.state.as_str())));
         }
+        require_settled(&pod)?;
         Ok(Action::Done(match (&pod.server, pod.vmid) {
             (Some(server), Some(vmid)) => format!("VM {vmid} on server {}", server.name),
             _ => "it has no VM".to_owned(),

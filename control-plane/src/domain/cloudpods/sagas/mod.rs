@@ -5,6 +5,8 @@
 //! and both run only behind a `Destroy` that an agent answered with *absent*.
 
 mod destroy;
+mod migrate;
+mod migrate_undo;
 mod provision;
 mod reboot;
 mod resize;
@@ -31,12 +33,14 @@ use crate::domain::images::service::Service as Images;
 use crate::domain::ipam::service::Service as Ipam;
 use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Power, Presence, Saga};
 use crate::domain::scheduling::service::Service as Scheduling;
+use crate::domain::secrets::service::Service as Secrets;
 use crate::domain::servers::service::Service as Servers;
 use crate::domain::snapshots::service::Service as Snapshots;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
 pub use destroy::DestroyParams;
+pub use migrate::MigrateParams;
 pub use reboot::RebootParams;
 pub(super) use resize::{ResizeParams, size_of};
 pub(super) use restart::RestartParams;
@@ -62,6 +66,8 @@ pub mod kind {
     pub const UNSUSPEND: &str = "unsuspend";
     /// Changes its size.
     pub const RESIZE: &str = "resize";
+    /// Moves it to another server.
+    pub const MIGRATE: &str = "migrate";
     /// Removes it and frees what it held.
     pub const DESTROY: &str = "destroy";
     /// Takes a snapshot.
@@ -92,6 +98,10 @@ pub struct Books {
     pub scheduling: Arc<Scheduling>,
     /// Snapshots.
     pub snapshots: Arc<Snapshots>,
+    /// Opens what is sealed.
+    pub secrets: Secrets,
+    /// What one move may use of the network, in MiB/s; 0: Proxmox's own limit.
+    pub move_bandwidth_mibps: u64,
 }
 
 /// The sagas of this slice, for the engine.
@@ -103,6 +113,7 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(stop::Stop::new(books)),
         Arc::new(shutdown::Shutdown::new(books)),
         Arc::new(reboot::Reboot::new(books)),
+        Arc::new(migrate::Migrate::new(books)),
         Arc::new(destroy::Destroy::new(books)),
         Arc::new(snapshots::TakeSnapshot::new(books)),
         Arc::new(snapshots::Rollback::new(books)),
@@ -131,7 +142,23 @@ async fn pod_of(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
 async fn active_pod_of(tx: &mut Tx, job: &Job, wanted: &'static str) -> Result<CloudPod> {
     let pod = pod_of(tx, job).await?;
     pod.state.power_change(wanted)?;
+    require_settled(&pod)?;
     Ok(pod)
+}
+
+/// Refuses to touch a VM of which it is not known on which server it is: the job that moves it comes first.
+fn require_settled(pod: &CloudPod) -> Result<()> {
+    match &pod.moving_to {
+        None => Ok(()),
+        Some(target) => Err(Error::conflict(
+            "cloudpod_moving",
+            format!(
+                "a move of the pod {} to {} is not over, so that it is not certain where its VM is: see that its `migrate` job \
+                 ends, and ask again",
+                pod.name, target.name
+            ),
+        )),
+    }
 }
 
 fn params_of<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {

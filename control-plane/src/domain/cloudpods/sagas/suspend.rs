@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{BESIDE_GUEST, Books, QUICK, kind, order, params_of, pod_of, power_store, state_store};
+use super::{BESIDE_GUEST, Books, QUICK, kind, order, params_of, pod_of, power_store, require_settled, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, DesiredPower, State, store};
 use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
@@ -63,6 +63,7 @@ impl Saga for Suspend {
 /// The job's pod, if it is suspended.
 pub(super) async fn suspended_pod_of(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
     let pod = pod_of(tx, job).await?;
+    require_settled(&pod)?;
     if pod.state == State::Suspended {
         return Ok(pod);
     }

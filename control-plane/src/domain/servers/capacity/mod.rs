@@ -2,6 +2,7 @@
 //! each total is changed by one conditional update, each VMID is a row with a unique key.
 
 pub mod change;
+pub mod moves;
 mod store;
 
 use std::collections::{BTreeMap, HashMap};
@@ -100,6 +101,16 @@ pub(super) struct Hold<'a> {
     pub(super) vcpu: u32,
     pub(super) memory_mib: u64,
     pub(super) disk_gib: u64,
+}
+
+/// What a pod holds of a server, as it is stored.
+#[derive(sqlx::FromRow)]
+struct ReservationHeld {
+    server_id: ServerId,
+    storage: String,
+    vcpu: i64,
+    memory_mib: i64,
+    disk_gib: i64,
 }
 
 /// How often another VMID is tried before the space is said to be contended: each round was lost to somebody who won.

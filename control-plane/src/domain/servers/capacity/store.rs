@@ -1,8 +1,9 @@
-//! Reservations and VMIDs. The totals in `servers` and `server_storages` are the sums of `reservations`.
+//! Reservations and VMIDs. The totals in `servers` and `server_storages` are the sums of `holdings`:
+//! reservations, and what moves under way hold of their targets.
 
 use std::collections::HashMap;
 
-use super::{Hold, TemplateSeen};
+use super::{Hold, ReservationHeld, TemplateSeen};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::domain::check::{loaded, stored};
@@ -11,18 +12,9 @@ use crate::error::Result;
 use crate::ids::{CloudPodId, ServerId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
-#[derive(sqlx::FromRow)]
-pub(super) struct ReservationRow {
-    pub(super) server_id: ServerId,
-    pub(super) storage: String,
-    pub(super) vcpu: i64,
-    pub(super) memory_mib: i64,
-    pub(super) disk_gib: i64,
-}
-
-pub(super) async fn reservation_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<ReservationRow>> {
+pub(super) async fn reservation_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<ReservationHeld>> {
     const SQL: &str = "SELECT server_id, storage, vcpu, memory_mib, disk_gib FROM reservations WHERE pod_id = $1";
-    Ok(fetch_optional!(conn, ReservationRow, SQL, pod)?)
+    Ok(fetch_optional!(conn, ReservationHeld, SQL, pod)?)
 }
 
 pub(super) async fn reservation_insert(tx: &mut Tx, hold: &Hold<'_>, now: Ms) -> Result<()> {
@@ -34,10 +26,10 @@ pub(super) async fn reservation_insert(tx: &mut Tx, hold: &Hold<'_>, now: Ms) ->
     Ok(())
 }
 
-pub(super) async fn reservation_delete(tx: &mut Tx, pod: CloudPodId) -> Result<Option<ReservationRow>> {
+pub(super) async fn reservation_delete(tx: &mut Tx, pod: CloudPodId) -> Result<Option<ReservationHeld>> {
     const SQL: &str =
         "DELETE FROM reservations WHERE pod_id = $1 RETURNING server_id, storage, vcpu, memory_mib, disk_gib";
-    Ok(fetch_optional!(tx.conn(), ReservationRow, SQL, pod)?)
+    Ok(fetch_optional!(tx.conn(), ReservationHeld, SQL, pod)?)
 }
 
 /// Raises the server's totals if, at this very moment, it is open, connected, known and has room. This one statement is what
@@ -85,12 +77,12 @@ pub(super) async fn totals_change(
 pub(super) async fn reservation_update(
     tx: &mut Tx,
     pod: CloudPodId,
-    held: &ReservationRow,
+    held: &ReservationHeld,
     to: (i64, i64, i64),
 ) -> Result<bool> {
     const SQL: &str = "UPDATE reservations SET vcpu = $2, memory_mib = $3, disk_gib = $4
          WHERE pod_id = $1 AND vcpu = $5 AND memory_mib = $6 AND disk_gib = $7";
-    let ReservationRow { server_id: _, storage: _, vcpu, memory_mib, disk_gib } = held;
+    let ReservationHeld { server_id: _, storage: _, vcpu, memory_mib, disk_gib } = held;
     Ok(execute!(tx.conn(), SQL, pod, to.0, to.1, to.2, *vcpu, *memory_mib, *disk_gib)? == 1)
 }
 
@@ -185,7 +177,7 @@ pub(super) struct VmidRow {
 }
 
 pub(super) async fn vmid_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<VmidRow>> {
-    const SQL: &str = "SELECT server_id, vmid FROM vmids WHERE pod_id = $1";
+    const SQL: &str = "SELECT server_id, vmid FROM vmids WHERE pod_id = $1 AND NOT moving";
     Ok(fetch_optional!(conn, VmidRow, SQL, pod)?)
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn reservations_page(conn: Conn<'_>, after: Option<CloudPodId>,
 
 pub(super) async fn vmids_page(conn: Conn<'_>, after: Option<CloudPodId>, limit: i64) -> Result<Vec<Holding>> {
     const SQL: &str = "SELECT pod_id, server_id, vmid, taken_at AS since FROM vmids
-                       WHERE pod_id IS NOT NULL AND ($1 IS NULL OR pod_id > $1) ORDER BY pod_id LIMIT $2";
+                       WHERE pod_id IS NOT NULL AND NOT moving AND ($1 IS NULL OR pod_id > $1) ORDER BY pod_id LIMIT $2";
     holdings(fetch_all!(conn, HoldingRow, SQL, after, limit)?)
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn held_by(mut conn: Conn<'_>, pods: &[CloudPodId]) -> Result<H
     }
     let list: IdList = pods.iter().map(|pod| pod.0).collect();
     let reservations = sql!("SELECT pod_id, server_id FROM reservations");
-    let vmids = sql!("SELECT pod_id, server_id, vmid FROM vmids");
+    let vmids = sql!("SELECT pod_id, server_id, vmid FROM (SELECT * FROM vmids WHERE NOT moving) AS own");
     let reservations = fetch_all!(conn.again(), (CloudPodId, ServerId), reservations, Json(&list))?;
     let mut held = HeldBy { reservations: reservations.into_iter().collect(), ..HeldBy::default() };
     for (pod, server, vmid) in fetch_all!(conn, (CloudPodId, ServerId, i64), vmids, Json(&list))? {
@@ -75,7 +75,7 @@ pub(super) async fn servers_off(conn: Conn<'_>, limit: i64) -> Result<Vec<Server
                        FROM servers s LEFT JOIN (
                             SELECT server_id, CAST(SUM(vcpu) AS BIGINT) AS vcpu,
                                    CAST(SUM(memory_mib) AS BIGINT) AS memory_mib, COUNT(*) AS pods
-                            FROM reservations GROUP BY server_id) r ON r.server_id = s.id
+                            FROM holdings GROUP BY server_id) r ON r.server_id = s.id
                        WHERE s.reserved_vcpu <> COALESCE(r.vcpu, 0) OR s.reserved_pods <> COALESCE(r.pods, 0)
                           OR s.reserved_memory_mib <> COALESCE(r.memory_mib, 0)
                        ORDER BY s.name LIMIT $1";
@@ -102,7 +102,7 @@ pub(super) async fn storages_off(conn: Conn<'_>, limit: i64) -> Result<Vec<Stora
     const SQL: &str = "SELECT s.name, t.name, t.reserved_gib, COALESCE(r.disk_gib, 0)
                        FROM server_storages t JOIN servers s ON s.id = t.server_id LEFT JOIN (
                             SELECT server_id, storage, CAST(SUM(disk_gib) AS BIGINT) AS disk_gib
-                            FROM reservations GROUP BY server_id, storage) r
+                            FROM holdings GROUP BY server_id, storage) r
                          ON r.server_id = t.server_id AND r.storage = t.name
                        WHERE t.reserved_gib <> COALESCE(r.disk_gib, 0) ORDER BY s.name, t.name LIMIT $1";
     let rows = fetch_all!(conn, (String, String, i64, i64), SQL, limit)?;

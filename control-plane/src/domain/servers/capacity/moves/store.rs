@@ -1,0 +1,190 @@
+use sqlx::types::Json;
+
+use super::{Method, Move, MoveNew, ReservationHeld, Sighting, columns};
+use crate::clock::Ms;
+use crate::db::{Conn, Tx};
+use crate::domain::check::{loaded, loaded_option};
+use crate::domain::servers::Server;
+use crate::domain::servers::capacity::Hold;
+use crate::error::{Error, Result};
+use crate::ids::{CloudPodId, JobId, ServerId};
+use crate::{execute, fetch_all, fetch_optional};
+
+#[derive(sqlx::FromRow)]
+struct MoveRow {
+    pod_id: CloudPodId,
+    job_id: JobId,
+    method: String,
+    source_id: ServerId,
+    source_vmid: i64,
+    server_id: ServerId,
+    vmid: Option<i64>,
+    storage: String,
+    explanation: Json<serde_json::Value>,
+    was_running: bool,
+    shut_down: bool,
+    ordered: bool,
+    doubted: bool,
+    looked: i64,
+    source_seen: Option<String>,
+    target_seen: Option<String>,
+}
+
+impl MoveRow {
+    fn into_move(self) -> Result<Move> {
+        let Self {
+            pod_id,
+            job_id,
+            method,
+            source_id,
+            source_vmid,
+            server_id,
+            vmid,
+            storage,
+            explanation: Json(explanation),
+            was_running,
+            shut_down,
+            ordered,
+            doubted,
+            looked,
+            source_seen,
+            target_seen,
+        } = self;
+        Ok(Move {
+            pod: pod_id,
+            job: job_id,
+            method: Method::parse(&method)
+                .ok_or_else(|| Error::internal(format!("the column moves.method holds {method}")))?,
+            source: source_id,
+            source_vmid: loaded(source_vmid, "source_vmid")?,
+            target: server_id,
+            vmid: loaded_option(vmid, "vmid")?,
+            storage,
+            explanation,
+            was_running,
+            shut_down,
+            ordered,
+            doubted,
+            looked: loaded(looked, "looked")?,
+            source_seen: source_seen.as_deref().map(Sighting::parse),
+            target_seen: target_seen.as_deref().map(Sighting::parse),
+        })
+    }
+}
+
+pub(super) async fn move_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<Move>> {
+    const SQL: &str = "SELECT pod_id, job_id, method, source_id, source_vmid, server_id, vmid, storage, explanation,
+                              was_running, shut_down, ordered, doubted, looked, source_seen, target_seen
+                         FROM moves WHERE pod_id = $1";
+    fetch_optional!(conn, MoveRow, SQL, pod)?.map(MoveRow::into_move).transpose()
+}
+
+/// The source and the target of every move under way.
+pub(super) async fn moves_all(conn: Conn<'_>) -> Result<Vec<(ServerId, ServerId)>> {
+    const SQL: &str = "SELECT source_id, server_id FROM moves";
+    Ok(fetch_all!(conn, (ServerId, ServerId), SQL)?)
+}
+
+pub(super) async fn move_insert(tx: &mut Tx, new: &MoveNew<'_>, hold: &Hold<'_>, now: Ms) -> Result<()> {
+    const SQL: &str =
+        "INSERT INTO moves (pod_id, job_id, method, source_id, source_vmid, server_id, vmid, storage, vcpu,
+                                          memory_mib, disk_gib, explanation, created_at)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let MoveNew { pod, job, method, source, source_vmid, target, storage, disk_stays: _, explanation } = new;
+    let (vcpu, memory_mib, disk_gib) = columns(hold);
+    let vmid = (*method != Method::Remote).then_some(i64::from(*source_vmid));
+    execute!(
+        tx.conn(),
+        SQL,
+        *pod,
+        *job,
+        method.as_str(),
+        *source,
+        i64::from(*source_vmid),
+        *target,
+        vmid,
+        *storage,
+        vcpu,
+        memory_mib,
+        disk_gib,
+        Json(explanation),
+        now
+    )?;
+    Ok(())
+}
+
+pub(super) async fn move_note(tx: &mut Tx, under_way: &Move) -> Result<()> {
+    const SQL: &str =
+        "UPDATE moves SET method = $3, vmid = $4, was_running = $5, shut_down = $6, ordered = $7, doubted = $8,
+                              looked = $9, source_seen = $10, target_seen = $11
+                        WHERE pod_id = $1 AND job_id = $2";
+    let Move {
+        pod,
+        job,
+        method,
+        source: _,
+        source_vmid: _,
+        target: _,
+        vmid,
+        storage: _,
+        explanation: _,
+        was_running,
+        shut_down,
+        ordered,
+        doubted,
+        looked,
+        source_seen,
+        target_seen,
+    } = under_way;
+    let touched = execute!(
+        tx.conn(),
+        SQL,
+        *pod,
+        *job,
+        method.as_str(),
+        vmid.map(i64::from),
+        *was_running,
+        *shut_down,
+        *ordered,
+        *doubted,
+        i64::from(*looked),
+        source_seen.map(Sighting::as_str),
+        target_seen.map(Sighting::as_str)
+    )?;
+    if touched == 1 { Ok(()) } else { Err(Error::internal(format!("the move of CloudPod {pod} is gone"))) }
+}
+
+pub(super) async fn move_delete(tx: &mut Tx, pod: CloudPodId) -> Result<Option<ReservationHeld>> {
+    const SQL: &str = "DELETE FROM moves WHERE pod_id = $1 RETURNING server_id, storage, vcpu, memory_mib, disk_gib";
+    Ok(fetch_optional!(tx.conn(), ReservationHeld, SQL, pod)?)
+}
+
+/// `false`: somebody else took it first.
+pub(super) async fn vmid_insert(tx: &mut Tx, target: &Server, vmid: i64, pod: CloudPodId, now: Ms) -> Result<bool> {
+    const SQL: &str =
+        "INSERT INTO vmids (space, vmid, server_id, pod_id, taken_at, moving) VALUES ($1, $2, $3, $4, $5, TRUE)
+                       ON CONFLICT DO NOTHING";
+    Ok(execute!(tx.conn(), SQL, target.vmid_space.as_str(), vmid, target.id, pod, now)? == 1)
+}
+
+pub(super) async fn vmid_release(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
+    const SQL: &str = "DELETE FROM vmids WHERE pod_id = $1 AND moving";
+    execute!(tx.conn(), SQL, pod)?;
+    Ok(())
+}
+
+/// The VMID of the other cluster is the pod's only one from now on.
+pub(super) async fn vmid_settle(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
+    const OLD: &str = "DELETE FROM vmids WHERE pod_id = $1 AND NOT moving";
+    const NEW: &str = "UPDATE vmids SET moving = FALSE WHERE pod_id = $1";
+    execute!(tx.conn(), OLD, pod)?;
+    execute!(tx.conn(), NEW, pod)?;
+    Ok(())
+}
+
+/// Within its cluster a VM keeps its number, on another server.
+pub(super) async fn vmid_follow(tx: &mut Tx, pod: CloudPodId, server: ServerId) -> Result<()> {
+    const SQL: &str = "UPDATE vmids SET server_id = $2 WHERE pod_id = $1";
+    execute!(tx.conn(), SQL, pod, server)?;
+    Ok(())
+}

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /state`, `/history`, `/calls`, `/held`, `/tasks` | shows |
 //! | `GET /count?method=POST&path=/nodes/*/qemu/*/clone` | `{"count":n}` |
-//! | `POST /faults` with a [`Fault`], `POST /task-faults` with a [`TaskFault`] | adds a rule |
+//! | `POST /faults?node=pve2` with a [`Fault`], at one node or (without `node`) at all; `POST /task-faults` with a [`TaskFault`] | adds a rule |
 //! | `DELETE /faults` | forgets all rules and lets held tasks go |
 //! | `POST /release` | lets held tasks go |
 //! | `DELETE /calls` | forgets the calls |
@@ -98,7 +98,11 @@ impl Control {
             ("GET", "/tasks") => Ok(json!(self.hand.tasks())),
             ("GET", "/count") => self.count(&request.query),
             ("POST", "/faults") => {
-                faults.add(parse::<Fault>(&request.body)?);
+                let fault = parse::<Fault>(&request.body)?;
+                match decode_form(&request.query).get("node") {
+                    Some(Raw::One(node)) => faults.add_at(node, fault),
+                    _ => faults.add(fault),
+                }
                 Ok(done)
             }
             ("POST", "/task-faults") => {

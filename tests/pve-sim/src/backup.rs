@@ -122,9 +122,9 @@ async fn job(worker: &Arc<Worker>, vmids: &[u32], params: &Params) -> TaskResult
         guard = lock.lock() => guard,
     };
     let ids: Vec<String> = vmids.iter().map(u32::to_string).collect();
-    let options = params.iter().filter(|(key, _)| *key != "vmid");
-    let options: String = options.map(|(key, value)| format!(" --{key} '{value}'")).collect();
-    worker.log(format!("INFO: starting new backup job: vzdump {}{options}", ids.join(" ")));
+    let mut words = vec![ids.join(" ")];
+    words.extend(params.iter().filter(|(key, _)| *key != "vmid").map(|(key, value)| format!("--{key} '{value}'")));
+    worker.log(format!("INFO: starting new backup job: vzdump {}", words.join(" ")));
     let storage = params.get("storage").unwrap_or("local");
     let usable = worker.app.read(|cluster| {
         let holds = volume::storage(cluster, &worker.node, storage)?.content.iter().any(|content| content == "backup");

@@ -26,8 +26,8 @@ pub(crate) fn complete(mut config: SimConfig) -> Result<SimConfig, StartError> {
         return Err(StartError::Config(format!("'{name}' is no name for a node: use letters, digits and '-'")));
     }
     names.sort();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(StartError::Config(format!("there are two nodes named '{}'", twice[0])));
+    if let Some((twice, _)) = names.iter().zip(names.iter().skip(1)).find(|(a, b)| a == b) {
+        return Err(StartError::Config(format!("there are two nodes named '{twice}'")));
     }
     if config.storages.is_empty() {
         config.storages.push(StorageSpec { used_bytes: 8 << 30, ..StorageSpec::new("local", 250 << 30) });

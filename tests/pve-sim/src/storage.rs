@@ -93,6 +93,10 @@ fn volume_row(storage: &str, name: &str, volume: &Volume) -> Value {
         row["vmid"] = json!(volume.vmid);
     }
     merge(&mut row, remarks(volume));
+    // Of several lines a list gives the first alone.
+    if let Some(first) = volume.notes.as_ref().and_then(|notes| notes.lines().next()) {
+        row["notes"] = json!(first);
+    }
     row
 }
 

@@ -162,7 +162,7 @@ async fn a_proxy_waits_for_its_client_no_longer_than_it_must() {
     let api = running(&sim).await;
     let proxy = api.post(&format!("{VM}/vncproxy"), "websocket=1").await.data();
     assert_eq!(api.finish(proxy["upid"].as_str().unwrap()).await.0, "connection timed out");
-    let late = connect(&api, &query(&proxy)).await.err().expect("refused");
+    let late = connect(&api, &query(&proxy)).await.expect_err("refused");
     assert_eq!((late.status, late.reason.as_str()), (500, "connect to 'localhost:5900' failed: Connection refused"));
 }
 

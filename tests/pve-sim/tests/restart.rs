@@ -124,6 +124,37 @@ async fn kill_9_in_mid_clone_leaves_a_dead_task_and_a_lock() {
     assert!(program.child.wait().unwrap().success(), "SIGTERM is a clean end");
 }
 
+#[tokio::test]
+async fn one_program_is_a_whole_cluster() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let dir = tempfile::tempdir().unwrap();
+    let more = [
+        "--nodes",
+        "pve1,pve2",
+        "--storage",
+        "local:100G",
+        "--shared-storage",
+        "shared:10G",
+        "--iso",
+        "local:rescue.iso:1M",
+    ];
+    let program = Program::start(dir.path(), &more);
+    let nodes = program.ready["nodes"].as_array().unwrap();
+    assert_eq!((&nodes[0]["node"], &nodes[1]["node"]), (&json!("pve1"), &json!("pve2")));
+    assert_eq!(nodes[0]["url"], program.ready["url"]);
+    assert_ne!(nodes[0]["url"], nodes[1]["url"]);
+    assert_ne!(nodes[0]["fingerprint"], nodes[1]["fingerprint"]);
+    let (status, answer) =
+        program.call(dir.path(), reqwest::Method::GET, "/nodes/pve2/storage?content=images", "").await;
+    assert_eq!(status, 200, "{answer}");
+    let names: Vec<&str> =
+        answer["data"].as_array().unwrap().iter().map(|row| row["storage"].as_str().unwrap()).collect();
+    assert_eq!(names, ["local", "shared"]);
+    let isos = "/nodes/pve1/storage/local/content?content=iso";
+    let (_, answer) = program.call(dir.path(), reqwest::Method::GET, isos, "").await;
+    assert_eq!(answer["data"][0]["volid"], "local:iso/rescue.iso");
+}
+
 #[test]
 fn a_bad_argument_is_named() {
     for (arguments, text) in [
@@ -131,6 +162,8 @@ fn a_bad_argument_is_named() {
         (["--token", "root"], "must look like"),
         (["--storage", "local:many"], "is no size"),
         (["--flavour", "7"], "use 8.4 or 9.1"),
+        (["--iso", "rescue.iso"], "it has no storage"),
+        (["--nodes", "pve1,pve1"], "two nodes named 'pve1'"),
         (["--task-duration", "qmclone"], "must look like"),
     ] {
         let out = Command::new(env!("CARGO_BIN_EXE_pve-sim")).args(arguments).output().unwrap();

@@ -48,7 +48,7 @@ async fn a_list_of_vms_has_these_fields() {
 #[tokio::test]
 async fn resources_lag_behind_the_truth_and_then_agree_with_it() {
     let mut timings = Timings::fast();
-    timings.resources_lag = std::time::Duration::from_secs(2);
+    timings.resources_lag = std::time::Duration::from_secs(4);
     let sim = builder().timings(timings).start().await.unwrap();
     let api = root(&sim);
     api.clone_vm(101, "&name=lag").await;
@@ -60,7 +60,7 @@ async fn resources_lag_behind_the_truth_and_then_agree_with_it() {
     assert_eq!((&fresh["status"], fresh.get("name")), (&json!("unknown"), None), "a new VM is unknown at first");
     assert_eq!(find(&api.get(QEMU).await.data(), "vmid", 101)["name"], "lag", "the list is not behind");
     let mut seen = Vec::new();
-    common::until("the view has caught up for good", async || {
+    common::until("the view has gone to and fro", async || {
         let status = row().await["status"].as_str().unwrap().to_owned();
         if seen.last() != Some(&status) {
             seen.push(status);
@@ -69,7 +69,8 @@ async fn resources_lag_behind_the_truth_and_then_agree_with_it() {
     })
     .await;
     assert_eq!(seen[..3], ["unknown", "stopped", "unknown"], "it goes to and fro");
-    assert_eq!(row().await["name"], "lag");
+    // It may be behind once more between two looks.
+    common::until("the view to know the name", async || row().await["name"] == "lag").await;
 }
 
 #[tokio::test]

@@ -401,7 +401,9 @@ fn scan(worker: &Worker, plan: &Plan, vm: &Vm) -> Result<Vec<Transfer>, String> 
         transfers.push(Transfer { from, storage, generated });
     }
     if !refused.is_empty() {
-        refused.iter().for_each(|line| say(worker, line));
+        for line in &refused {
+            say(worker, line);
+        }
         return Err("can't migrate VM - check log".to_owned());
     }
     if plan.online && !vm.snapshots.is_empty() && transfers.iter().any(|transfer| !transfer.generated) {

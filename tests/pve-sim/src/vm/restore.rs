@@ -189,9 +189,10 @@ async fn fill(worker: &Arc<Worker>, plan: &Plan, targets: &[Target], made: &mut 
         let is_cloudinit = plan.archive.config.get(&target.key).is_some_and(|value| keys::is_cloudinit(value));
         let (volid, line) = worker.write(|cluster| {
             let place = volume::storage(cluster, &worker.node, &target.storage)?;
-            let file = match is_cloudinit {
-                true => format!("{vmid}/vm-{vmid}-cloudinit.qcow2"),
-                false => volume::free_name(place, vmid, &target.format),
+            let file = if is_cloudinit {
+                format!("{vmid}/vm-{vmid}-cloudinit.qcow2")
+            } else {
+                volume::free_name(place, vmid, &target.format)
             };
             let line = volume::formatting_line(&volume::path_of(place, &file), target.size, None);
             volume::add(

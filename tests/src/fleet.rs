@@ -2,6 +2,7 @@
 //! enrolled over real mutual TLS.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pve_sim::Sim;
@@ -50,8 +51,8 @@ pub struct Fleet {
 pub struct Host {
     /// `pve1`, …
     pub name: String,
-    /// The simulated Proxmox VE.
-    pub sim: Sim,
+    /// The simulated Proxmox VE; the same for all nodes of a cluster.
+    pub sim: Arc<Sim>,
     /// The agent's process.
     pub agent: Daemon,
     program: &'static str,
@@ -62,6 +63,32 @@ pub struct Host {
 impl Fleet {
     /// A control plane on `database` and `hosts` hosts, all online, with a plan `small`, an image `debian` and a pool `lan`.
     pub async fn start(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
+        let mut fleet = Self::start_empty(programs, database).await;
+        for n in 1..=hosts {
+            let name = format!("pve{n}");
+            let sim = Sim::builder().node(&name).start().await.expect("the simulated Proxmox VE starts");
+            fleet.host_add(&name, Arc::new(sim)).await;
+        }
+        fleet.catalogue_fill().await;
+        fleet
+    }
+
+    /// The same with hosts that are nodes of one Proxmox VE cluster: each has its own storage `local`, all share `shared`, and the
+    /// template is on `pve1`.
+    pub async fn start_cluster(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
+        let mut fleet = Self::start_empty(programs, database).await;
+        let names: Vec<String> = (1..=hosts).map(|n| format!("pve{n}")).collect();
+        let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
+        let cluster = Sim::builder().nodes(&nodes).storage("local", 250 << 30).shared_storage("shared", 250 << 30);
+        let sim = Arc::new(cluster.start().await.expect("the simulated Proxmox VE cluster starts"));
+        for name in &names {
+            fleet.host_add(name, sim.clone()).await;
+        }
+        fleet.catalogue_fill().await;
+        fleet
+    }
+
+    async fn start_empty(programs: Programs, database: TestDatabase) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (http, grpc) = (free_port(), free_port());
         let set = |name: &str, value: String| (name.to_owned(), value);
@@ -81,10 +108,6 @@ impl Fleet {
         let control = Daemon::start(dir.path(), "mpanel", programs.control, &["serve"], &env);
         let mut fleet = Self { api, control, hosts: Vec::new(), database, programs, dir, env };
         fleet.ready().await;
-        for n in 1..=hosts {
-            fleet.host_add(&format!("pve{n}")).await;
-        }
-        fleet.catalogue_fill().await;
         fleet
     }
 
@@ -115,8 +138,8 @@ impl Fleet {
     }
 
     /// A simulated host, registered, enrolled and online.
-    async fn host_add(&mut self, name: &str) {
-        let sim = Sim::builder().node(name).start().await.expect("the simulated Proxmox VE starts");
+    async fn host_add(&mut self, name: &str, sim: Arc<Sim>) {
+        let node = sim.at(name).expect("a simulated node of this name");
         let server = json!({
             "name": name, "bridge": "vmbr0", "vmid_min": 100, "vmid_max": 8999,
             "storages": [{"name": "local"}], "cpu_overcommit": 16.0,
@@ -132,9 +155,9 @@ impl Fleet {
         let text = format!(
             "[agent]\nstate_dir = \"{}\"\n[control_plane]\nreconnect_first_ms = 50\nreconnect_max_s = 1\n[proxmox]\nurl = \"{}\"\nnode = \"{name}\"\ntoken_file = \"{}\"\nfingerprint = \"{}\"\n",
             dir.join("state").display(),
-            sim.url(),
+            node.url,
             token.display(),
-            sim.fingerprint(),
+            node.fingerprint,
         );
         std::fs::write(&config, text).expect("the agent's configuration");
         let config = config.display().to_string();
@@ -208,7 +231,7 @@ impl Fleet {
         let live: Vec<&Value> = pods.iter().copied().filter(|pod| pod["state"] == "active").collect();
         let mut vms = 0;
         for host in &self.hosts {
-            for vm in host.sim.hand().vms().into_iter().filter(|vm| !vm.template) {
+            for vm in host.sim.hand().vms().into_iter().filter(|vm| !vm.template && vm.node == host.name) {
                 vms += 1;
                 let owners =
                     live.iter().filter(|pod| pod["vmid"] == vm.vmid && pod["server"]["name"] == *host.name).count();
@@ -237,7 +260,7 @@ impl Host {
     /// How many VMs were ever made on it, those that are gone included, its template not.
     #[must_use]
     pub fn vms_ever_made(&self) -> usize {
-        self.sim.hand().history().iter().filter(|vm| vm.vmid != TEMPLATE).count()
+        self.sim.hand().history().iter().filter(|vm| vm.vmid != TEMPLATE && vm.node == self.name).count()
     }
 
     /// Starts the agent after its end.

@@ -228,7 +228,8 @@ impl Fleet {
     pub async fn invariants(&self) -> usize {
         let pods = self.api.get(&format!("{PODS}?limit=200")).await.expect(200);
         let pods: Vec<&Value> = pods["items"].as_array().expect("items").iter().collect();
-        let live: Vec<&Value> = pods.iter().copied().filter(|pod| pod["state"] == "active").collect();
+        let live: Vec<&Value> =
+            pods.iter().copied().filter(|pod| pod["state"] == "active" || pod["state"] == "suspended").collect();
         let mut vms = 0;
         for host in &self.hosts {
             for vm in host.sim.hand().vms().into_iter().filter(|vm| !vm.template && vm.node == host.name) {

@@ -133,12 +133,18 @@ impl Chaos {
 
     async fn act(&mut self) {
         let Some(id) = self.pod() else { return };
-        let (verb, body) = match self.random.u8(..5) {
-            0 => ("start", json!({})),
-            1 => ("stop", json!({})),
-            2 => ("shutdown", json!({"timeout_s": 5, "force": true})),
-            3 => ("reboot", json!({"timeout_s": 5})),
-            _ => ("start", json!({})),
+        let snapshot = format!("s{}", self.random.u8(..3));
+        let (verb, body) = match self.random.u8(..14) {
+            0..3 => ("start".to_owned(), json!({})),
+            3..5 => ("stop".to_owned(), json!({})),
+            5 => ("shutdown".to_owned(), json!({"timeout_s": 5, "force": true})),
+            6 => ("reboot".to_owned(), json!({"timeout_s": 5})),
+            7 => ("suspend".to_owned(), json!({"reason": "not paid"})),
+            8..10 => ("unsuspend".to_owned(), json!({})),
+            10 => ("resize".to_owned(), json!({"vcpu": self.random.u8(1..4), "disk_gib": self.random.u8(2..6)})),
+            11 => ("rebuild".to_owned(), json!({"image": "debian"})),
+            12 => ("snapshots".to_owned(), json!({"name": snapshot})),
+            _ => (format!("snapshots/{snapshot}/rollback"), json!({})),
         };
         self.send(Method::POST, &format!("{PODS}/{id}/{verb}"), body).await;
     }

@@ -372,6 +372,7 @@ fn cluster_paths(ctx: &Ctx, method: &str, parts: &[&str]) -> Found {
         ("GET", ["ha", "status", "current"]) => cluster::ha_status(ctx),
         ("GET", ["config", "nodes"]) => cluster::config_nodes(ctx),
         ("GET", ["firewall", "options"]) => cluster::firewall_options(ctx),
+        ("PUT", ["firewall", "options"]) => cluster::set_firewall_options(ctx),
         ("POST", ["backup"]) => cluster::backup(ctx),
         _ => return None,
     })

@@ -7,6 +7,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::nodes::{figures, merge};
 use crate::schema::{Kind, Param, check, check_with, opt};
 use crate::state::Task;
+use crate::vm::firewall::{apply, check_digest, shown_options};
 use crate::vm::status::resource;
 
 /// Finished tasks that `/cluster/tasks` shows.
@@ -187,7 +188,29 @@ pub(crate) fn config_nodes(ctx: &Ctx) -> ApiResult {
 pub(crate) fn firewall_options(ctx: &Ctx) -> ApiResult {
     ctx.require("/", "Sys.Audit")?;
     check(&ctx.params, &[])?;
-    Ok(json!({ "digest": "da39a3ee5e6b4b0d3255bfef95601890afd80709" }))
+    ctx.read(|cluster| Ok(shown_options(&cluster.firewall)))
+}
+
+/// `PUT /cluster/firewall/options`; no recording shows it.
+pub(crate) fn set_firewall_options(ctx: &Ctx) -> ApiResult {
+    const POLICY: Kind = Kind::Enum(&["ACCEPT", "REJECT", "DROP"]);
+    const SPEC: [Param; 8] = [
+        opt("delete", Kind::Text),
+        opt("digest", Kind::Length(0, 64)),
+        opt("ebtables", Kind::Bool),
+        opt("enable", Kind::Int(Some(0), None)),
+        opt("log_ratelimit", Kind::Text),
+        opt("policy_forward", Kind::Enum(&["ACCEPT", "DROP"])),
+        opt("policy_in", POLICY),
+        opt("policy_out", POLICY),
+    ];
+    ctx.require("/", "Sys.Modify")?;
+    let params = check(&ctx.params, &SPEC)?;
+    ctx.app.write(|cluster| {
+        check_digest(&cluster.firewall, &params)?;
+        apply(&mut cluster.firewall.options, &params);
+        Ok(Value::Null)
+    })
 }
 
 /// `POST /cluster/backup`: backup jobs are checked, and not kept.

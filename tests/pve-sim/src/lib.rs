@@ -8,7 +8,8 @@
 //! api       path → handler; faults strike here        codec, schema, formats   parameters and their refusals
 //! auth      tokens, tickets                           access, users            who may do what
 //! tasks     workers, UPIDs, logs                      locks                    a VM's configuration lock
-//! vm/       everything below /nodes/x/qemu            storage, nodes, cluster, pools, task_api
+//! vm/       everything below /nodes/x/qemu            storage, backup, nodes, cluster, pools, task_api
+//! websocket consoles and tunnels                      client                   the other end of a tunnel
 //! state     cluster → nodes → VMs                     store                    snapshot on disk, kill-safe
 //! sim       build, start, stop                        hand, faults, admin      what tests do to it
 //! ```

@@ -23,6 +23,9 @@ pub(crate) struct Cluster {
     /// Storages that every node sees, or those nodes that each names.
     #[serde(default)]
     pub(crate) shared: BTreeMap<String, Storage>,
+    /// The datacenter's firewall: VMs' firewalls filter only where it is on.
+    #[serde(default)]
+    pub(crate) firewall: Firewall,
     pub(crate) access: Access,
     pub(crate) pools: BTreeMap<String, Pool>,
     pub(crate) history: VecDeque<CreatedVm>,

@@ -39,6 +39,19 @@ async fn options_are_set_deleted_and_guarded_by_a_digest() {
 }
 
 #[tokio::test]
+async fn the_datacenters_firewall_is_switched_on() {
+    let sim = sim().await;
+    let api = root(&sim);
+    let options = "/cluster/firewall/options";
+    assert!(api.get(options).await.data().get("enable").is_none());
+    ok(&api.put(options, "enable=1&policy_in=ACCEPT").await);
+    let on = api.get(options).await.data();
+    assert_eq!((&on["enable"], &on["policy_in"]), (&json!(1), &json!("ACCEPT")));
+    let token = sim.add_token("robot@pve", "look", "/", &["Sys.Audit"]);
+    assert_eq!(with_token(&sim, &token).put(options, "enable=0").await.status, 403);
+}
+
+#[tokio::test]
 async fn a_new_rule_comes_first_and_is_off_unless_told() {
     let sim = sim().await;
     let api = root(&sim);

@@ -6,6 +6,7 @@
 mod common;
 
 use common::{Client, builder, root, until};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pve_sim::{Sim, TaskAction};
 use serde_json::json;
 
@@ -17,14 +18,7 @@ async fn two() -> (Sim, Sim) {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() {
-            out.push(byte as char)
-        } else {
-            out.push_str(&format!("%{byte:02X}"))
-        }
-        out
-    })
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn endpoint(far: &Sim, token: &str, fingerprint: &str) -> String {

@@ -34,7 +34,7 @@ fn is_name(text: &str) -> bool {
 pub(crate) fn answer(ctx: &Ctx, method: &str, vmid: &str, parts: &[&str]) -> Option<ApiResult> {
     Some(match (method, parts) {
         ("GET", []) => read(ctx, vmid, &[], |_, _| Ok(index())),
-        ("GET", ["options"]) => read(ctx, vmid, &[], |firewall, _| Ok(with_digest(firewall, &firewall.options))),
+        ("GET", ["options"]) => read(ctx, vmid, &[], |firewall, _| Ok(shown_options(firewall))),
         ("PUT", ["options"]) => set_options(ctx, vmid),
         ("GET", ["rules"]) => {
             read(ctx, vmid, &[], |firewall, _| Ok((0..firewall.rules.len()).map(|at| rule(firewall, at)).collect()))
@@ -93,15 +93,21 @@ fn change(
     ctx.app.write(|cluster| {
         let node = &ctx.node;
         let vm = cluster.vm_mut(number).ok_or_else(|| ApiError::internal(crate::app::no_config(node, number)))?;
-        if params.get("digest").is_some_and(|wanted| wanted != digest(&vm.firewall)) {
-            let text = "detected modified configuration - file changed by other user? Try again.";
-            return Err(ApiError::internal(text));
-        }
+        check_digest(&vm.firewall, &params)?;
         let mut firewall = vm.firewall.clone();
         change(&mut firewall, &params)?;
         vm.firewall = firewall;
         Ok(Value::Null)
     })
+}
+
+/// Refuses what was meant for another state of the file.
+pub(crate) fn check_digest(firewall: &Firewall, params: &Params) -> ApiResult<()> {
+    if params.get("digest").is_some_and(|wanted| wanted != digest(firewall)) {
+        let text = "detected modified configuration - file changed by other user? Try again.";
+        return Err(ApiError::internal(text));
+    }
+    Ok(())
 }
 
 fn digest(firewall: &Firewall) -> String {
@@ -122,6 +128,10 @@ fn shown(entry: &Entry) -> Map<String, Value> {
     entry.iter().map(value).collect()
 }
 
+pub(crate) fn shown_options(firewall: &Firewall) -> Value {
+    with_digest(firewall, &firewall.options)
+}
+
 fn with_digest(firewall: &Firewall, entry: &Entry) -> Value {
     let mut out = shown(entry);
     out.insert("digest".to_owned(), json!(digest(firewall)));
@@ -135,7 +145,7 @@ fn kept(params: &Params) -> Entry {
     kept.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-fn apply(entry: &mut Entry, params: &Params) {
+pub(crate) fn apply(entry: &mut Entry, params: &Params) {
     entry.extend(kept(params));
     for key in params.get("delete").unwrap_or_default().split([',', ';', ' ']) {
         entry.remove(key);

@@ -168,15 +168,15 @@ fn check_plan(ctx: &Ctx, vmid: u32, params: &Params) -> ApiResult<Plan> {
     if target == ctx.node {
         return Err(ApiError::param("target", "target is local node."));
     }
+    if !ctx.read(|cluster| cluster.nodes.contains_key(&target)) && !ctx.app.config.unreachable_nodes.contains(&target) {
+        return Err(ApiError::internal(format!("no such cluster node '{target}'")));
+    }
     let root_only =
         ["force", "migration_type", "migration_network"].into_iter().find(|name| params.get(name).is_some());
     if let Some(name) = root_only.filter(|_| !ctx.who.is_root()) {
         return Err(ApiError::param(name, "Only root may use this option."));
     }
     let vm = ctx.vm(vmid, Clone::clone)?;
-    if !ctx.read(|cluster| cluster.nodes.contains_key(&target)) && !ctx.app.config.unreachable_nodes.contains(&target) {
-        return Err(ApiError::internal(format!("no such cluster node '{target}'")));
-    }
     vm.check_lock().map_err(ApiError::internal)?;
     if vm.run.is_some() && !params.flag("online") {
         return Err(ApiError::internal("can't migrate running VM without --online"));

@@ -18,6 +18,8 @@ mod moves;
 mod operations;
 #[path = "pods/proofs.rs"]
 mod proofs;
+#[path = "pods/remake.rs"]
+mod remake;
 #[path = "pods/rest.rs"]
 mod rest;
 #[path = "pods/snapshots.rs"]

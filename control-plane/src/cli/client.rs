@@ -86,10 +86,11 @@ impl Client {
         self.send(Request { method: Method::PATCH, url, body: Some(body), key: None, if_match: etag }).await
     }
 
-    /// Puts something in the place of what was there.
-    pub async fn put(&self, path: &[&str], body: &Value) -> Result<Answer> {
+    /// Says what something is to be from now on; `etag`: only if it is still the version that was read.
+    pub async fn put(&self, path: &[&str], body: &Value, etag: Option<&str>) -> Result<Answer> {
         let url = self.url(path, &[]);
-        self.send(Request { method: Method::PUT, url, body: Some(body), key: None, if_match: None }).await
+        let key = self.idempotency_key.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+        self.send(Request { method: Method::PUT, url, body: Some(body), key: Some(key), if_match: etag }).await
     }
 
     /// Removes, or starts to.

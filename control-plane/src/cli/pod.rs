@@ -231,7 +231,7 @@ impl Create {
 }
 
 /// The keys that `--ssh-key` names: itself, or the lines of a file.
-fn keys_of(given: &str) -> Result<Vec<String>> {
+pub fn keys_of(given: &str) -> Result<Vec<String>> {
     let Some(file) = given.strip_prefix('@') else { return Ok(vec![given.to_owned()]) };
     let wrong = |why: String| Failure::usage(format!("--ssh-key: {file}: {why}"));
     // The shell leaves a tilde behind an @ alone.

@@ -1,14 +1,16 @@
 //! `mpanel pod …`: what is done to a pod beside its power.
 
+use std::io::BufRead as _;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::common::{Context, Wait, object};
-use super::failure::Result;
+use super::common::{Confirm, Context, Wait, object, text, texts};
+use super::failure::{Failure, Result};
 use super::humane::parse_duration;
-use super::pod::{Act, act};
+use super::output::{document, line};
+use super::pod::{Act, act, id_of, keys_of, path};
 
 /// What is done to a pod beside its power.
 #[derive(Subcommand)]
@@ -33,6 +35,84 @@ pub enum Operation {
     /// Change a pod's size: to that of a plan, or by single figures
     #[command(after_help = "Example:\n  mpanel pod resize web-1 --plan large --restart --wait")]
     Resize(Resize),
+    /// Make a pod anew from an image: all that is on its disk is lost, its addresses stay
+    #[command(after_help = "Example:\n  mpanel pod rebuild web-1 --image debian-13 --yes --wait")]
+    Rebuild {
+        /// Name or id
+        pod: String,
+        /// What it is made from: name or id of an image
+        #[arg(long)]
+        image: String,
+        /// A public SSH key, or @FILE with one a line; may be repeated [default: as before]
+        #[arg(long = "ssh-key", value_name = "KEY|@FILE")]
+        ssh_keys: Vec<String>,
+        /// The user that the keys are for [default: as before, or the image's]
+        #[arg(long)]
+        user: Option<String>,
+        #[command(flatten)]
+        confirm: Confirm,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Set a user's password in a pod: one that is made up and shown once, or one from standard input
+    #[command(after_help = "Example:\n  mpanel pod reset-password web-1 --wait")]
+    ResetPassword {
+        /// Name or id
+        pod: String,
+        /// Whose [default: the user's that cloud-init made]
+        #[arg(long)]
+        user: Option<String>,
+        /// Read the password from standard input, its first line
+        #[arg(long)]
+        password_stdin: bool,
+        /// Where no guest agent answers, set it by cloud-init and restart the pod
+        #[arg(long)]
+        reboot: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Replace a pod's SSH keys; they count from its next start on
+    #[command(after_help = "Example:\n  mpanel pod ssh-keys web-1 --ssh-key @~/.ssh/id_ed25519.pub --reboot --wait")]
+    SshKeys {
+        /// Name or id
+        pod: String,
+        /// A public SSH key, or @FILE with one a line; may be repeated
+        #[arg(long = "ssh-key", value_name = "KEY|@FILE", required = true)]
+        ssh_keys: Vec<String>,
+        /// Restart it, so that they count at once
+        #[arg(long)]
+        reboot: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Put a CD into a pod's drive; without --iso, take it out
+    #[command(after_help = "Example:\n  mpanel pod media web-1 --iso local:iso/debian-13.iso --boot-from-cd --wait")]
+    Media {
+        /// Name or id
+        pod: String,
+        /// An ISO image on its host, such as local:iso/debian-13.iso
+        #[arg(long)]
+        iso: Option<String>,
+        /// Boot from it before the disk
+        #[arg(long, requires = "iso")]
+        boot_from_cd: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Restart a pod from a rescue CD
+    #[command(after_help = "Example:\n  mpanel pod rescue web-1 --iso local:iso/rescue.iso --wait")]
+    Rescue {
+        /// Name or id
+        pod: String,
+        /// An ISO image on its host
+        #[arg(long)]
+        iso: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Restart a pod that is being rescued from its disk
+    #[command(after_help = "Example:\n  mpanel pod unrescue web-1 --wait")]
+    Unrescue(Act),
 }
 
 /// A new size.
@@ -84,6 +164,65 @@ impl Operation {
                 ]);
                 act(context, &pod, "resize", Some(body), &wait).await
             }
+            Self::Rebuild { pod, image, ssh_keys, user, confirm, wait } => {
+                let body = object([
+                    ("image", image.into()),
+                    ("ssh_keys", texts(&all_keys(&ssh_keys)?)),
+                    ("user", user.into()),
+                ]);
+                confirm.ask(&format!("Rebuild the pod {pod}? All that is on its disk is lost."))?;
+                act(context, &pod, "rebuild", Some(body), &wait).await
+            }
+            Self::ResetPassword { pod, user, password_stdin, reboot, wait } => {
+                let password = if password_stdin { first_line()?.into() } else { Value::Null };
+                let body = object([("user", user.into()), ("password", password), ("reboot", flag(reboot))]);
+                reset_password(context, &pod, &body, &wait).await
+            }
+            Self::SshKeys { pod, ssh_keys, reboot, wait } => {
+                let body = object([("ssh_keys", texts(&all_keys(&ssh_keys)?)), ("reboot", flag(reboot))]);
+                let id = id_of(context, &pod).await?;
+                let answer = context.client.put(&path(&id, &["ssh-keys"]), &body, None).await?;
+                context.job(&answer.body, &wait, &format!("SSH keys of {pod}")).await
+            }
+            Self::Media { pod, iso, boot_from_cd, wait } => {
+                let body = object([("iso", iso.into()), ("boot_from_cd", flag(boot_from_cd))]);
+                act(context, &pod, "media", Some(body), &wait).await
+            }
+            Self::Rescue { pod, iso, wait } => {
+                act(context, &pod, "rescue", Some(object([("iso", iso.into())])), &wait).await
+            }
+            Self::Unrescue(Act { pod, wait }) => act(context, &pod, "unrescue", None, &wait).await,
         }
     }
+}
+
+fn all_keys(given: &[String]) -> Result<Vec<String>> {
+    let mut keys = Vec::new();
+    for key in given {
+        keys.extend(keys_of(key)?);
+    }
+    Ok(keys)
+}
+
+/// The first line of standard input, without its end.
+fn first_line() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failure::usage("--password-stdin: standard input holds no password"));
+    }
+    Ok(password.to_owned())
+}
+
+async fn reset_password(context: &Context, pod: &str, body: &Value, wait: &Wait) -> Result<()> {
+    let id = id_of(context, pod).await?;
+    let answer = context.client.post(&path(&id, &["reset-password"]), Some(body)).await?.body;
+    // It is told once: before anything else may fail.
+    if context.out.json && wait.wait {
+        document(&answer)?;
+    } else if let (false, Some(password)) = (context.out.json, answer["password"].as_str()) {
+        line(format!("password of {}: {password}", text(&answer["user"])))?;
+    }
+    context.job(&answer, wait, &format!("password of {pod}")).await
 }

@@ -58,7 +58,7 @@ impl Endpoint {
                 let body = json!({
                     "host": host, "port": self.port, "fingerprint": fingerprint, "token": token.trim(),
                 });
-                context.client.put(&path, &body).await?
+                context.client.put(&path, &body, None).await?
             }
             _ => context.client.get(&path, &[]).await?,
         };

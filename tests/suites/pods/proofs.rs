@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, moves, operations, snapshots};
+use super::{NOTHING, ONE_POD, moves, operations, remake, snapshots};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -27,6 +27,14 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("snapshot", Some(pod)) => pods.snapshot_create(&by, scope, pod, "new", "for the test", true).await,
         ("rollback", Some(pod)) => pods.snapshot_rollback(&by, scope, pod, "old").await,
         ("delete_snapshot", Some(pod)) => pods.snapshot_delete(&by, scope, pod, "old").await,
+        ("rebuild", Some(pod)) => pods.cloudpod_rebuild(&by, scope, pod, &remake::anew()).await,
+        ("reset_password", Some(pod)) => {
+            Ok(pods.cloudpod_reset_password(&by, scope, pod, remake::password("open sesame")).await?.asked)
+        }
+        ("ssh_keys", Some(pod)) => pods.cloudpod_ssh_keys(&by, scope, pod, None, &[], true).await,
+        ("media", Some(pod)) => pods.cloudpod_media(&by, scope, pod, remake::cd()).await,
+        ("rescue", Some(pod)) => pods.cloudpod_rescue(&by, scope, pod, remake::RESCUE_ISO).await,
+        ("unrescue", Some(pod)) => pods.cloudpod_unrescue(&by, scope, pod).await,
         ("resize", Some(pod)) => pods.cloudpod_resize(&by, scope, pod, &operations::larger()).await,
         (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
     }
@@ -48,6 +56,7 @@ pub async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudP
     match kind {
         "start" => drop(done(bench, "stop", pod).await),
         "unsuspend" => drop(done(bench, "suspend", pod).await),
+        "unrescue" => drop(done(bench, "rescue", pod).await),
         "rollback" | "delete_snapshot" => snapshots::taken(bench, pod, "old").await,
         _ => {}
     }
@@ -68,6 +77,14 @@ async fn assert_failed(bench: &PodBench, kind: &str, job: &Job, pod: CloudPodId,
         "destroy" => {
             assert!(matches!(pod.state, State::Failed { .. }), "{what}: {:?}", pod.state);
             assert_eq!(bench.held().await[..3], held_before[..3], "{what}: what it holds stays held");
+        }
+        // Past its point of no return it keeps what it holds, and can be asked for again.
+        "rebuild" if pod.state != State::Active => {
+            let State::Failed { cause } = &pod.state else { panic!("{what}: {:?}", pod.state) };
+            assert!(cause.contains("rebuild it again"), "{what}: {cause}");
+            assert_eq!(bench.held().await[..3], held_before[..3], "{what}: what it holds stays held");
+            done(bench, "rebuild", pod.id).await;
+            assert_eq!(bench.pod(pod.id).await.pod.state, State::Active, "{what}");
         }
         _ => {
             let before = if kind == "unsuspend" { State::Suspended } else { State::Active };
@@ -139,6 +156,21 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("resize", "configure"),
             ("resize", "resize_disk"),
             ("resize", "reboot"),
+            ("rebuild", "stop"),
+            ("rebuild", "destroy"),
+            ("rebuild", "clone"),
+            ("rebuild", "configure"),
+            ("rebuild", "start"),
+            ("rebuild", "wait_power"),
+            ("reset_password", "set_password"),
+            ("ssh_keys", "configure"),
+            ("ssh_keys", "reboot"),
+            ("media", "set_media"),
+            ("rescue", "stop"),
+            ("rescue", "set_media"),
+            ("rescue", "start"),
+            ("unrescue", "set_media"),
+            ("unrescue", "wait_power"),
         ] {
             for (when, failure) in [(Fail::Before, FailureKind::NoSpace), (Fail::After, FailureKind::Permission)] {
                 let what = format!("{} {kind} {command} {when:?}", database.name);

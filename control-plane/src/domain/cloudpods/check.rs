@@ -47,6 +47,19 @@ pub fn user(user: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Whether this is Proxmox's name of an ISO image: `local:iso/debian-13.iso`.
+pub fn iso(volid: &str) -> Result<(), &'static str> {
+    let word = |text: &str, length_max: usize| {
+        (1..=length_max).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    let right = volid.split_once(":iso/").is_some_and(|(storage, name)| {
+        word(storage, 100) && word(name, 200) && name.to_ascii_lowercase().ends_with(".iso")
+    });
+    if right { Ok(()) } else { Err("must be the name of an ISO image on the host, such as local:iso/debian-13.iso") }
+}
+
 /// Reads an OpenSSH public key (RFC 4253 §6.6, as in `~/.ssh/id_ed25519.pub`) and gives it in its one-line form.
 pub fn ssh_key(text: &str) -> Result<String, String> {
     let text = text.trim();
@@ -115,6 +128,27 @@ mod tests {
         }
         for bad in ["", "-a", "a-", "A", "a_b", "a.b", "ü", &"x".repeat(64), "a b", "a\0"] {
             assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn isos_are_files_of_a_storage() {
+        for good in ["local:iso/debian-13.iso", "nfs-1:iso/A_b+c.ISO"] {
+            assert_eq!(iso(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "debian.iso",
+            "local:iso/",
+            "local:iso/a.img",
+            "local:backup/a.iso",
+            "local:iso/../a.iso",
+            "local:iso/a b.iso",
+            "local:iso/a/b.iso",
+            ":iso/a.iso",
+            "local:iso/a.iso,media=disk",
+        ] {
+            assert!(iso(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -160,7 +160,7 @@ pub(super) fn pod_new(name: &str, resolved: Resolved, now: Ms) -> CloudPod {
     }
 }
 
-fn keys_check(checks: &mut Checks, keys: &[String]) -> Vec<String> {
+pub(super) fn keys_check(checks: &mut Checks, keys: &[String]) -> Vec<String> {
     if keys.len() > check::SSH_KEYS_MAX {
         checks.wrong("ssh_keys", format!("has {} keys; at most {} are allowed", keys.len(), check::SSH_KEYS_MAX));
         return Vec::new();

@@ -226,10 +226,16 @@ pub(super) fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
     }
 }
 
-pub(super) fn answer(app: &App, (detail, job): (Detail, Job)) -> Response {
+pub(super) fn answer(app: &App, asked: (Detail, Job)) -> Response {
+    let (location, body) = pod_and_job(app, asked);
+    accepted(&location, body)
+}
+
+/// Where the job can be watched, and what is answered.
+pub(super) fn pod_and_job(app: &App, (detail, job): (Detail, Job)) -> (String, PodAndJob) {
     let location = format!("/api/platform/provisioning/jobs/{}", job.id);
     let names = app.jobs.step_names(&job);
-    accepted(&location, PodAndJob { cloudpod: detail.into(), job: JobView::new(job, Vec::new(), &names) })
+    (location, PodAndJob { cloudpod: detail.into(), job: JobView::new(job, Vec::new(), &names) })
 }
 
 /// CloudPods, the newest first.

@@ -176,6 +176,14 @@ impl State {
         Err(self.refuse("be unsuspended", "it is not suspended; there is nothing to do"))
     }
 
+    /// Whether its VM may be made anew; `again`: it failed because that did not succeed.
+    pub fn rebuild(&self, again: bool) -> Result<(), Refused> {
+        match self {
+            Self::Failed { .. } if again => Ok(()),
+            _ => self.power_change("be rebuilt"),
+        }
+    }
+
     /// Its VM was made anew.
     #[must_use]
     pub fn rebuild_succeed(self) -> Self {

@@ -3,7 +3,7 @@
 use super::envelope::{NONCE_BYTES, Sealed};
 use super::{EnvelopeKey, Kept, Secret, store};
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{Conn, Db, Tx};
 use crate::error::{Error, Result};
 
 /// See the module.
@@ -53,6 +53,23 @@ impl Service {
         let (nonce, ciphertext) = sealed.split_at(sealed.len().min(NONCE_BYTES));
         let sealed = Sealed { nonce: nonce.to_vec(), ciphertext: ciphertext.to_vec() };
         self.open(name, &sealed, Vec::new()).map(|kept| kept.secret)
+    }
+
+    /// Keeps a secret for a while, under a name that nothing else has, in the caller's transaction.
+    pub async fn secret_keep(&self, tx: &mut Tx, name: &str, secret: &Secret<Vec<u8>>) -> Result<()> {
+        let sealed = self.key.seal(secret.expose(), &binding(name, &[]))?;
+        store::secret_insert(tx, name, &sealed, &[], self.clock.now()).await
+    }
+
+    /// What [`Service::secret_keep`] keeps, until it is forgotten.
+    pub async fn secret_read(&self, conn: Conn<'_>, name: &str) -> Result<Option<Secret<Vec<u8>>>> {
+        let Some((sealed, public)) = store::secret_get(conn, name).await? else { return Ok(None) };
+        self.open(name, &sealed, public).map(|kept| Some(kept.secret))
+    }
+
+    /// Deletes what [`Service::secret_keep`] kept. Repeatable.
+    pub async fn secret_forget(&self, tx: &mut Tx, name: &str) -> Result<()> {
+        store::secret_delete(tx, name).await
     }
 
     fn open(&self, name: &str, sealed: &Sealed, public: Vec<u8>) -> Result<Kept> {

@@ -25,3 +25,9 @@ pub(super) async fn secret_insert(tx: &mut Tx, name: &str, sealed: &Sealed, publ
     execute!(tx.conn(), SQL, name, nonce.as_slice(), ciphertext.as_slice(), public, at)?;
     Ok(())
 }
+
+pub(super) async fn secret_delete(tx: &mut Tx, name: &str) -> Result<()> {
+    const SQL: &str = "DELETE FROM sealed_secrets WHERE name = $1";
+    execute!(tx.conn(), SQL, name)?;
+    Ok(())
+}

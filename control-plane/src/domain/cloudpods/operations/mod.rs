@@ -1,5 +1,8 @@
 //! What is done to a pod beside its power. Each is a request that is checked and stored as a job.
 
+mod media;
+mod password;
+mod rebuild;
 mod resize;
 pub mod routes;
 mod suspend;
@@ -15,6 +18,8 @@ use crate::domain::audit::{Actor, Scope};
 use crate::domain::jobs::Job;
 use crate::error::{Error, Result};
 
+pub use password::{PasswordReset, ResetPassword};
+pub use rebuild::Rebuild;
 pub use resize::Resize;
 
 impl Service {

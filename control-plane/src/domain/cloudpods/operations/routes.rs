@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Resize;
+use super::{PasswordReset, Rebuild, ResetPassword, Resize};
 use crate::app::App;
-use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed};
+use crate::domain::cloudpods::Media;
+use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed, pod_and_job};
+use crate::domain::secrets::Secret;
 use crate::error::Result;
+use crate::http::accepted;
 use crate::http::auth::Auth;
-use crate::http::json::Body;
+use crate::http::etag::IfMatch;
+use crate::http::json::{Body, MaybeBody};
 use crate::http::path::Path;
 use crate::http::query::Params;
 use crate::ids::CloudPodId;
@@ -27,6 +31,12 @@ pub(in crate::domain::cloudpods) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_suspend))
         .routes(routes!(cloudpod_unsuspend))
         .routes(routes!(cloudpod_resize))
+        .routes(routes!(cloudpod_rebuild))
+        .routes(routes!(cloudpod_reset_password))
+        .routes(routes!(cloudpod_ssh_keys))
+        .routes(routes!(cloudpod_media))
+        .routes(routes!(cloudpod_rescue))
+        .routes(routes!(cloudpod_unrescue))
 }
 
 /// Why a pod is suspended.
@@ -60,6 +70,82 @@ struct ResizeBody {
     /// Restart it, if the new size needs that; otherwise `restart_needed` says so.
     #[serde(default)]
     restart: bool,
+}
+
+/// What a pod is made of anew.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudPodRebuild)]
+struct RebuildBody {
+    /// The image's id or name.
+    #[schema(max_length = 63, example = "debian-13")]
+    image: String,
+    /// OpenSSH public keys for the user; left out: as before.
+    ssh_keys: Option<Vec<String>>,
+    /// The user that cloud-init makes; left out: as before or, where that was the image's own, the new image's.
+    #[schema(max_length = 32)]
+    user: Option<String>,
+}
+
+/// A new password. It is not printable on purpose.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudPodResetPassword)]
+struct ResetPasswordBody {
+    /// Whose; left out: the user's that cloud-init made.
+    #[schema(max_length = 32)]
+    user: Option<String>,
+    /// Left out: one is made up, and told in the answer, once.
+    #[schema(min_length = 8, max_length = 128)]
+    password: Option<String>,
+    /// Where no guest agent answers, let cloud-init set it and restart the pod.
+    #[serde(default)]
+    reboot: bool,
+}
+
+/// A pod, the job that sets the password, and the password, if it was made up.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CloudPodPasswordAndJob)]
+struct PasswordAndJob {
+    #[serde(flatten)]
+    asked: PodAndJob,
+    user: String,
+    /// Shown here and nowhere else; null when it was given.
+    password: Option<String>,
+}
+
+/// New SSH keys.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudPodSshKeys)]
+struct SshKeysBody {
+    /// OpenSSH public keys for the user, instead of those before; at most 32.
+    ssh_keys: Vec<String>,
+    /// Restart the pod, so that they count at once.
+    #[serde(default)]
+    reboot: bool,
+}
+
+/// What is to be in the CD drive.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudPodSetMedia)]
+struct MediaBody {
+    /// Null or left out: no CD.
+    #[schema(max_length = 305, example = "local:iso/debian-13.iso")]
+    iso: Option<String>,
+    /// Boot from it before the disk, from the next start on.
+    #[serde(default)]
+    boot_from_cd: bool,
+}
+
+/// With which CD a pod is rescued.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CloudPodRescue)]
+struct RescueBody {
+    #[schema(max_length = 305, example = "local:iso/rescue.iso")]
+    iso: String,
 }
 
 /// Locks a CloudPod against its customer and powers it off.
@@ -114,4 +200,117 @@ async fn cloudpod_resize(
     let ResizeBody { plan, vcpu, memory_mib, disk_gib, restart } = body;
     let input = Resize { plan, vcpu, memory_mib, disk_gib, restart };
     Ok(answer(&app, app.cloudpods.cloudpod_resize(&auth.actor, scope, id, &input).await?))
+}
+
+/// Makes a CloudPod anew from an image. All that is on its disk is lost; its id and addresses stay.
+#[utoipa::path(post, path = "/cloudpods/{id}/rebuild", tag = "CloudPods",
+    params(("id" = CloudPodId, Path), TenantQuery), request_body = RebuildBody,
+    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_rebuild(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+    Body(body): Body<RebuildBody>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    let RebuildBody { image, ssh_keys, user } = body;
+    let input = Rebuild { image, ssh_keys, user };
+    Ok(answer(&app, app.cloudpods.cloudpod_rebuild(&auth.actor, scope, id, &input).await?))
+}
+
+/// Sets a user's password in a CloudPod's guest: through its guest agent or, with `reboot`, by cloud-init.
+#[utoipa::path(post, path = "/cloudpods/{id}/reset-password", tag = "CloudPods",
+    params(("id" = CloudPodId, Path), TenantQuery), request_body = Option<ResetPasswordBody>,
+    responses((status = 202, body = PasswordAndJob), (status = 404), (status = 409), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_reset_password(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+    MaybeBody(body): MaybeBody<ResetPasswordBody>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    let ResetPasswordBody { user, password, reboot } = body;
+    let input = ResetPassword { user, password: password.map(Secret::new), reboot };
+    let PasswordReset { asked, user, generated } =
+        app.cloudpods.cloudpod_reset_password(&auth.actor, scope, id, input).await?;
+    let (location, asked) = pod_and_job(&app, asked);
+    let password = generated.map(|password| password.expose().clone());
+    Ok(accepted(&location, PasswordAndJob { asked, user, password }))
+}
+
+/// Replaces a CloudPod's SSH keys. They count from its next start on; with `reboot`, at once.
+#[utoipa::path(put, path = "/cloudpods/{id}/ssh-keys", tag = "CloudPods",
+    params(("id" = CloudPodId, Path), TenantQuery), request_body = SshKeysBody,
+    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 412), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_ssh_keys(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+    if_match: IfMatch,
+    Body(body): Body<SshKeysBody>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    let SshKeysBody { ssh_keys, reboot } = body;
+    let asked = app.cloudpods.cloudpod_ssh_keys(&auth.actor, scope, id, if_match.version(), &ssh_keys, reboot).await?;
+    Ok(answer(&app, asked))
+}
+
+/// Puts a CD into a CloudPod's drive or takes it out, and says what it boots from.
+#[utoipa::path(post, path = "/cloudpods/{id}/media", tag = "CloudPods",
+    params(("id" = CloudPodId, Path), TenantQuery), request_body = MediaBody,
+    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_media(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+    Body(body): Body<MediaBody>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    let MediaBody { iso, boot_from_cd } = body;
+    let media = Media { iso, boot_from_cd };
+    Ok(answer(&app, app.cloudpods.cloudpod_media(&auth.actor, scope, id, media).await?))
+}
+
+/// Stops a CloudPod and starts it from a rescue CD.
+#[utoipa::path(post, path = "/cloudpods/{id}/rescue", tag = "CloudPods",
+    params(("id" = CloudPodId, Path), TenantQuery), request_body = RescueBody,
+    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_rescue(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+    Body(body): Body<RescueBody>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    Ok(answer(&app, app.cloudpods.cloudpod_rescue(&auth.actor, scope, id, &body.iso).await?))
+}
+
+/// Stops a CloudPod that is being rescued and starts it from its disk again.
+#[utoipa::path(post, path = "/cloudpods/{id}/unrescue", tag = "CloudPods",
+    params(("id" = CloudPodId, Path), TenantQuery), responses((status = 202, body = PodAndJob), (status = 404), (status = 409)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_unrescue(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    Ok(answer(&app, app.cloudpods.cloudpod_unrescue(&auth.actor, scope, id).await?))
 }

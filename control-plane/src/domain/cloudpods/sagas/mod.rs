@@ -5,14 +5,19 @@
 //! and both run only behind a `Destroy` that an agent answered with *absent*.
 
 mod destroy;
+mod media;
 mod migrate;
 mod migrate_undo;
+mod password;
 mod provision;
 mod reboot;
+mod rebuild;
+mod rescue;
 mod resize;
 mod restart;
 mod shutdown;
 mod snapshots;
+mod ssh_keys;
 mod start;
 mod stop;
 mod suspend;
@@ -40,12 +45,17 @@ use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
 pub use destroy::DestroyParams;
+pub(super) use media::{MediaParams, not_in_rescue};
 pub use migrate::MigrateParams;
+pub(super) use password::{PasswordParams, secret_name};
 pub use reboot::RebootParams;
+pub(super) use rebuild::{RebuildParams, template_on};
+pub(super) use rescue::{RescueParams, in_rescue};
 pub(super) use resize::{ResizeParams, size_of};
 pub(super) use restart::RestartParams;
 pub use shutdown::ShutdownParams;
 pub use snapshots::{RollbackParams, SnapshotParams};
+pub(super) use ssh_keys::SshKeysParams;
 pub(super) use suspend::SuspendParams;
 
 /// The job kinds of this slice.
@@ -68,6 +78,18 @@ pub mod kind {
     pub const RESIZE: &str = "resize";
     /// Moves it to another server.
     pub const MIGRATE: &str = "migrate";
+    /// Makes its VM anew from another image.
+    pub const REBUILD: &str = "rebuild";
+    /// Sets a user's password.
+    pub const RESET_PASSWORD: &str = "reset_password";
+    /// Replaces its SSH keys.
+    pub const SSH_KEYS: &str = "ssh_keys";
+    /// Changes what is in its CD drive.
+    pub const MEDIA: &str = "media";
+    /// Starts it from a rescue CD.
+    pub const RESCUE: &str = "rescue";
+    /// Starts it from its disk again.
+    pub const UNRESCUE: &str = "unrescue";
     /// Removes it and frees what it held.
     pub const DESTROY: &str = "destroy";
     /// Takes a snapshot.
@@ -121,6 +143,12 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(suspend::Suspend::new(books)),
         Arc::new(unsuspend::Unsuspend::new(books)),
         Arc::new(resize::Resize::new(books)),
+        Arc::new(rebuild::Rebuild::new(books)),
+        Arc::new(password::ResetPassword::new(books)),
+        Arc::new(ssh_keys::SshKeys::new(books)),
+        Arc::new(media::SetMedia::new(books)),
+        Arc::new(rescue::Rescue::begin(books)),
+        Arc::new(rescue::Rescue::end(books)),
     ]
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::reboot::reboot_verdict;
 use super::{BESIDE_GUEST, Books, QUICK, active_pod_of, order, params_of, pod_of, power_store};
 use crate::db::Tx;
-use crate::domain::cloudpods::{CloudPod, DesiredPower, store};
+use crate::domain::cloudpods::{CloudPod, store};
 use crate::domain::jobs::{Action, CommandFailure, CommandKind, CommandOutput, Job, Power, Step, Verdict};
 use crate::domain::servers::Held;
 use crate::error::Result;
@@ -50,7 +50,8 @@ pub(super) async fn restarted(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Res
 
 fn due(pod: &CloudPod, job: &Job) -> Result<bool> {
     let RestartParams { restart } = params_of(job)?;
-    Ok(restart && pod.condition.restart_needed && pod.desired_power == DesiredPower::Running)
+    // Only a pod that runs is ever said to need one.
+    Ok(restart && pod.condition.restart_needed)
 }
 
 /// Restarts the guest, if the job may and something waits for it.

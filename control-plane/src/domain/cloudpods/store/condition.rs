@@ -1,12 +1,15 @@
 //! The columns of a pod that only some operations change.
 
+use sqlx::types::Json;
+
 use super::super::{Condition, DesiredPower, Media, Suspension};
+use super::Keys;
 use crate::clock::Ms;
 use crate::db::Tx;
 use crate::domain::check::stored;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute;
-use crate::ids::{CloudPodId, PlanId};
+use crate::ids::{CloudPodId, ImageId, PlanId};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct ConditionRow {
@@ -93,4 +96,51 @@ pub(in super::super) async fn pod_disk_set(tx: &mut Tx, id: CloudPodId, disk_gib
                         WHERE id = $1 AND disk_gib < $2";
     execute!(tx.conn(), SQL, id, stored(disk_gib), at)?;
     Ok(())
+}
+
+pub(in super::super) async fn pod_keys_set(tx: &mut Tx, id: CloudPodId, keys: &[String], at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET ssh_keys = $2, version = version + 1, updated_at = $3 WHERE id = $1";
+    execute!(tx.conn(), SQL, id, Json(Keys { keys: keys.to_vec() }), at)?;
+    Ok(())
+}
+
+pub(in super::super) async fn pod_media_set(tx: &mut Tx, id: CloudPodId, media: &Media, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET media_iso = $2, media_first = $3, version = version + 1, updated_at = $4
+                        WHERE id = $1";
+    execute!(tx.conn(), SQL, id, media.iso.as_deref().unwrap_or_default(), media.boot_from_cd, at)?;
+    Ok(())
+}
+
+/// Notes with which CD it is rescued; `None`: it is not.
+pub(in super::super) async fn pod_rescue_set(tx: &mut Tx, id: CloudPodId, iso: Option<&str>, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET rescue_iso = $2, version = version + 1, updated_at = $3 WHERE id = $1";
+    execute!(tx.conn(), SQL, id, iso.unwrap_or_default(), at)?;
+    Ok(())
+}
+
+pub(in super::super) async fn pod_rebuilding_set(tx: &mut Tx, id: CloudPodId, rebuilding: bool, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET rebuilding = $2, version = version + 1, updated_at = $3
+                        WHERE id = $1 AND rebuilding <> $2";
+    execute!(tx.conn(), SQL, id, rebuilding, at)?;
+    Ok(())
+}
+
+/// What a pod is made of from now on.
+pub(in super::super) struct Remake<'a> {
+    pub(in super::super) image: ImageId,
+    pub(in super::super) template_vmid: u32,
+    pub(in super::super) ssh_keys: &'a [String],
+    pub(in super::super) user: &'a str,
+}
+
+/// Notes what its VM is made of anew; what was in the old one's drive is gone with it.
+pub(in super::super) async fn pod_remake(tx: &mut Tx, id: CloudPodId, remake: Remake<'_>, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET image_id = $2, template_vmid = $3, ssh_keys = $4, cloud_init_user = $5,
+                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_needed = FALSE,
+                              observed_power = 'unknown', version = version + 1, updated_at = $6
+                        WHERE id = $1 AND rebuilding";
+    let Remake { image, template_vmid, ssh_keys, user } = remake;
+    let keys = Json(Keys { keys: ssh_keys.to_vec() });
+    let touched = execute!(tx.conn(), SQL, id, image, i64::from(template_vmid), keys, user, at)?;
+    if touched == 1 { Ok(()) } else { Err(Error::Stale) }
 }

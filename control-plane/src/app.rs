@@ -17,8 +17,8 @@ use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    cloudpods, cluster, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers, snapshots,
-    tenants, tokens,
+    backups, cloudpods, cluster, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers,
+    snapshots, tenants, tokens,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -31,6 +31,7 @@ use crate::http::tls::Tls;
 use crate::http::{self, Attempts};
 use crate::ids::InstanceId;
 use crate::lifecycle::Running;
+use crate::loops::backups::Backups;
 use crate::loops::calls::Calls;
 use crate::loops::dispatcher::Dispatcher;
 use crate::loops::health::Health;
@@ -277,6 +278,7 @@ impl App {
             }),
             Arc::new(Health { servers: self.servers.clone(), interval: self.config.agents.heartbeat_interval / 2 }),
             Arc::new(Retention { app: self.clone() }),
+            Arc::new(Backups { cloudpods: self.cloudpods.clone() }),
             Arc::new(Upkeep { metrics: self.metrics.clone() }),
         ]
     }
@@ -298,6 +300,7 @@ fn books_of(
         ipam: ipam.clone(),
         scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
         snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), config.snapshots.per_pod)),
+        backups: Arc::new(backups::service::Service::new(clock.clone(), config.backups.limits())),
         secrets: secrets.clone(),
         move_bandwidth_mibps: config.moves.bandwidth_mibps,
     }

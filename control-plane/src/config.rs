@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::domain::backups::service::Limits;
 use crate::domain::jobs::Pace;
 use crate::error::{Error, FieldError, Result};
 use crate::grpc;
@@ -43,6 +44,8 @@ pub struct Config {
     pub snapshots: Snapshots,
     /// `[moves]`
     pub moves: Moves,
+    /// `[backups]`
+    pub backups: Backups,
     /// `[log]`
     pub log: Log,
 }
@@ -130,6 +133,17 @@ pub struct Moves {
     pub tries_max: u32,
 }
 
+/// `[backups]`: backups of pods.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backups {
+    /// The most that one pod may have.
+    pub per_pod: u32,
+    /// How long those of a destroyed pod that are not protected are kept.
+    #[serde(deserialize_with = "duration")]
+    pub after_destroy: Duration,
+}
+
 /// `[log]`: what is logged, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -161,6 +175,7 @@ impl Default for Config {
             jobs: Jobs::default(),
             snapshots: Snapshots::default(),
             moves: Moves::default(),
+            backups: Backups::default(),
             log: Log::default(),
         }
     }
@@ -206,6 +221,12 @@ impl Default for Moves {
     }
 }
 
+impl Default for Backups {
+    fn default() -> Self {
+        Self { per_pod: 64, after_destroy: Duration::from_hours(30 * 24) }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::Text }
@@ -218,6 +239,15 @@ impl Jobs {
     pub fn pace(&self) -> Pace {
         let Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant } = *self;
         Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant }
+    }
+}
+
+impl Backups {
+    /// As the slice wants it.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let Self { per_pod, after_destroy } = *self;
+        Limits { per_pod, after_destroy }
     }
 }
 
@@ -294,6 +324,7 @@ impl Config {
         require(moves.at_once > 0, "moves.at_once", "must be at least 1");
         require(moves.per_target > 0, "moves.per_target", "must be at least 1");
         require(moves.tries_max > 0, "moves.tries_max", "must be at least 1");
+        require(self.backups.per_pod > 0, "backups.per_pod", "must be at least 1");
         let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
         require(
             filter.is_ok(),

@@ -60,6 +60,10 @@ ids! {
     ImageId,
     /// A size and a price.
     PlanId,
+    /// A backup of a pod.
+    BackupId,
+    /// A console that was asked for.
+    ConsoleId,
     /// A range of addresses.
     IpPoolId,
     /// A bearer token of the API.

@@ -14,7 +14,7 @@ use control_plane::domain::jobs::{Pace, Registry, Saga};
 use control_plane::domain::secrets::{EnvelopeKey, service::Service as Secrets};
 use control_plane::domain::servers::service::{Facts, Service as Servers};
 use control_plane::domain::servers::{EnrolmentCommand, Server, ServerCreate};
-use control_plane::domain::{images, ipam, jobs, plans, scheduling, snapshots, tenants};
+use control_plane::domain::{backups, images, ipam, jobs, plans, scheduling, snapshots, tenants};
 use control_plane::grpc::ca::Authority;
 use control_plane::grpc::hub::SessionHub;
 use control_plane::grpc::tls::ServingCertificate;
@@ -133,6 +133,7 @@ impl Plane {
             cpu_overcommit: None,
             memory_mib: None,
             pod_limit: None,
+            backup_storage: None,
             storages: Vec::new(),
         };
         self.servers.server_create(&Actor::system("test"), input).await.expect("the server is registered")
@@ -205,6 +206,10 @@ fn cloudpods(db: &Db, clock: &Clock, servers: &Arc<Servers>, hub: &Arc<SessionHu
         snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), 8)),
         secrets: Secrets::new(db.clone(), clock.clone(), EnvelopeKey::generate().expect("a key is made")),
         move_bandwidth_mibps: 0,
+        backups: Arc::new(backups::service::Service::new(
+            clock.clone(),
+            control_plane::config::Backups::default().limits(),
+        )),
     });
     let registry = Registry::new(sagas::all(&books));
     let jobs = jobs::service::Service::new(db.clone(), clock.clone(), registry, hub.clone());

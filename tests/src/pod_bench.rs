@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control_plane::clock::Clock;
+use control_plane::clock::{Clock, Ms};
 use control_plane::db::{Db, Tx};
 use control_plane::domain::audit::{Actor, Scope};
+use control_plane::domain::backups::service::{Limits, Service as Backups};
 use control_plane::domain::cloudpods::sagas::{self, Books};
 use control_plane::domain::cloudpods::service::Service as Pods;
 use control_plane::domain::cloudpods::{CloudPodCreate, Detail};
@@ -44,6 +45,10 @@ pub const SOON: Duration = Duration::from_secs(30);
 pub const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@home";
 /// The most snapshots of a pod.
 pub const SNAPSHOTS_PER_POD: u32 = 4;
+/// What backups are allowed.
+pub const BACKUP_LIMITS: Limits = Limits { per_pod: 6, after_destroy: Duration::from_hours(24) };
+/// Where backups go, on every server of the bench.
+pub const BACKUP_STORAGE: &str = "backups";
 /// The template that every server of the bench has.
 pub const TEMPLATE: u32 = 9000;
 
@@ -198,6 +203,8 @@ impl Sessions for NoHosts {
 pub struct PodBench {
     /// The database.
     pub db: Db,
+    /// Tells the time to all of them.
+    pub clock: Clock,
     /// The hosts.
     pub agents: Arc<ScriptedAgents>,
     /// What goes wrong.
@@ -221,7 +228,15 @@ impl PodBench {
     /// A tenant, the plan `small` (2 CPUs, 4 GiB, 20 GiB), the image `debian`, the pools `public` (v4) and `public6`; no
     /// server.
     pub async fn new(database: &TestDatabase) -> Self {
-        let clock = Clock::system();
+        Self::with_clock(database, Clock::system()).await
+    }
+
+    /// As [`PodBench::new`], with a clock that stands still until the test moves it: no step is tried again by itself.
+    pub async fn with_manual_clock(database: &TestDatabase) -> Self {
+        Self::with_clock(database, Clock::manual(Ms(1_800_000_000_000))).await
+    }
+
+    async fn with_clock(database: &TestDatabase, clock: Clock) -> Self {
         let db = Db::open(&database.url).await.expect("the database opens");
         let facts = Facts {
             agents_url: "https://panel.example.com:8443".into(),
@@ -238,6 +253,7 @@ impl PodBench {
             snapshots: Arc::new(Snapshots::new(clock.clone(), SNAPSHOTS_PER_POD)),
             secrets: Secrets::new(db.clone(), clock.clone(), EnvelopeKey::generate().expect("a key is made")),
             move_bandwidth_mibps: 100,
+            backups: Arc::new(Backups::new(clock.clone(), BACKUP_LIMITS)),
         });
         let plans = Arc::new(Plans::new(db.clone(), clock.clone()));
         let tenants = Arc::new(Tenants::new(db.clone(), clock.clone()));
@@ -256,9 +272,10 @@ impl PodBench {
             ..Pace::default()
         };
         let instance = InstanceId::generate();
-        let engine = Engine::new(db.clone(), clock, pace, registry, agents.clone(), instance, TaskTracker::new());
+        let engine =
+            Engine::new(db.clone(), clock.clone(), pace, registry, agents.clone(), instance, TaskTracker::new());
         tokio::spawn(results.deliver(engine.clone()));
-        let bench = Self { db, agents, faults, sagas, books, plans, jobs, pods, engine, instance };
+        let bench = Self { db, clock, agents, faults, sagas, books, plans, jobs, pods, engine, instance };
         bench.catalogue_make().await;
         bench
     }
@@ -320,6 +337,7 @@ impl PodBench {
             cpu_overcommit: None,
             memory_mib: None,
             pod_limit: None,
+            backup_storage: Some(BACKUP_STORAGE.into()),
             storages: vec![StorageOffer { name: "local".into(), disk_gib: Some(1000) }],
         };
         let (server, _) = self.books.servers.server_create(&actor(), input).await.expect("a server is made");
@@ -377,6 +395,19 @@ impl PodBench {
     /// The pod as it is.
     pub async fn pod(&self, id: CloudPodId) -> Detail {
         self.pods.cloudpod_get(Scope::Platform, id).await.expect("the pod is there")
+    }
+
+    /// Somebody declares a pod's host lost: the pod is nowhere, and keeps its addresses.
+    pub async fn lose(&self, id: CloudPodId) {
+        const SQL: &str =
+            "UPDATE cloudpods SET state = 'failed', failure = 'its host was declared lost', server_id = NULL,
+                                  storage = NULL, vmid = NULL, template_vmid = NULL, observed_power = 'unknown'
+                            WHERE id = $1";
+        let mut tx = self.db.begin().await.expect("a transaction begins");
+        self.books.servers.vmid_release(&mut tx, id).await.expect("the VMID is free");
+        self.books.servers.reservation_release(&mut tx, id).await.expect("the room is free");
+        control_plane::execute!(tx.conn(), SQL, id).expect("the pod is nowhere");
+        tx.commit().await.expect("it commits");
     }
 
     /// Works until the job is over or stuck.

@@ -1,12 +1,12 @@
 //! Agents without hosts: they keep VMs in memory, do what they are ordered as a real agent would, and fail, wait or
 //! repeat themselves as a test says.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use control_plane::domain::jobs::command::NotConnected;
 use control_plane::domain::jobs::engine::{Engine, ResultReport};
-use control_plane::domain::jobs::{AgentPort, CommandFailure, CommandOutput, FailureKind, Order, Power};
+use control_plane::domain::jobs::{AgentPort, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power};
 use control_plane::ids::{CloudPodId, CommandId, ServerId};
 use tokio::sync::mpsc;
 
@@ -154,6 +154,17 @@ impl ScriptedAgents {
         let mut state = self.state();
         let vm = state.host.vms.values_mut().find(|vm| vm.pod == Some(pod));
         change(vm.expect("the pod has a VM"));
+    }
+
+    /// All backups, wherever they lie.
+    #[must_use]
+    pub fn backups(&self) -> Vec<BackupSeen> {
+        self.state().host.backups.values().cloned().collect()
+    }
+
+    /// Somebody changes what lies on the storages.
+    pub fn backups_change(&self, change: impl FnOnce(&mut BTreeMap<String, BackupSeen>)) {
+        change(&mut self.state().host.backups);
     }
 
     /// The VMs of pods.

@@ -14,6 +14,8 @@ use mpanel_tests::scripted_agent::Fail;
 
 #[path = "pods/moves.rs"]
 mod moves;
+#[path = "pods/backups.rs"]
+mod backups;
 #[path = "pods/operations.rs"]
 mod operations;
 #[path = "pods/proofs.rs"]

@@ -1,5 +1,6 @@
 //! The command line: what runs the control plane, and [`remote`], a client of its REST API.
 
+mod backup;
 mod client;
 mod common;
 mod connection;

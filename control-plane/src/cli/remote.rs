@@ -9,7 +9,7 @@ use super::common::Context;
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
-use super::{image, invariants, ip_pool, job, plan, pod, server, snapshot};
+use super::{backup, image, invariants, ip_pool, job, plan, pod, server, snapshot};
 
 /// What `--help` says of all of them.
 pub const AFTER_HELP: &str = "\
@@ -38,6 +38,9 @@ pub enum Remote {
     /// Pods as they were at a moment, on the disks of their hosts
     #[command(subcommand)]
     Snapshot(snapshot::Command),
+    /// Copies of pods on another storage, and when they are made by themselves
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// What was asked for, how it goes and why it failed
     #[command(subcommand)]
     Job(job::Command),
@@ -88,6 +91,7 @@ async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<S
         Remote::Server(command) => command.run(&context).await,
         Remote::Pod(command) => command.run(&context).await,
         Remote::Snapshot(command) => command.run(&context).await,
+        Remote::Backup(command) => command.run(&context).await,
         Remote::Job(command) => command.run(&context).await,
         Remote::Plan(command) => command.run(&context).await,
         Remote::Image(command) => command.run(&context).await,

@@ -327,6 +327,7 @@ fn show(context: &Context, server: &Value) -> Result<()> {
     table.field("Overcommit", format!("{} vCPU a thread", text(&server["cpu_overcommit"])));
     table.field("VMIDs", format!("{}-{}", text(&server["vmid_min"]), text(&server["vmid_max"])));
     table.field("Bridge", text(&server["bridge"]));
+    table.field("Backups to", text(&server["backup_storage"]));
     table.field("Bridges seen", text(&host["bridges"]));
     table.field("Proxmox VE", text(&host["pve_version"]));
     table.field("Node", text(&host["node_name"]));

@@ -109,6 +109,9 @@ pub struct Edit {
     /// The most pods; `none`: no limit
     #[arg(long, value_name = "N|none", value_parser = parse_number_limit)]
     pod_limit: Option<LimitTo>,
+    /// The storage that backups of its pods go to; `none`: each request names one
+    #[arg(long, value_name = "NAME|none")]
+    backup_storage: Option<String>,
 }
 
 impl Edit {
@@ -122,6 +125,9 @@ impl Edit {
             ("vmid_max", self.vmid_range.map(|(_, max)| max).into()),
             ("cpu_overcommit", self.cpu_overcommit.into()),
         ]);
+        if let Some(storage) = &self.backup_storage {
+            body["backup_storage"] = if storage == "none" { Value::Null } else { storage.clone().into() };
+        }
         for (name, limit) in
             [("cpu_threads", self.cpu_threads), ("memory_mib", self.memory), ("pod_limit", self.pod_limit)]
         {

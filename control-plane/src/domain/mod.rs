@@ -1,6 +1,7 @@
 //! One slice per noun. A slice calls another slice's service, never its store; the graph of slices has no cycle.
 
 pub mod audit;
+pub mod backups;
 pub mod check;
 pub mod cloudpods;
 pub mod cluster;

@@ -2,6 +2,7 @@
 //! stored, does what is due, and says how much it did. A wake-up only saves it the wait, so that a missed one costs a poll
 //! interval and nothing else. All of them run on every control plane at once.
 
+pub mod backups;
 pub mod calls;
 pub mod dispatcher;
 pub mod health;

@@ -209,6 +209,7 @@ pub fn server_named(name: &str) -> ServerCreate {
         cpu_overcommit: None,
         memory_mib: None,
         pod_limit: None,
+        backup_storage: None,
         storages: vec![StorageOffer { name: "local".into(), disk_gib: None }],
     }
 }

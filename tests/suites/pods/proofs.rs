@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, moves, operations, remake, snapshots};
+use super::{NOTHING, ONE_POD, backups, moves, operations, remake, snapshots};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -35,6 +35,11 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("media", Some(pod)) => pods.cloudpod_media(&by, scope, pod, remake::cd()).await,
         ("rescue", Some(pod)) => pods.cloudpod_rescue(&by, scope, pod, remake::RESCUE_ISO).await,
         ("unrescue", Some(pod)) => pods.cloudpod_unrescue(&by, scope, pod).await,
+        ("backup", Some(pod)) => pods.backup_create(&by, scope, pod, backups::wanted()).await,
+        ("delete_backup", Some(pod)) => pods.backup_delete(&by, scope, pod, backups::newest(bench, pod).await.id).await,
+        ("restore", Some(pod)) => {
+            pods.backup_restore(&by, scope, pod, backups::newest(bench, pod).await.id, None).await
+        }
         ("resize", Some(pod)) => pods.cloudpod_resize(&by, scope, pod, &operations::larger()).await,
         (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
     }
@@ -58,6 +63,7 @@ pub async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudP
         "unsuspend" => drop(done(bench, "suspend", pod).await),
         "unrescue" => drop(done(bench, "rescue", pod).await),
         "rollback" | "delete_snapshot" => snapshots::taken(bench, pod, "old").await,
+        "delete_backup" | "restore" => backups::made(bench, pod).await,
         _ => {}
     }
     Some(pod)
@@ -148,6 +154,15 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("rollback", "rollback"),
             ("rollback", "start"),
             ("delete_snapshot", "delete_snapshot"),
+            ("backup", "list_backups"),
+            ("backup", "make_backup"),
+            ("delete_backup", "delete_backup"),
+            ("restore", "list_backups"),
+            ("restore", "stop"),
+            ("restore", "restore_backup"),
+            ("restore", "configure"),
+            ("restore", "resize_disk"),
+            ("restore", "start"),
             ("suspend", "set_options"),
             ("suspend", "shutdown"),
             ("unsuspend", "set_options"),

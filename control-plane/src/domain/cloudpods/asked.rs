@@ -28,13 +28,18 @@ impl Service {
         store::pod_lock(tx, scope, id).await?.ok_or_else(|| not_found(id))
     }
 
+    /// Refuses when too many jobs of the pod wait already.
+    pub(super) async fn room_for_job(&self, tx: &mut Tx, id: CloudPodId) -> Result<()> {
+        if self.jobs.jobs_live_of_pod(tx.conn(), id).await?.len() < JOBS_PER_POD_MAX {
+            return Ok(());
+        }
+        let detail = format!("{JOBS_PER_POD_MAX} jobs of this pod wait already: wait for some to end, or cancel them");
+        Err(Error::conflict("cloudpod_busy", detail))
+    }
+
     /// Queues a job of a pod that is held, with its audit record and event. A conflict when too many of its jobs wait already.
     pub(super) async fn job_ask(&self, tx: &mut Tx, actor: &Actor, pod: &CloudPod, asked: Asked) -> Result<Job> {
-        if self.jobs.jobs_live_of_pod(tx.conn(), pod.id).await?.len() >= JOBS_PER_POD_MAX {
-            let detail =
-                format!("{JOBS_PER_POD_MAX} jobs of this pod wait already: wait for some to end, or cancel them");
-            return Err(Error::conflict("cloudpod_busy", detail));
-        }
+        self.room_for_job(tx, pod.id).await?;
         let Asked { kind, params, event, mut detail } = asked;
         let job = self.job(tx, actor, pod, kind, params).await?;
         detail["job_id"] = json!(job.id);

@@ -2,6 +2,7 @@
 //! server, addresses, a VMID) is freed only once its VM is known to be absent.
 
 mod asked;
+pub mod backups;
 pub mod brief;
 pub mod check;
 mod condition;

@@ -44,7 +44,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_shutdown))
         .routes(routes!(cloudpod_reboot))
         .merge(super::snapshots::routes::router())
-        .merge(super::operations::routes::router());
+        .merge(super::operations::routes::router())
+        .merge(super::backups::routes::router());
     OpenApiRouter::new()
         .nest("/api/admin/hosting", all)
         .nest("/api/platform/provisioning", read().routes(routes!(placement_preview)))

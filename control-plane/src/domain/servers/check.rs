@@ -30,6 +30,8 @@ pub struct ServerCreate {
     pub memory_mib: Option<u64>,
     /// `None`: no limit.
     pub pod_limit: Option<u32>,
+    /// The storage that backups go to when nobody says otherwise.
+    pub backup_storage: Option<String>,
     /// The storages that pods may be placed on.
     pub storages: Vec<StorageOffer>,
 }
@@ -66,6 +68,8 @@ pub struct ServerPatch {
     pub memory_mib: Option<Option<u64>>,
     /// The most pods.
     pub pod_limit: Option<Option<u32>>,
+    /// The storage that backups go to when nobody says otherwise.
+    pub backup_storage: Option<Option<String>>,
     /// All offered storages anew.
     pub storages: Option<Vec<StorageOffer>>,
 }
@@ -110,6 +114,7 @@ pub(super) struct Settings {
     pub(super) cpu_overcommit: f64,
     pub(super) memory_mib: Option<u64>,
     pub(super) pod_limit: Option<u32>,
+    pub(super) backup_storage: Option<String>,
     /// `None`: as they are.
     pub(super) storages: Option<Vec<StorageOffer>>,
 }
@@ -127,6 +132,7 @@ impl Settings {
             cpu_overcommit,
             memory_mib,
             pod_limit,
+            backup_storage,
             storages,
         } = input;
         Self {
@@ -140,6 +146,7 @@ impl Settings {
             cpu_overcommit: cpu_overcommit.unwrap_or(1.0),
             memory_mib,
             pod_limit,
+            backup_storage,
             storages: Some(storages),
         }
         .checked()
@@ -157,6 +164,7 @@ impl Settings {
             cpu_overcommit,
             memory_mib,
             pod_limit,
+            backup_storage,
             storages,
         } = patch;
         Self {
@@ -170,6 +178,7 @@ impl Settings {
             cpu_overcommit: cpu_overcommit.unwrap_or(server.limits.cpu_overcommit),
             memory_mib: memory_mib.unwrap_or(server.limits.memory_mib),
             pod_limit: pod_limit.unwrap_or(server.limits.pod_limit),
+            backup_storage: backup_storage.unwrap_or_else(|| server.backup_storage.clone()),
             storages,
         }
         .checked()
@@ -201,6 +210,9 @@ impl Settings {
         }
         if let Some(limit) = self.pod_limit {
             checks.range("pod_limit", limit, 0..=100_000);
+        }
+        if let Some(storage) = &self.backup_storage {
+            checks.storage_name("backup_storage", storage);
         }
         if let Some(storages) = &self.storages {
             storages_check(&mut checks, storages);

@@ -59,6 +59,8 @@ pub struct Server {
     pub vmid_max: u32,
     /// The space that its VMIDs are unique in: the cluster's name, or its own id.
     pub vmid_space: String,
+    /// The storage that backups of its pods go to when nobody says otherwise.
+    pub backup_storage: Option<String>,
     /// The operator's limits.
     pub limits: Limits,
     /// What reservations hold.

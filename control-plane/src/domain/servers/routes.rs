@@ -61,6 +61,9 @@ struct CreateBody {
     memory_mib: Option<u64>,
     /// The most pods; no limit when left out.
     pod_limit: Option<u32>,
+    /// The storage that backups go to when a request names none.
+    #[schema(example = "backups")]
+    backup_storage: Option<String>,
     /// The storages that pods may be placed on.
     #[serde(default)]
     storages: Vec<StorageBody>,
@@ -101,6 +104,10 @@ struct PatchBody {
     #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<u32>)]
     pod_limit: Option<Option<u32>>,
+    /// The storage that backups go to when a request names none.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>)]
+    backup_storage: Option<Option<String>>,
     /// All offered storages anew. What is left out is offered no more; what is on it stays.
     storages: Option<Vec<StorageBody>>,
 }
@@ -265,6 +272,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
         cpu_overcommit,
         memory_mib,
         pod_limit,
+        backup_storage,
         storages,
     } = body;
     let input = ServerCreate {
@@ -278,6 +286,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
         cpu_overcommit,
         memory_mib,
         pod_limit,
+        backup_storage,
         storages: offers(storages),
     };
     let (server, enrolment) = app.servers.server_create(&auth.actor, input).await?;
@@ -317,6 +326,7 @@ async fn server_update(
         cpu_overcommit,
         memory_mib,
         pod_limit,
+        backup_storage,
         storages,
     } = body;
     let patch = ServerPatch {
@@ -330,6 +340,7 @@ async fn server_update(
         cpu_overcommit,
         memory_mib,
         pod_limit,
+        backup_storage,
         storages: storages.map(offers),
     };
     let id = app.servers.server_show(&id).await?.id;

@@ -99,6 +99,11 @@ impl Service {
         self.server_find(read.conn(), id_or_name).await
     }
 
+    /// The storage that backups of each server's pods go to, where it has one.
+    pub async fn backup_storages(&self, conn: Conn<'_>) -> Result<HashMap<ServerId, String>> {
+        store::backup_storages(conn).await
+    }
+
     /// A page of servers; its key is a server's name and id, whatever the order.
     pub async fn server_list(
         &self,
@@ -237,7 +242,8 @@ fn changes(before: &Server, after: &Server) -> serde_json::Value {
         json!({
             "name": s.name, "region": s.region, "labels": s.labels, "bridge": s.bridge, "vmid_min": s.vmid_min,
             "vmid_max": s.vmid_max, "cpu_threads": s.limits.cpu_threads, "cpu_overcommit": s.limits.cpu_overcommit,
-            "memory_mib": s.limits.memory_mib, "pod_limit": s.limits.pod_limit, "storages": offered,
+            "memory_mib": s.limits.memory_mib, "pod_limit": s.limits.pod_limit, "backup_storage": s.backup_storage,
+            "storages": offered,
         })
     };
     json!({ "before": shown(before), "after": shown(after) })

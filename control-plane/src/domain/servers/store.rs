@@ -26,6 +26,7 @@ struct ServerRow {
     vmid_space: String,
     vmid_min: i64,
     vmid_max: i64,
+    backup_storage: Option<String>,
     cpu_threads: Option<i64>,
     cpu_overcommit: f64,
     memory_mib: Option<i64>,
@@ -73,8 +74,8 @@ pub(super) struct Bridges {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, region, labels, bridge, vmid_space, vmid_min, vmid_max, cpu_threads, cpu_overcommit, memory_mib,
-                    pod_limit, reserved_vcpu, reserved_memory_mib, reserved_pods, scheduling, scheduling_reason,
+            "SELECT id, name, region, labels, bridge, vmid_space, vmid_min, vmid_max, backup_storage, cpu_threads,
+                    cpu_overcommit, memory_mib, pod_limit, reserved_vcpu, reserved_memory_mib, reserved_pods, scheduling, scheduling_reason,
                     scheduling_since, drain_deadline, connection, connection_since, last_seen_at, session_epoch, boot_id,
                     machine_id, agent_version, pve_version, node_name, cluster_name, seen_cpu_threads, seen_memory_mib,
                     seen_bridges, inventory_at, problem, machine_problem, version, created_at, updated_at
@@ -95,6 +96,7 @@ impl ServerRow {
             vmid_space,
             vmid_min,
             vmid_max,
+            backup_storage,
             cpu_threads,
             cpu_overcommit,
             memory_mib,
@@ -124,6 +126,7 @@ impl ServerRow {
             vmid_min: loaded(vmid_min, "vmid_min")?,
             vmid_max: loaded(vmid_max, "vmid_max")?,
             vmid_space,
+            backup_storage,
             limits: Limits {
                 cpu_threads: loaded_option(cpu_threads, "cpu_threads")?,
                 cpu_overcommit,
@@ -329,9 +332,9 @@ pub(super) async fn server_list(
 pub(super) async fn server_insert(tx: &mut Tx, id: ServerId, settings: &Settings, now: Ms) -> Result<()> {
     const SQL: &str =
         "INSERT INTO servers (id, name, region, labels, bridge, vmid_space, vmid_min, vmid_max, cpu_threads, cpu_overcommit,
-                              memory_mib, pod_limit, scheduling, scheduling_since, connection, connection_since, version,
-                              created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'online', $13, 'pending', $13, 1, $13, $13)";
+                              memory_mib, pod_limit, backup_storage, scheduling, scheduling_since, connection,
+                              connection_since, version, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, 'online', $13, 'pending', $13, 1, $13, $13)";
     let Settings {
         name,
         region,
@@ -343,6 +346,7 @@ pub(super) async fn server_insert(tx: &mut Tx, id: ServerId, settings: &Settings
         cpu_overcommit,
         memory_mib,
         pod_limit,
+        backup_storage,
         storages,
     } = settings;
     execute!(
@@ -360,7 +364,8 @@ pub(super) async fn server_insert(tx: &mut Tx, id: ServerId, settings: &Settings
         *cpu_overcommit,
         memory_mib.map(stored),
         pod_limit.map(i64::from),
-        now
+        now,
+        backup_storage.as_deref()
     )
     .map_err(|e| name_taken(e, name))?;
     storages_offer(tx, id, storages.as_deref().unwrap_or_default()).await
@@ -369,7 +374,8 @@ pub(super) async fn server_insert(tx: &mut Tx, id: ServerId, settings: &Settings
 pub(super) async fn server_update(tx: &mut Tx, id: ServerId, version: i64, settings: &Settings, now: Ms) -> Result<()> {
     const SQL: &str =
         "UPDATE servers SET name = $3, region = $4, labels = $5, bridge = $6, vmid_min = $7, vmid_max = $8, cpu_threads = $9,
-                            cpu_overcommit = $10, memory_mib = $11, pod_limit = $12, updated_at = $13, version = version + 1
+                            cpu_overcommit = $10, memory_mib = $11, pod_limit = $12, updated_at = $13, backup_storage = $14,
+                            version = version + 1
          WHERE id = $1 AND version = $2 AND deleted_at IS NULL";
     let Settings {
         name,
@@ -382,6 +388,7 @@ pub(super) async fn server_update(tx: &mut Tx, id: ServerId, version: i64, setti
         cpu_overcommit,
         memory_mib,
         pod_limit,
+        backup_storage,
         storages,
     } = settings;
     let touched = execute!(
@@ -399,7 +406,8 @@ pub(super) async fn server_update(tx: &mut Tx, id: ServerId, version: i64, setti
         *cpu_overcommit,
         memory_mib.map(stored),
         pod_limit.map(i64::from),
-        now
+        now,
+        backup_storage.as_deref()
     )
     .map_err(|e| name_taken(e, name))?;
     if touched != 1 {
@@ -409,6 +417,12 @@ pub(super) async fn server_update(tx: &mut Tx, id: ServerId, version: i64, setti
         storages_offer(tx, id, storages).await?;
     }
     Ok(())
+}
+
+/// The storage that each server's backups go to, where it has one.
+pub(super) async fn backup_storages(conn: Conn<'_>) -> Result<HashMap<ServerId, String>> {
+    const SQL: &str = "SELECT id, backup_storage FROM servers WHERE deleted_at IS NULL AND backup_storage IS NOT NULL";
+    Ok(fetch_all!(conn, (ServerId, String), SQL)?.into_iter().collect())
 }
 
 fn name_taken(error: sqlx::Error, name: &str) -> Error {

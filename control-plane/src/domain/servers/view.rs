@@ -24,6 +24,8 @@ pub struct ServerView {
     vmid_max: u32,
     /// The space that VMIDs are unique in: the Proxmox cluster's name or, outside a cluster, the server's id.
     vmid_space: String,
+    /// The storage that backups of its pods go to when a request names none; null: each has to name one.
+    backup_storage: Option<String>,
     /// The operator's limit; null: as the agent reports.
     cpu_threads: Option<u32>,
     /// Virtual CPUs per thread.
@@ -135,6 +137,7 @@ impl ServerView {
             vmid_min,
             vmid_max,
             vmid_space,
+            backup_storage,
             limits: Limits { cpu_threads, cpu_overcommit, memory_mib, pod_limit },
             reserved,
             scheduling: Scheduling { state, reason, since, deadline },
@@ -156,6 +159,7 @@ impl ServerView {
             vmid_min,
             vmid_max,
             vmid_space,
+            backup_storage,
             cpu_threads,
             cpu_overcommit,
             memory_mib,

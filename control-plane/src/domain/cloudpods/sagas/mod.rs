@@ -4,6 +4,7 @@
 //! however often it is asked. What a pod holds is freed by one function, [`release_all`], and by the undos of `provision`,
 //! and both run only behind a `Destroy` that an agent answered with *absent*.
 
+mod backups;
 mod destroy;
 mod media;
 mod migrate;
@@ -15,6 +16,7 @@ mod rebuild;
 mod rescue;
 mod resize;
 mod restart;
+mod restore;
 mod shutdown;
 mod snapshots;
 mod ssh_keys;
@@ -34,6 +36,7 @@ use super::{CloudPod, DesiredPower, State, store};
 use crate::clock::Clock;
 use crate::db::Tx;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
+use crate::domain::backups::service::Service as Backups;
 use crate::domain::images::service::Service as Images;
 use crate::domain::ipam::service::Service as Ipam;
 use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Power, Presence, Saga};
@@ -44,6 +47,7 @@ use crate::domain::snapshots::service::Service as Snapshots;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
+pub use backups::BackupParams;
 pub use destroy::DestroyParams;
 pub(super) use media::{MediaParams, not_in_rescue};
 pub use migrate::MigrateParams;
@@ -53,6 +57,8 @@ pub(super) use rebuild::{RebuildParams, template_on};
 pub(super) use rescue::{RescueParams, in_rescue};
 pub(super) use resize::{ResizeParams, size_of};
 pub(super) use restart::RestartParams;
+pub use restore::RestoreParams;
+pub(super) use restore::servers_seeing;
 pub use shutdown::ShutdownParams;
 pub use snapshots::{RollbackParams, SnapshotParams};
 pub(super) use ssh_keys::SshKeysParams;
@@ -98,6 +104,12 @@ pub mod kind {
     pub const ROLLBACK: &str = "rollback";
     /// Deletes one.
     pub const DELETE_SNAPSHOT: &str = "delete_snapshot";
+    /// Makes a backup.
+    pub const BACKUP: &str = "backup";
+    /// Deletes one.
+    pub const DELETE_BACKUP: &str = "delete_backup";
+    /// Takes the pod back to one.
+    pub const RESTORE: &str = "restore";
 }
 
 /// How long an agent may try a quick change: start, stop, a configuration.
@@ -124,6 +136,8 @@ pub struct Books {
     pub secrets: Secrets,
     /// What one move may use of the network, in MiB/s; 0: Proxmox's own limit.
     pub move_bandwidth_mibps: u64,
+    /// Backups.
+    pub backups: Arc<Backups>,
 }
 
 /// The sagas of this slice, for the engine.
@@ -149,6 +163,9 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(media::SetMedia::new(books)),
         Arc::new(rescue::Rescue::begin(books)),
         Arc::new(rescue::Rescue::end(books)),
+        Arc::new(backups::MakeBackup::new(books)),
+        Arc::new(backups::DeleteBackup::new(books)),
+        Arc::new(restore::Restore::new(books)),
     ]
 }
 

@@ -1,0 +1,434 @@
+//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → resize_disk → power.
+//!
+//! In place, into the VM that the pod has, when it has one: nothing is placed, and what the VM was is lost once `restore` may
+//! have begun. Elsewhere, when the pod is nowhere because its host was declared lost: it is placed anew on a server that sees
+//! the backup's storage, keeps its addresses, and everything can be undone as in `provision`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::vm::{configuration_of, server_of, vmid_replace};
+use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, state_store};
+use crate::db::{Conn, Tx};
+use crate::domain::backups::Backup;
+use crate::domain::cloudpods::{CloudPod, State, service, store};
+use crate::domain::ipam::NetworkFacts;
+use crate::domain::jobs::{
+    Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
+};
+use crate::error::{Error, Result};
+use crate::ids::{BackupId, ServerId};
+
+/// A large disk from a slow storage.
+const RESTORE_TIMEOUT: Duration = Duration::from_hours(12);
+const RESIZE_TIMEOUT: Duration = Duration::from_mins(10);
+const DESTROY_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// What is restored, and where.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RestoreParams {
+    /// The backup.
+    pub backup: BackupId,
+    /// Into the VM that the pod has.
+    pub in_place: bool,
+    /// Elsewhere: only on this server.
+    pub target: Option<ServerId>,
+    /// The pod held addresses before: they stay its own.
+    pub addresses: bool,
+    /// Whether it shall run afterwards.
+    pub start: bool,
+}
+
+/// The saga.
+pub(super) struct Restore {
+    books: Arc<Books>,
+    steps: Vec<Box<dyn Step>>,
+}
+
+impl Restore {
+    pub(super) fn new(books: &Arc<Books>) -> Self {
+        let b = || books.clone();
+        let steps: Vec<Box<dyn Step>> = vec![
+            // do: hold room on a server that sees the backup; undo: give it back.
+            Box::new(Reserve(b())),
+            // Before anything is stopped: the server has to see the backup.
+            Box::new(Look(b())),
+            // do: allocate addresses to a pod that has none; undo: release them.
+            Box::new(Address(b())),
+            // do: take a VMID; undo: release it.
+            Box::new(Vmid(b())),
+            // do: stop the VM; undo: start it.
+            Box::new(Stop(b())),
+            // do: make the VM of the backup; undo, elsewhere: destroy it.
+            Box::new(RestoreVm(b())),
+            // The rest changes that VM alone.
+            Box::new(Configure(b())),
+            Box::new(ResizeDisk),
+            Box::new(Power(b())),
+        ];
+        Self { books: books.clone(), steps }
+    }
+}
+
+#[async_trait]
+impl Saga for Restore {
+    fn kind(&self) -> &'static str {
+        kind::RESTORE
+    }
+
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
+    }
+
+    async fn began(&self, tx: &mut Tx, job: &Job) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        if params_of::<RestoreParams>(job)?.in_place {
+            return Ok(());
+        }
+        let to = pod.state.clone().provision_begin()?;
+        state_store(tx, &self.books, job, &pod, to).await
+    }
+
+    async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()> {
+        if params_of::<RestoreParams>(job)?.in_place {
+            // It is its customer's as before; what became of its VM is in the job and in what is observed.
+            return Ok(());
+        }
+        let pod = pod_of(tx, job).await?;
+        let to = match end {
+            End::Succeeded => pod.state.clone().provision_succeed()?,
+            End::Failed(error) => {
+                pod.state.clone().provision_fail(format!("it could not be restored: {}", error.detail))
+            }
+            End::Cancelled => pod.state.clone().provision_fail("its restore was cancelled".to_owned()),
+            End::Stuck(error) => pod.state.clone().provision_fail(format!(
+                "it could not be restored: {}; and the undoing of that cannot finish: see the job {}",
+                error.detail, job.id
+            )),
+        };
+        state_store(tx, &self.books, job, &pod, to).await
+    }
+}
+
+/// The job's pod, if it may still be restored, and what is to be done.
+async fn restored(tx: &mut Tx, job: &Job) -> Result<(CloudPod, RestoreParams)> {
+    let (pod, params) = (pod_of(tx, job).await?, params_of::<RestoreParams>(job)?);
+    if params.in_place {
+        pod.state.power_change("be restored")?;
+    } else if pod.state != State::Provisioning {
+        let detail = format!("the pod {} is {} meanwhile", pod.name, pod.state.as_str());
+        return Err(Error::conflict("cloudpod_deleting", detail));
+    }
+    Ok((pod, params))
+}
+
+async fn backup_of(tx: &mut Tx, books: &Books, params: &RestoreParams) -> Result<(Backup, String)> {
+    let found = books.backups.backup_find(tx.conn(), params.backup).await?;
+    match found.map(|backup| (backup.volid.clone(), backup)) {
+        Some((Some(volid), backup)) => Ok((backup, volid)),
+        _ => Err(Error::conflict("backup_gone", "the backup was deleted meanwhile: choose another one")),
+    }
+}
+
+fn in_place(what: &str) -> Action {
+    Action::Done(format!("{what}: in place"))
+}
+
+/// The servers that see a backup's storage, as far as is known before one is asked: its own, those of the same cluster, and
+/// those whose own backups go to a storage of that name.
+pub(in crate::domain::cloudpods) async fn servers_seeing(
+    books: &Books,
+    mut conn: Conn<'_>,
+    backup: &Backup,
+) -> Result<HashMap<ServerId, u32>> {
+    let servers = books.servers.server_snapshot(conn.again()).await?;
+    let targets = books.servers.backup_storages(conn).await?;
+    let space = servers.iter().find(|server| server.id == backup.server).map(|server| server.vmid_space.clone());
+    let sees = |id: ServerId, its_space: &str| {
+        id == backup.server
+            || space.as_deref() == Some(its_space)
+            || targets.get(&id).is_some_and(|storage| *storage == backup.storage)
+    };
+    // No template is cloned; the scheduler asks for the servers where one is.
+    Ok(servers.into_iter().filter(|s| sees(s.id, &s.vmid_space)).map(|s| (s.id, 0)).collect())
+}
+
+struct Reserve(Arc<Books>);
+
+#[async_trait]
+impl Step for Reserve {
+    fn name(&self) -> &'static str {
+        "reserve"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        if let (Some(server), Some(storage)) = (&pod.server, &pod.storage) {
+            return Ok(Action::Done(format!("server {}, storage {storage}", server.name)));
+        }
+        let (backup, _) = backup_of(tx, &self.0, &params).await?;
+        let mut request = service::request_of(&self.0, tx.conn(), &pod).await?;
+        request.templates = servers_seeing(&self.0, tx.conn(), &backup).await?;
+        // Where its owner once wanted it may be the host that was lost.
+        request.server = params.target.or(request.server.filter(|wish| *wish != backup.server));
+        let choice = self.0.scheduling.placement_commit(tx, pod.id, request).await?;
+        store::pod_place(tx, pod.id, &choice, self.0.clock.now()).await?;
+        Ok(Action::Done(format!("server {}, storage {}", choice.name, choice.storage)))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        if params_of::<RestoreParams>(job)?.in_place {
+            return Ok(in_place("its room is its own"));
+        }
+        let pod = pod_of(tx, job).await?;
+        self.0.servers.reservation_release(tx, pod.id).await?;
+        store::pod_unplace(tx, pod.id, self.0.clock.now()).await?;
+        Ok(Action::Done("the reservation is released".to_owned()))
+    }
+}
+
+struct Look(Arc<Books>);
+
+#[async_trait]
+impl Step for Look {
+    fn name(&self) -> &'static str {
+        "check"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        let (backup, _) = backup_of(tx, &self.0, &params).await?;
+        let kind = CommandKind::ListBackups { storage: backup.storage };
+        let vmid = pod.vmid.unwrap_or(backup.vmid);
+        Ok(Action::Command(AgentCommand { server: server_of(&pod)?, pod: pod.id, vmid, kind, timeout: QUICK }))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let (pod, params) = restored(tx, job).await?;
+        let (backup, volid) = backup_of(tx, &self.0, &params).await?;
+        if output.backups.iter().any(|seen| seen.volid == volid && seen.pod == Some(pod.id)) {
+            return Ok(());
+        }
+        let (server, storage) = (pod.server.map_or_else(String::new, |server| server.name), backup.storage);
+        Err(Error::conflict(
+            "backup_not_seen",
+            format!(
+                "server {server} does not see the backup {volid} on its storage {storage}: choose another backup, or a server that shares that storage"
+            ),
+        ))
+    }
+}
+
+struct Address(Arc<Books>);
+
+#[async_trait]
+impl Step for Address {
+    fn name(&self) -> &'static str {
+        "address"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        if params.in_place {
+            return Ok(in_place("its addresses are its own"));
+        }
+        let server = self.0.servers.server_get(tx.conn(), server_of(&pod)?).await?;
+        let network = NetworkFacts { region: server.region, bridge: server.bridge, bridges: server.seen.bridges };
+        let addresses = self.0.ipam.addresses_allocate(tx, pod.id, &network, &pod.wish.pools).await?;
+        let shown: Vec<_> = addresses.iter().map(|a| format!("{} from pool {}", a.address, a.pool_name)).collect();
+        Ok(Action::Done(if shown.is_empty() { "none: by DHCP".to_owned() } else { shown.join(", ") }))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let RestoreParams { in_place, addresses, .. } = params_of(job)?;
+        if in_place || addresses {
+            return Ok(Action::Done("its addresses are its own, as before".to_owned()));
+        }
+        let pod = pod_of(tx, job).await?;
+        self.0.ipam.addresses_release(tx, pod.id).await?;
+        Ok(Action::Done("the addresses are released".to_owned()))
+    }
+}
+
+struct Vmid(Arc<Books>);
+
+#[async_trait]
+impl Step for Vmid {
+    fn name(&self) -> &'static str {
+        "vmid"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        if params.in_place {
+            return Ok(in_place("its VMID is its own"));
+        }
+        let vmid = self.0.servers.vmid_take(tx, server_of(&pod)?, pod.id).await?;
+        store::pod_vmid_set(tx, pod.id, Some(vmid), self.0.clock.now()).await?;
+        Ok(Action::Done(format!("VMID {vmid}")))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        if params_of::<RestoreParams>(job)?.in_place {
+            return Ok(in_place("its VMID is its own"));
+        }
+        let pod = pod_of(tx, job).await?;
+        self.0.servers.vmid_release(tx, pod.id).await?;
+        store::pod_vmid_set(tx, pod.id, None, self.0.clock.now()).await?;
+        Ok(Action::Done("the VMID is released".to_owned()))
+    }
+}
+
+struct Stop(Arc<Books>);
+
+#[async_trait]
+impl Step for Stop {
+    fn name(&self) -> &'static str {
+        "stop"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        if !params.in_place {
+            return Ok(Action::Done("there is no VM yet".to_owned()));
+        }
+        Ok(Action::Command(order(&pod, CommandKind::Stop, QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+
+    /// A VM that is half restored stays locked by Proxmox, so that it cannot start: then the job is stuck, and says why.
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, RestoreParams { in_place, start, .. }) = (pod_of(tx, job).await?, params_of(job)?);
+        if !in_place || !start {
+            return Ok(Action::Done("it did not run before".to_owned()));
+        }
+        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+struct RestoreVm(Arc<Books>);
+
+#[async_trait]
+impl Step for RestoreVm {
+    fn name(&self) -> &'static str {
+        "restore"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        let (_, volid) = backup_of(tx, &self.0, &params).await?;
+        let storage = pod.storage.clone().unwrap_or_default();
+        let kind = CommandKind::RestoreBackup { volid, storage, unique: false };
+        Ok(Action::Command(order(&pod, kind, RESTORE_TIMEOUT)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        // They went with the disks that were replaced.
+        self.0.snapshots.snapshots_forget(tx, pod.id).await?;
+        power_store(tx, &self.0, job, output).await
+    }
+
+    async fn failed(&self, tx: &mut Tx, job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        let foreign = matches!(failure.kind, FailureKind::VmidTaken | FailureKind::ForeignVm);
+        if foreign && !params_of::<RestoreParams>(job)?.in_place {
+            let pod = pod_of(tx, job).await?;
+            return vmid_replace(tx, &self.0, &pod).await;
+        }
+        Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail })
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        if params_of::<RestoreParams>(job)?.in_place || pod.vmid.is_none() {
+            return Ok(Action::Done("what its VM was before is lost: restore it again".to_owned()));
+        }
+        Ok(Action::Command(order(&pod, CommandKind::Destroy, DESTROY_TIMEOUT)?))
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        require_absent(&pod, output)
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+/// What is in the backup is as old as the backup: size, addresses and keys are what the pod's row says.
+struct Configure(Arc<Books>);
+
+#[async_trait]
+impl Step for Configure {
+    fn name(&self) -> &'static str {
+        "configure"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, _) = restored(tx, job).await?;
+        let configure = configuration_of(tx, &self.0, &pod).await?;
+        Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+struct ResizeDisk;
+
+#[async_trait]
+impl Step for ResizeDisk {
+    fn name(&self) -> &'static str {
+        "resize_disk"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, _) = restored(tx, job).await?;
+        let kind = CommandKind::ResizeDisk { size_gib: pod.disk_gib };
+        Ok(Action::Command(order(&pod, kind, RESIZE_TIMEOUT)?))
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+struct Power(Arc<Books>);
+
+#[async_trait]
+impl Step for Power {
+    fn name(&self) -> &'static str {
+        "power"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        let kind = if params.start { CommandKind::Start } else { CommandKind::Stop };
+        Ok(Action::Command(order(&pod, kind, QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}

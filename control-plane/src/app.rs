@@ -17,14 +17,15 @@ use crate::db::Db;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    backups, cloudpods, cluster, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers,
-    snapshots, tenants, tokens,
+    backups, cloudpods, cluster, consoles, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets,
+    servers, snapshots, tenants, tokens,
 };
 use crate::error::{Error, Result};
 use crate::events;
 use crate::grpc;
 use crate::grpc::ca::Authority;
 use crate::grpc::hub::SessionHub;
+use crate::grpc::relay::Relays;
 use crate::grpc::tls::ServingCertificate;
 use crate::http::server::Server;
 use crate::http::tls::Tls;
@@ -99,6 +100,10 @@ pub struct App {
     pub images: Arc<images::service::Service>,
     /// The addresses.
     pub ipam: Arc<ipam::service::Service>,
+    /// Their consoles.
+    pub consoles: Arc<consoles::service::Service>,
+    /// The consoles that wait for their agents.
+    pub relays: Arc<Relays>,
     /// Customers' VMs.
     pub cloudpods: Arc<cloudpods::service::Service>,
     /// What is to be done.
@@ -140,7 +145,13 @@ impl App {
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
         let cloudpods =
             cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
-        let (cloudpods, jobs) = (Arc::new(cloudpods), Arc::new(jobs));
+        let cloudpods = Arc::new(cloudpods);
+        let relays = Relays::new(hub.clone(), clock.clone());
+        let limits = config.consoles.limits();
+        let consoles =
+            consoles::service::Service::new(db.clone(), clock.clone(), cloudpods.clone(), relays.clone(), limits);
+        let consoles = Arc::new(consoles);
+        let jobs = Arc::new(jobs);
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
@@ -157,6 +168,8 @@ impl App {
                 cloudpods.clone(),
                 jobs.clone(),
             ),
+            consoles,
+            relays,
             cloudpods,
             tenants,
             plans,
@@ -240,6 +253,7 @@ impl App {
             authority: self.authority.clone(),
             serving: serving.clone(),
             hub: self.hub.clone(),
+            relays: self.relays.clone(),
             engine: self.engine.clone(),
             servers: self.servers.clone(),
             cloudpods: self.cloudpods.clone(),

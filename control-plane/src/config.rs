@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::backups::service::Limits;
+use crate::domain::consoles;
 use crate::domain::jobs::Pace;
 use crate::error::{Error, FieldError, Result};
 use crate::grpc;
@@ -46,6 +47,8 @@ pub struct Config {
     pub moves: Moves,
     /// `[backups]`
     pub backups: Backups,
+    /// `[consoles]`
+    pub consoles: Consoles,
     /// `[log]`
     pub log: Log,
 }
@@ -144,6 +147,22 @@ pub struct Backups {
     pub after_destroy: Duration,
 }
 
+/// `[consoles]`: consoles of pods.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Consoles {
+    /// The most open on one server.
+    pub per_server: u32,
+    /// The most that one tenant may have open.
+    pub per_tenant: u32,
+    /// One on which nothing moves for so long is closed.
+    #[serde(deserialize_with = "duration")]
+    pub idle: Duration,
+    /// The longest that one may be open.
+    #[serde(deserialize_with = "duration")]
+    pub longest: Duration,
+}
+
 /// `[log]`: what is logged, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -176,6 +195,7 @@ impl Default for Config {
             snapshots: Snapshots::default(),
             moves: Moves::default(),
             backups: Backups::default(),
+            consoles: Consoles::default(),
             log: Log::default(),
         }
     }
@@ -227,6 +247,12 @@ impl Default for Backups {
     }
 }
 
+impl Default for Consoles {
+    fn default() -> Self {
+        Self { per_server: 12, per_tenant: 8, idle: Duration::from_mins(15), longest: Duration::from_hours(12) }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::Text }
@@ -248,6 +274,15 @@ impl Backups {
     pub fn limits(&self) -> Limits {
         let Self { per_pod, after_destroy } = *self;
         Limits { per_pod, after_destroy }
+    }
+}
+
+impl Consoles {
+    /// As the slice wants it.
+    #[must_use]
+    pub fn limits(&self) -> consoles::Limits {
+        let Self { per_server, per_tenant, idle, longest } = *self;
+        consoles::Limits { per_server, per_tenant, idle, longest }
     }
 }
 
@@ -324,6 +359,10 @@ impl Config {
         require(moves.at_once > 0, "moves.at_once", "must be at least 1");
         require(moves.per_target > 0, "moves.per_target", "must be at least 1");
         require(moves.tries_max > 0, "moves.tries_max", "must be at least 1");
+        require(self.consoles.per_server > 0, "consoles.per_server", "must be at least 1");
+        require(self.consoles.per_tenant > 0, "consoles.per_tenant", "must be at least 1");
+        require(self.consoles.idle >= second, "consoles.idle", "must be at least 1s");
+        require(self.consoles.idle <= self.consoles.longest, "consoles.longest", "must be at least consoles.idle");
         require(self.backups.per_pod > 0, "backups.per_pod", "must be at least 1");
         let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
         require(

@@ -17,6 +17,7 @@ use control_plane::domain::servers::{EnrolmentCommand, Server, ServerCreate};
 use control_plane::domain::{backups, images, ipam, jobs, plans, scheduling, snapshots, tenants};
 use control_plane::grpc::ca::Authority;
 use control_plane::grpc::hub::SessionHub;
+use control_plane::grpc::relay::Relays;
 use control_plane::grpc::tls::ServingCertificate;
 use control_plane::grpc::{Channel, Config, Parts};
 use control_plane::ids::InstanceId;
@@ -110,6 +111,7 @@ impl Plane {
             authority: authority.clone(),
             serving,
             hub: hub.clone(),
+            relays: Relays::new(hub.clone(), clock.clone()),
             engine: engine.clone(),
             servers: servers.clone(),
             cloudpods,

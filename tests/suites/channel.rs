@@ -1,6 +1,8 @@
 //! The agents' channel over real TLS, on both databases.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "channel/consoles.rs"]
+mod consoles;
 #[path = "channel/enrolment.rs"]
 mod enrolment;
 #[path = "channel/hardening.rs"]

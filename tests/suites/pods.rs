@@ -12,10 +12,10 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, SSH_KEY, actor, request, vm};
 use mpanel_tests::scripted_agent::Fail;
 
-#[path = "pods/moves.rs"]
-mod moves;
 #[path = "pods/backups.rs"]
 mod backups;
+#[path = "pods/moves.rs"]
+mod moves;
 #[path = "pods/operations.rs"]
 mod operations;
 #[path = "pods/proofs.rs"]

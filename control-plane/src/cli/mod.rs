@@ -4,6 +4,7 @@ mod backup;
 mod client;
 mod common;
 mod connection;
+mod console;
 mod failure;
 mod humane;
 mod image;

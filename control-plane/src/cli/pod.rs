@@ -68,6 +68,15 @@ pub enum Command {
     /// Move a pod to another host
     #[command(after_help = "Example:\n  mpanel pod migrate web-1 --to pve2 --wait")]
     Migrate(super::pod_migrate::Migrate),
+    /// Get a ticket for a pod's console: it opens a WebSocket once, within 30 seconds
+    #[command(after_help = "Example:\n  mpanel pod console web-1 --kind terminal")]
+    Console {
+        /// Name or id
+        pod: String,
+        /// The screen or the serial terminal
+        #[arg(long, value_parser = ["vnc", "terminal"], default_value = "vnc")]
+        kind: String,
+    },
     /// Destroy a pod, its disk and all that is on it
     #[command(after_help = "Example:\n  mpanel pod destroy web-1 --yes --wait")]
     Destroy {
@@ -160,6 +169,7 @@ impl Command {
             Self::Shutdown { gentle, force } => gentle_run(context, gentle, "shutdown", force).await,
             Self::Reboot(gentle) => gentle_run(context, gentle, "reboot", false).await,
             Self::Migrate(migrate) => migrate.run(context).await,
+            Self::Console { pod, kind } => super::console::ask(context, &pod, &kind).await,
             Self::Destroy { pod, confirm, wait } => {
                 let id = id_of(context, &pod).await?;
                 confirm.ask(&format!("Destroy the pod {pod}, its disk and all that is on it?"))?;

@@ -5,6 +5,7 @@ pub mod backups;
 pub mod check;
 pub mod cloudpods;
 pub mod cluster;
+pub mod consoles;
 pub mod finding;
 pub mod idempotency;
 pub mod images;

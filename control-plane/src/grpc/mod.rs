@@ -21,6 +21,7 @@ pub mod hub;
 pub mod identity;
 mod limits;
 mod outbound;
+pub mod relay;
 mod server;
 mod session;
 pub mod tls;
@@ -34,6 +35,7 @@ use tonic::Status;
 
 use self::ca::Authority;
 use self::hub::SessionHub;
+use self::relay::Relays;
 use self::tls::ServingCertificate;
 use crate::clock::Clock;
 use crate::db::Db;
@@ -61,6 +63,8 @@ pub struct Parts {
     pub serving: Arc<ServingCertificate>,
     /// Where the sessions are entered.
     pub hub: Arc<SessionHub>,
+    /// The consoles that wait for their agents.
+    pub relays: Arc<Relays>,
     /// Takes progress and results.
     pub engine: Engine,
     /// Redeems join tokens, keeps certificates, sessions, heartbeats and inventories.
@@ -75,7 +79,7 @@ pub struct Channel(server::Server);
 impl Channel {
     /// Binds the listener. It serves until `shutdown`.
     pub async fn bind(parts: Parts, shutdown: CancellationToken) -> Result<Self> {
-        let Parts { config, db, clock, instance, authority, serving, hub, engine, servers, cloudpods } = parts;
+        let Parts { config, db, clock, instance, authority, serving, hub, relays, engine, servers, cloudpods } = parts;
         let tls = tls::server_config(&authority, serving, &clock)?;
         let tasks = TaskTracker::new();
         let enrolment = enrolment::Enrolment::new(db.clone(), clock.clone(), servers.clone(), authority.clone());
@@ -99,6 +103,7 @@ impl Channel {
             handshake_timeout: config.handshake_timeout,
             max_sessions: config.max_sessions,
             enrolment,
+            relay: relay::Relay::new(relays, tasks.clone(), shutdown.clone()),
             sessions,
             tasks,
             shutdown,

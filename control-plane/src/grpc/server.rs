@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use proto::agent::v1::agent_server::AgentServer;
 use proto::agent::v1::enrolment_server::EnrolmentServer;
+use proto::agent::v1::relay_server::RelayServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -26,12 +27,15 @@ use tonic::codegen::Service as _;
 use super::enrolment::Enrolment;
 use super::identity::{Peer, identity_of};
 use super::limits::{Place, Places};
+use super::relay::Relay;
 use super::session::Sessions;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
 /// The largest message of an agent: an inventory of a few thousand VMs.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// The largest frame of a console: what Proxmox's websocket gives in one message.
+const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Handshakes under way. More than that push the oldest out.
 const HANDSHAKES_MAX: usize = 2048;
 /// Connections without a certificate, which can only enrol. More than that push the oldest out.
@@ -63,6 +67,7 @@ struct Shared {
     per_server: Arc<Mutex<HashMap<ServerId, u32>>>,
     enrolment: EnrolmentServer<Enrolment>,
     agent: AgentServer<Sessions>,
+    relay: RelayServer<Relay>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -76,14 +81,25 @@ pub(super) struct Parts {
     pub(super) max_sessions: usize,
     pub(super) enrolment: Enrolment,
     pub(super) sessions: Sessions,
+    pub(super) relay: Relay,
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
 }
 
 impl Server {
     pub(super) async fn bind(parts: Parts) -> Result<Self> {
-        let Parts { listen, tls, trust_domain, handshake_timeout, max_sessions, enrolment, sessions, tasks, shutdown } =
-            parts;
+        let Parts {
+            listen,
+            tls,
+            trust_domain,
+            handshake_timeout,
+            max_sessions,
+            enrolment,
+            sessions,
+            relay,
+            tasks,
+            shutdown,
+        } = parts;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| Error::invalid("agents.listen", format!("cannot listen on {listen}: {error}")))?;
@@ -98,6 +114,7 @@ impl Server {
             per_server: Arc::default(),
             enrolment: EnrolmentServer::new(enrolment).max_decoding_message_size(MESSAGE_BYTES_MAX),
             agent: AgentServer::new(sessions).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            relay: RelayServer::new(relay).max_decoding_message_size(FRAME_BYTES_MAX),
             tasks,
             shutdown,
         };
@@ -193,8 +210,9 @@ impl Shared {
 
     async fn serve(&self, stream: TlsStream<TcpStream>, peer: Peer) {
         let cut = peer.cut.clone();
-        let (enrolment, agent) = (self.enrolment.clone(), self.agent.clone());
-        let service = service_fn(move |request| call(enrolment.clone(), agent.clone(), peer.clone(), request));
+        let services =
+            Services { enrolment: self.enrolment.clone(), agent: self.agent.clone(), relay: self.relay.clone() };
+        let service = service_fn(move |request| call(services.clone(), peer.clone(), request));
         let connection = http2_settings(self.tasks.clone()).serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
@@ -232,13 +250,21 @@ fn http2_settings(tasks: TaskTracker) -> http2::Builder<Tracked> {
     http2
 }
 
+/// What an agent may call.
+#[derive(Clone)]
+struct Services {
+    enrolment: EnrolmentServer<Enrolment>,
+    agent: AgentServer<Sessions>,
+    relay: RelayServer<Relay>,
+}
+
 /// One call. Agents' calls need a certificate; the two services know their peer from the request's extensions.
 async fn call(
-    mut enrolment: EnrolmentServer<Enrolment>,
-    mut agent: AgentServer<Sessions>,
+    services: Services,
     peer: Peer,
     mut request: http::Request<Incoming>,
 ) -> Result<http::Response<tonic::body::Body>, Infallible> {
+    let Services { mut enrolment, mut agent, mut relay } = services;
     let service = request.uri().path().split('/').nth(1).unwrap_or_default();
     let called = match (service, &peer.identity) {
         ("mpanel.agent.v1.Enrolment", _) => {
@@ -251,7 +277,12 @@ async fn call(
             request.extensions_mut().insert(peer);
             timeout(CALL_TIME_MAX, agent.call(request)).await
         }
-        ("mpanel.agent.v1.Agent", None) => {
+        ("mpanel.agent.v1.Relay", Some(identity)) => {
+            let identity = identity.clone();
+            request.extensions_mut().insert(identity);
+            timeout(CALL_TIME_MAX, relay.call(request)).await
+        }
+        ("mpanel.agent.v1.Agent" | "mpanel.agent.v1.Relay", None) => {
             let text = "show the agent's certificate; a host without one enrols first: `mpanel-agent enroll`";
             Ok(Ok(Status::unauthenticated(text).into_http()))
         }

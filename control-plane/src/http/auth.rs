@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::attempts::Verdict;
 use super::observe::Client;
 use crate::app::App;
+use crate::clock::Ms;
 use crate::domain::audit::{Actor, ActorKind, Record, Scope, audit_append};
 use crate::error::{Error, Result};
 
@@ -25,6 +26,33 @@ pub const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 /// Paths that a browser opens, which asks its user for a name (any) and a password (the token). They only show: a
 /// credential that browsers send by themselves must not be able to change anything.
 const BROWSABLE: [&str; 2] = ["/api/docs", "/api/openapi.json"];
+
+/// Where a ticket is shown instead of a token: the handler takes it.
+const TICKETED: &str = "/api/console/";
+
+/// Who asks where a ticket is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller(Option<Client>);
+
+impl Caller {
+    /// A wrong ticket, counted and audited as a wrong token is.
+    pub async fn ticket_refused(self, app: &App) -> Error {
+        match refuse(app, self.0, "ticket.refused").await {
+            Error::Unauthorized(_) => {
+                Error::Unauthorized("this ticket is not, or no longer, valid: ask for another one".to_owned())
+            }
+            other => other,
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get::<Client>().copied()))
+    }
+}
 
 /// The caller, proven.
 #[derive(Clone, Debug)]
@@ -61,7 +89,8 @@ fn missing() -> Error {
 
 /// The layer.
 pub(super) async fn layer(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if OPEN.contains(&path) || path.starts_with(TICKETED) {
         return next.run(request).await;
     }
     let client = request.extensions().get::<Client>().copied();
@@ -88,7 +117,7 @@ async fn authenticate(app: &App, shown: Option<Zeroizing<String>>, client: Optio
         let actor = Actor { kind: ActorKind::PlatformToken(id), idempotency_key: None };
         return Ok(Auth { actor, scope: Scope::Platform });
     }
-    refuse(app, client).await
+    Err(refuse(app, client, "token.refused").await)
 }
 
 /// What the caller shows.
@@ -113,27 +142,28 @@ fn password_of(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     pair.split_once(':').map(|(_, password)| Zeroizing::new(password.to_owned()))
 }
 
-/// A wrong token: 401, and from an address that tries many, 429. The first of each minute is audited.
-async fn refuse(app: &App, client: Option<Client>) -> Result<Auth> {
+/// A wrong token or ticket: 401, and from an address that tries many, 429. The first of each minute is audited.
+async fn refuse(app: &App, client: Option<Client>, action: &'static str) -> Error {
     let address = client.map_or_else(|| "unknown".to_owned(), |client| client.0.to_string());
     let now = app.clock.now();
     match app.attempts.failed(client.map(|client| client.0), now) {
-        Verdict::TooMany { retry_after } => return Err(Error::TooMany { retry_after }),
+        Verdict::TooMany { retry_after } => return Error::TooMany { retry_after },
         Verdict::Counted => {}
         Verdict::First => {
             let actor = Actor::system("http");
-            let record = Record {
-                actor: &actor,
-                tenant: None,
-                action: "token.refused",
-                target_kind: "address",
-                target_id: address.clone(),
-            };
-            tracing::warn!(%address, "a wrong token was shown");
-            let mut tx = app.db.begin().await?;
-            audit_append(&mut tx, now, record, &json!({})).await?;
-            tx.commit().await?;
+            let record =
+                Record { actor: &actor, tenant: None, action, target_kind: "address", target_id: address.clone() };
+            tracing::warn!(%address, action, "a wrong token or ticket was shown");
+            if let Err(error) = audited(app, now, record).await {
+                return error;
+            }
         }
     }
-    Err(Error::Unauthorized("this token is not, or no longer, valid".to_owned()))
+    Error::Unauthorized("this token is not, or no longer, valid".to_owned())
+}
+
+async fn audited(app: &App, now: Ms, record: Record<'_>) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    audit_append(&mut tx, now, record, &json!({})).await?;
+    tx.commit().await
 }

@@ -31,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use attempts::Attempts;
 
 use crate::app::App;
-use crate::domain::{cloudpods, images, invariants, ipam, jobs, plans, servers, tenants};
+use crate::domain::{cloudpods, consoles, images, invariants, ipam, jobs, plans, servers, tenants};
 use problem::Problem;
 
 /// The routes of every slice, with their description.
@@ -46,6 +46,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tenants::routes::router())
         .merge(cloudpods::routes::router())
         .merge(cloudpods::moves::routes::router())
+        .merge(consoles::routes::router())
         .merge(jobs::routes::router())
         .merge(invariants::routes::router())
 }

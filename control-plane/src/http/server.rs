@@ -123,14 +123,19 @@ impl Server {
         }
     }
 
-    async fn http1<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, peer: SocketAddr, connection: Arc<Connection>) {
+    /// An upgrade ends the connection here: what it became is its handler's, which bounds and tracks it.
+    async fn http1<S>(&self, stream: S, peer: SocketAddr, connection: Arc<Connection>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let served = http1::Builder::new()
             // Without a timer hyper has no header timeout at all.
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEADER_BYTES_MAX as usize)
-            .serve_connection(TokioIo::new(stream), self.service(peer, connection));
+            .serve_connection(TokioIo::new(stream), self.service(peer, connection))
+            .with_upgrades();
         let mut served = pin!(served);
         let result = tokio::select! {
             result = served.as_mut() => result,

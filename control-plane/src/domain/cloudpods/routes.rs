@@ -150,9 +150,9 @@ struct RebootBody {
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TenantQuery {
+pub struct TenantQuery {
     /// The tenant. Staff who name none see the pods of all, and make new ones for the default tenant.
-    pub(super) tenant_id: Option<TenantId>,
+    pub tenant_id: Option<TenantId>,
 }
 
 /// Which pods.
@@ -218,7 +218,7 @@ impl From<PlacementBody> for PlacementInput {
 }
 
 /// The scope that `?tenant_id=` narrows.
-pub(super) fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
+pub fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
     match (auth.scope, tenant) {
         (scope, None) => Ok(scope),
         (Scope::Platform, Some(tenant)) => Ok(Scope::Tenant(tenant)),

@@ -1,0 +1,126 @@
+//! Consoles of pods: a browser's WebSocket relayed over the agent's channel, so that hosts stay unreachable from outside.
+//!
+//! ```text
+//! POST …/console ──▶ ticket (seconds to live, once) ──▶ GET /api/console/{id} (WebSocket) ◀──▶ Relay.Console ◀──▶ Proxmox
+//!      asked                                              opened                         closed
+//! ```
+//!
+//! The three are audited. A ticket is kept as a hash, travels in a header and never in a URL.
+
+pub mod routes;
+pub mod service;
+mod store;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::domain::secrets::Secret;
+use crate::error::Result;
+use crate::ids::{CloudPodId, ConsoleId, ServerId, TenantId};
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsoleKind {
+    /// The screen, as VNC.
+    Vnc,
+    /// The serial terminal.
+    Terminal,
+}
+
+impl ConsoleKind {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vnc => "vnc",
+            Self::Terminal => "terminal",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "vnc" => Some(Self::Vnc),
+            "terminal" => Some(Self::Terminal),
+            _ => None,
+        }
+    }
+}
+
+/// A console that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Its id.
+    pub id: ConsoleId,
+    /// Whose pod.
+    pub tenant: TenantId,
+    /// Of which pod.
+    pub pod: CloudPodId,
+    /// Where the pod is.
+    pub server: ServerId,
+    /// Its number there.
+    pub vmid: u32,
+    /// What is shown.
+    pub kind: ConsoleKind,
+    /// Who asked for it.
+    pub asked_by: String,
+}
+
+/// What goes through a console, either way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// What Proxmox's websocket carries, as it is.
+    Data(Bytes),
+    /// The end, and why.
+    Closed(String),
+}
+
+/// An open console, as seen from the browser's side. Both ways are bounded: who does not read is not sent more.
+#[derive(Debug)]
+pub struct Pipe {
+    /// Of the VNC session; empty for a terminal.
+    pub password: Secret<String>,
+    /// To the agent.
+    pub up: mpsc::Sender<Frame>,
+    /// From the agent; it ends with the agent's stream.
+    pub down: mpsc::Receiver<Frame>,
+}
+
+/// Where the agent of a server can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Through this control plane.
+    Here,
+    /// Through another one.
+    Elsewhere,
+    /// Its agent is not connected.
+    Nowhere,
+}
+
+/// The way to the agents' consoles; the gRPC relay implements it.
+#[async_trait]
+pub trait Consoles: Send + Sync {
+    /// Whether this control plane is the one to ask.
+    async fn reach(&self, server: ServerId) -> Result<Reach>;
+
+    /// Opens a console through the agent of its server. `Conflict` with the reason when the host cannot, `Unavailable` when
+    /// the agent does not answer `within` that time.
+    async fn open(&self, console: &Console, within: Duration) -> Result<Pipe>;
+}
+
+/// What the operator allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most consoles open on one server.
+    pub per_server: u32,
+    /// The most consoles that one tenant may have open.
+    pub per_tenant: u32,
+    /// One on which nothing moves for so long is closed.
+    pub idle: Duration,
+    /// The longest that one may be open.
+    pub longest: Duration,
+}

@@ -147,10 +147,7 @@ impl App {
             cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
         let cloudpods = Arc::new(cloudpods);
         let relays = Relays::new(hub.clone(), clock.clone());
-        let limits = config.consoles.limits();
-        let consoles =
-            consoles::service::Service::new(db.clone(), clock.clone(), cloudpods.clone(), relays.clone(), limits);
-        let consoles = Arc::new(consoles);
+        let consoles = Arc::new(consoles_of(&config, &db, &clock, &cloudpods, &relays));
         let jobs = Arc::new(jobs);
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
@@ -318,6 +315,17 @@ fn books_of(
         secrets: secrets.clone(),
         move_bandwidth_mibps: config.moves.bandwidth_mibps,
     }
+}
+
+fn consoles_of(
+    config: &Config,
+    db: &Db,
+    clock: &Clock,
+    cloudpods: &Arc<cloudpods::service::Service>,
+    relays: &Arc<Relays>,
+) -> consoles::service::Service {
+    let limits = config.consoles.limits();
+    consoles::service::Service::new(db.clone(), clock.clone(), cloudpods.clone(), relays.clone(), limits)
 }
 
 /// What has begun.

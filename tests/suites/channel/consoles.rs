@@ -96,7 +96,11 @@ async fn pod_insert(app: &TestApp, server: ServerId) -> CloudPodId {
 
 impl Rig {
     async fn start(database: &TestDatabase, change: impl FnOnce(&mut control_plane::config::Config)) -> Self {
-        let app = TestApp::start_with(database, change).await;
+        let app = TestApp::start_with(database, |config| {
+            config.agents.names = vec!["127.0.0.1".into()];
+            change(config);
+        })
+        .await;
         let (server, identity) = enrolled(&app, "pve1").await;
         let (agent, _) = Agent::open(dialled(&app, &identity).await, hello("machine")).await.unwrap();
         let pod = pod_insert(&app, server).await;

@@ -275,7 +275,7 @@ async fn a_pod_whose_host_is_lost_is_restored_on_another_with_its_addresses() {
             backup_storage: Some(Some("elsewhere".into())),
             ..Default::default()
         };
-        let blind = bench.server("pve3", 16).await;
+        let blind = bench.server_in("other", "pve3", 16).await;
         bench.books.servers.server_update(&actor(), blind, None, patch).await.unwrap();
         let error = restore(Some("pve3")).await.unwrap_err().to_string();
         assert!(error.starts_with("server: is not known to see the storage backups"), "{error}");

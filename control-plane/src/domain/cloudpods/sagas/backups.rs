@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Books, QUICK, kind, order, params_of, pod_of, power_store};
+use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_settled};
 use crate::db::Tx;
 use crate::domain::backups::{Backup, BackupState, NewBackup};
 use crate::domain::cloudpods::{CloudPod, State};
@@ -90,6 +90,7 @@ async fn backed_up(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
         State::Suspended => {}
         _ => pod.state.power_change("be backed up")?,
     }
+    require_settled(&pod)?;
     Ok(pod)
 }
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::vm::{configuration_of, server_of, vmid_replace};
-use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, state_store};
+use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store};
 use crate::db::{Conn, Tx};
 use crate::domain::backups::Backup;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
@@ -119,6 +119,7 @@ async fn restored(tx: &mut Tx, job: &Job) -> Result<(CloudPod, RestoreParams)> {
     let (pod, params) = (pod_of(tx, job).await?, params_of::<RestoreParams>(job)?);
     if params.in_place {
         pod.state.power_change("be restored")?;
+        require_settled(&pod)?;
     } else if pod.state != State::Provisioning {
         let detail = format!("the pod {} is {} meanwhile", pod.name, pod.state.as_str());
         return Err(Error::conflict("cloudpod_deleting", detail));

@@ -68,7 +68,8 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum TaskAction {
-    /// It fails half-way, cleans up as such a task does, and ends with this status.
+    /// It fails half-way, cleans up as such a task does, and ends with this status. A backup and a migration, whose own status
+    /// only says that there were errors, say it in their log.
     Fail {
         /// The exit status.
         exit: String,

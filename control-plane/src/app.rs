@@ -121,6 +121,9 @@ impl App {
         let chosen_key = surroundings.secret_key.as_ref().map(|key| key.expose().as_str());
         let key = EnvelopeKey::load(chosen_key, &config.secret_key_file())?;
         let db = Db::open(&config.database.url).await?;
+        if let Some(time) = db.time().await? {
+            clock.follow(time);
+        }
         let instance = InstanceId::generate();
         let lease = config.http.request_timeout.saturating_add(REQUEST_SLACK);
         let tasks = TaskTracker::new();
@@ -216,6 +219,7 @@ impl App {
         let chosen = surroundings.bootstrap_token.as_ref().map(|token| token.expose().as_str());
         let bootstrap_token = self.tokens.token_bootstrap(chosen, config.bootstrap_token_file.as_deref()).await?;
         self.tenants.tenant_default_ensure().await?;
+        self.db.alone().await?;
         // Before anything is claimed or an agent is let in: whoever holds something has to be known to be alive.
         self.cluster.instance_seen().await?;
         if self.db.is_embedded() {

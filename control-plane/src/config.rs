@@ -112,6 +112,8 @@ pub struct Jobs {
     pub per_server: u32,
     /// How many jobs of one tenant may run at once.
     pub per_tenant: u32,
+    /// How many orders that copy disks may strain one storage at once.
+    pub per_storage: u32,
 }
 
 /// `[snapshots]`: snapshots of pods' VMs.
@@ -224,8 +226,8 @@ impl Default for Http {
 
 impl Default for Jobs {
     fn default() -> Self {
-        let Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant } = Pace::default();
-        Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant }
+        let Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant, per_storage } = Pace::default();
+        Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant, per_storage }
     }
 }
 
@@ -263,8 +265,8 @@ impl Jobs {
     /// As the engine wants it.
     #[must_use]
     pub fn pace(&self) -> Pace {
-        let Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant } = *self;
-        Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant }
+        let Self { lease, retry_first, retry_max, claim_batch, per_server, per_tenant, per_storage } = *self;
+        Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant, per_storage }
     }
 }
 
@@ -354,6 +356,7 @@ impl Config {
         require(jobs.claim_batch > 0, "jobs.claim_batch", "must be at least 1");
         require(jobs.per_server > 0, "jobs.per_server", "must be at least 1");
         require(jobs.per_tenant > 0, "jobs.per_tenant", "must be at least 1");
+        require(jobs.per_storage > 0, "jobs.per_storage", "must be at least 1");
         require(self.snapshots.per_pod > 0, "snapshots.per_pod", "must be at least 1");
         let moves = &self.moves;
         require(moves.at_once > 0, "moves.at_once", "must be at least 1");

@@ -4,6 +4,9 @@
 //! both a [`Tx`] and a [`Read`] lend. The macros [`fetch_all!`](crate::fetch_all), [`fetch_optional!`](crate::fetch_optional),
 //! [`fetch_one!`](crate::fetch_one) and [`execute!`](crate::execute) send the same `$1` text to either database.
 
+mod alone;
+mod migrate;
+
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,19 +16,24 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-use crate::error::{Error, Result};
+use self::alone::Alone;
+use crate::clock::{Ms, Stopwatch};
+use crate::error::{Result, commit_unanswered};
 use crate::events::{Topic, Wakes};
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// How long a caller waits for a connection before it is told 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer about the time that took longer says too little.
+const TIME_TAKES_MAX: Duration = Duration::from_secs(1);
+/// Connections to PostgreSQL; one of them listens for wake-ups.
+const POSTGRES_CONNECTIONS: u32 = 17;
 
 /// The database, to be cloned freely.
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Pools,
     wakes: Wakes,
+    alone: Alone,
 }
 
 #[derive(Clone, Debug)]
@@ -131,9 +139,10 @@ impl Tx {
     /// Makes it durable, then wakes the loops that were named.
     pub async fn commit(self) -> Result<()> {
         match self.inner {
-            TxInner::Sqlite(tx) => tx.commit().await?,
-            TxInner::Postgres(tx) => tx.commit().await?,
+            TxInner::Sqlite(tx) => tx.commit().await,
+            TxInner::Postgres(tx) => tx.commit().await,
         }
+        .map_err(commit_unanswered)?;
         for topic in self.topics {
             self.wakes.wake(topic);
         }
@@ -145,13 +154,14 @@ impl Db {
     /// Opens the database at `url` (`sqlite:///var/lib/mpanel/mpanel.db` or `postgres://user:password@host/name`) and
     /// brings its tables up to date. Several processes may do this at once on PostgreSQL: one migrates, the others wait.
     pub async fn open(url: &str) -> Result<Self> {
-        let pools = if url.starts_with("sqlite:") { open_sqlite(url).await? } else { open_postgres(url).await? };
-        let migrated = match &pools {
-            Pools::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
-            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
+        let (pools, file) = if url.starts_with("sqlite:") {
+            let (pools, file) = migrate::sqlite(url).await?;
+            (pools, Some(file))
+        } else {
+            migrate::postgres(url).await?;
+            (open_postgres(url).await?, None)
         };
-        migrated.map_err(Error::internal)?;
-        Ok(Self { pools, wakes: Wakes::default() })
+        Ok(Self { pools, wakes: Wakes::default(), alone: Alone::of(file) })
     }
 
     /// Begins a transaction that may write.
@@ -190,6 +200,23 @@ impl Db {
         let mut read = self.read().await?;
         crate::execute!(read.conn(), SQL)?;
         Ok(())
+    }
+
+    /// The database's own time, right to half of what asking took; `None`: it is this machine's, or asking took too long to
+    /// be of use.
+    pub async fn time(&self) -> Result<Option<Ms>> {
+        const SQL: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let Some(pool) = self.postgres() else { return Ok(None) };
+        let mut connection = pool.acquire().await?;
+        let watch = Stopwatch::start();
+        let (at,): (Ms,) = sqlx::query_as(SQL).fetch_one(&mut *connection).await?;
+        let took = watch.elapsed();
+        Ok((took < TIME_TAKES_MAX).then(|| at.plus(took / 2)))
+    }
+
+    /// Makes sure that no other control plane runs over the same SQLite file, until [`Db::close`]. On PostgreSQL others may.
+    pub async fn alone(&self) -> Result<()> {
+        self.alone.take().await
     }
 
     /// Each pool's name, its connections and those of them that are idle.
@@ -232,6 +259,7 @@ impl Db {
             }
             Pools::Postgres(pool) => pool.close().await,
         }
+        self.alone.release();
     }
 }
 
@@ -256,8 +284,17 @@ async fn open_sqlite(url: &str) -> Result<Pools> {
 }
 
 async fn open_postgres(url: &str) -> Result<Pools> {
-    let options = PgConnectOptions::from_str(url)?;
-    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
+    // A control plane that stands still in the midst of a transaction must not keep the others waiting, nor may any statement.
+    let options = PgConnectOptions::from_str(url)?.application_name(migrate::APPLICATION).options([
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("lock_timeout", "5s"),
+        ("statement_timeout", "30s"),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
     Ok(Pools::Postgres(pool))
 }
 

@@ -163,7 +163,12 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => {
                 tracing::warn!(%error, "the database does not answer");
                 Self::unavailable("the database does not answer; what was asked for was not done")
             }
@@ -176,12 +181,33 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Serialization failure, deadlock, shutdown, too many connections (PostgreSQL); busy, locked, full (SQLite).
+/// What a database says that may not say it a moment later.
 fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| {
-        matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53100" | "53200" | "53300")
-            || matches!(code.as_ref(), "5" | "6" | "13" | "261" | "517")
+    error.code().is_some_and(|code| match code.as_ref() {
+        // PostgreSQL: serialization failure, deadlock, lock timeout, statement timeout, idle too long in a transaction,
+        // shutdown and start, read-only after a failover, full, out of memory, too many connections.
+        "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" | "57P01" | "57P02" | "57P03" | "53100" | "53200"
+        | "53300" => true,
+        // A table was changed under a prepared statement: another control plane is being upgraded.
+        "0A000" => error.message().contains("cached plan"),
+        // SQLite: busy, locked, input/output error, full.
+        "5" | "6" | "10" | "13" | "261" | "517" => true,
+        other => other.starts_with("08"),
     })
+}
+
+/// Of a COMMIT whose answer did not come: only a look tells whether it was carried out.
+pub(crate) fn commit_unanswered(error: sqlx::Error) -> Error {
+    match Error::from(error) {
+        Error::Unavailable { retry_after, .. } => Error::Unavailable {
+            detail:
+                "the database did not answer, and whether this was done is not known: repeat the request with the same \
+                     Idempotency-Key, or look"
+                    .to_owned(),
+            retry_after,
+        },
+        other => other,
+    }
 }
 
 /// Whether a statement failed because a unique index already holds the value.

@@ -18,8 +18,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{Topic, Wakes};
+
+/// A run works in small batches; one that takes longer waits for a database that does not answer.
+const RUN_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +54,8 @@ pub trait Loop: Send + Sync {
 /// Runs `work` until `shutdown`. An error is logged and the next run comes after the interval.
 pub async fn drive(work: Arc<dyn Loop>, wakes: Wakes, shutdown: CancellationToken) {
     loop {
-        let more = match work.run_once().await {
+        let run = tokio::time::timeout(RUN_TIME_MAX, work.run_once()).await;
+        let more = match run.unwrap_or_else(|_| Err(Error::unavailable("it took too long and was given up"))) {
             Ok(report) => report.more,
             Err(error) => {
                 metrics::counter!("mpanel_loop_errors_total", "loop" => work.name()).increment(1);

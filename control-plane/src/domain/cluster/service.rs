@@ -73,8 +73,17 @@ impl Service {
         self.db.is_embedded()
     }
 
+    /// Sets the clock by the database's, which is the same for all.
+    pub async fn clock_follow(&self) -> Result<()> {
+        if let Some(time) = self.db.time().await? {
+            self.clock.follow(time);
+        }
+        Ok(())
+    }
+
     /// Says that this one is alive, and clears away what nobody waits for.
     pub async fn instance_seen(&self) -> Result<()> {
+        self.clock_follow().await?;
         let now = self.clock.now();
         let instance = Instance {
             id: self.instance,

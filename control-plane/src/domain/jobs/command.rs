@@ -310,6 +310,20 @@ impl std::fmt::Debug for CommandKind {
 }
 
 impl CommandKind {
+    /// The storage that it strains for long, because it copies a whole disk; empty: the one that the host chooses. `None`: it
+    /// does not.
+    #[must_use]
+    pub fn strains(&self) -> Option<&str> {
+        match self {
+            Self::Clone { full: true, storage, .. }
+            | Self::MakeBackup { storage, .. }
+            | Self::RestoreBackup { storage, .. } => Some(storage),
+            Self::Migrate(Migrate { with_local_disks: true, target_storage, .. }) => Some(target_storage),
+            Self::RemoteMigrate(remote) => Some(&remote.target_storage),
+            _ => None,
+        }
+    }
+
     /// Its name in logs.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -27,10 +27,12 @@ use crate::domain::audit::{Actor, Record, audit_append};
 use crate::error::{Error, Result};
 use crate::events::Topic;
 use crate::fault;
-use crate::ids::{CommandId, InstanceId, JobId, ServerId};
+use crate::ids::{CommandId, InstanceId, JobId, ServerId, TenantId};
 
 /// So often a step is tried again while the database does not answer, before it is left to its lease.
 const UNANSWERED_MAX: u32 = 6;
+/// A step's transactions take milliseconds; after this the database is taken not to answer.
+const STEP_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What an agent reports of a command.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ struct Inner {
     /// What this process really sent and still awaits: only that is renewed. What was stored and never sent lapses, and is
     /// sent again by whoever claims it.
     sent: Mutex<HashMap<JobId, Sent>>,
+    /// The tenant that the last claim served last: the next one goes on behind it.
+    served: Mutex<TenantId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,7 +96,8 @@ impl Engine {
         tasks: TaskTracker,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(pace.claim_batch as usize));
-        Self(Arc::new(Inner { db, clock, pace, registry, agents, instance, tasks, slots, sent: Mutex::default() }))
+        let (sent, served) = (Mutex::default(), Mutex::new(TenantId(uuid::Uuid::nil())));
+        Self(Arc::new(Inner { db, clock, pace, registry, agents, instance, tasks, slots, sent, served }))
     }
 
     /// Takes one batch of due jobs and starts on each; the number taken.
@@ -175,6 +180,10 @@ impl Engine {
         self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn served(&self) -> MutexGuard<'_, TenantId> {
+        self.0.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn spawn(&self, job: Job, slot: Option<OwnedSemaphorePermit>) {
         let engine = self.clone();
         self.0.tasks.spawn(async move {
@@ -193,11 +202,21 @@ impl Engine {
     async fn claim(&self, now: Ms, batch: u32) -> Result<Vec<Job>> {
         let (owner, lease_until) = self.lease();
         let pace = &self.0.pace;
-        let (alive, per_server, per_tenant) = (now.minus(pace.lease), pace.per_server, pace.per_tenant);
-        let claim = store::Claim { owner, now, lease_until, alive, batch, per_server, per_tenant };
+        let claim = store::Claim {
+            owner,
+            now,
+            lease_until,
+            alive: now.minus(pace.lease),
+            batch,
+            per_server: pace.per_server,
+            per_tenant: pace.per_tenant,
+            per_storage: pace.per_storage,
+            after: *self.served(),
+        };
         let mut tx = self.0.db.begin().await?;
-        let jobs = store::jobs_claim(&mut tx, &claim).await?;
+        let (jobs, after) = store::jobs_claim(&mut tx, &claim).await?;
         tx.commit().await?;
+        *self.served() = after;
         Ok(jobs)
     }
 
@@ -206,7 +225,8 @@ impl Engine {
     async fn advance(&self, mut job: Job) {
         let mut unanswered = 0;
         loop {
-            let moved = match self.step(job.clone()).await {
+            let stepped = tokio::time::timeout(STEP_TIME_MAX, self.step(job.clone())).await;
+            let moved = match stepped.unwrap_or_else(|_| Err(Error::unavailable("the database took too long"))) {
                 Err(error) if !matches!(error, Error::Unavailable { .. }) => self.try_failed(job.clone(), &error).await,
                 moved => moved,
             };
@@ -292,10 +312,15 @@ impl Engine {
         if reach != Reach::Here {
             return self.hand_over(tx, job, server, reach).await;
         }
-        if job.command.is_none() && store::commands_out(&mut tx, server).await? >= self.0.pace.per_server {
+        let room = match command.kind.strains() {
+            Some(storage) => Some(store::room_of(&mut tx, server, storage).await?),
+            None => None,
+        };
+        if job.command.is_none() && !self.has_place(&mut tx, server, room.as_deref()).await? {
             // The next claim that finds room takes it.
             job.waits_for = None;
             store::job_store(&mut tx, &job, None).await?;
+            store::room_set(&mut tx, &job, room.as_deref()).await?;
             tx.commit().await?;
             return Ok(Moved::Parked);
         }
@@ -305,6 +330,7 @@ impl Engine {
         job.waits_for = None;
         let deadline = now.plus(command.timeout);
         store::job_store(&mut tx, &job, Some(self.lease())).await?;
+        store::room_set(&mut tx, &job, room.as_deref()).await?;
         store::command_deadline_set(&mut tx, job.id, deadline.plus(self.0.pace.lease)).await?;
         tx.commit().await?;
         fault::point(&format!("{step}.committed"));

@@ -295,6 +295,8 @@ pub struct Pace {
     pub per_server: u32,
     /// How many jobs of one tenant may run at once.
     pub per_tenant: u32,
+    /// How many orders that copy disks (clones, backups, moves) may strain one storage at once.
+    pub per_storage: u32,
 }
 
 impl Default for Pace {
@@ -306,6 +308,7 @@ impl Default for Pace {
             claim_batch: 64,
             per_server: 8,
             per_tenant: 64,
+            per_storage: 4,
         }
     }
 }

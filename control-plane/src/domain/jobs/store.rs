@@ -1,4 +1,8 @@
+mod claim;
+
 use sqlx::types::Json;
+
+pub(super) use self::claim::{Claim, any_due, jobs_claim, room_of, room_set, room_taken};
 
 use super::service::JobFilter;
 use super::{Job, JobError, JobState, LogLine, NewJob, StepRow};
@@ -7,7 +11,7 @@ use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
-use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
+use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct JobRow {
@@ -201,76 +205,6 @@ pub(super) async fn jobs_live_of_pod(conn: Conn<'_>, pod: CloudPodId) -> Result<
     all(fetch_all!(conn, JobRow, SQL, pod)?)
 }
 
-pub(super) struct Claim {
-    pub owner: InstanceId,
-    pub now: Ms,
-    pub lease_until: Ms,
-    /// Control planes that were seen after this are alive.
-    pub alive: Ms,
-    pub batch: u32,
-    pub per_server: u32,
-    pub per_tenant: u32,
-}
-
-/// Whether a claim would find anything: asked first, so that an idle loop never takes the one writer.
-pub(super) async fn any_due(conn: Conn<'_>, now: Ms) -> Result<bool> {
-    const SQL: &str = "
-        SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'undoing') AND run_at <= $1
-                       AND (lease_until IS NULL OR lease_until < $1) AND waits_for IS NULL)";
-    let (due,): (bool,) = fetch_one!(conn, (bool,), SQL, now)?;
-    Ok(due)
-}
-
-/// Takes due jobs: queued ones whose turn it is, and running ones that nobody works on any more. Raises their epochs.
-pub(super) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
-    // One job per pod, the oldest first; no more of a tenant or a server than may run at once, so that a flood of one
-    // leaves room for another. What only waits, for its agent or for room there, holds no lease and is not counted. What is
-    // for an agent that another living control plane holds is left to that one.
-    macro_rules! claim_sql {
-        ($lock:literal) => {
-            concat!(
-                "UPDATE jobs SET state = CASE WHEN state = 'queued' THEN 'running' ELSE state END, epoch = epoch + 1,
-                        lease_owner = $1, lease_until = $2, started_at = COALESCE(started_at, $3), updated_at = $3
-                 WHERE id IN (
-                    SELECT j.id FROM jobs j
-                    WHERE j.state IN ('queued', 'running', 'undoing') AND j.run_at <= $3 AND j.waits_for IS NULL
-                      AND (j.lease_until IS NULL OR j.lease_until < $3)
-                      AND (j.pod_id IS NULL OR NOT EXISTS (
-                            SELECT 1 FROM jobs k WHERE k.pod_id = j.pod_id AND k.id <> j.id
-                             AND (k.state IN ('running', 'undoing')
-                                  OR (k.state = 'queued' AND j.state = 'queued' AND k.id < j.id))))
-                      AND (j.state <> 'queued' OR j.tenant_id IS NULL OR $5 > (
-                            SELECT COUNT(*) FROM jobs t WHERE t.tenant_id = j.tenant_id AND t.lease_owner IS NOT NULL))
-                      AND (j.server_id IS NULL OR j.command_id IS NOT NULL OR $6 > (
-                            SELECT COUNT(*) FROM jobs s WHERE s.command_server = j.server_id))
-                      AND (j.server_id IS NULL OR NOT EXISTS (
-                            SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
-                            WHERE s.id = j.server_id AND s.connection = 'online' AND i.id <> $1 AND i.seen_at > $7))
-                    ORDER BY j.run_at, j.id LIMIT $4 ",
-                $lock,
-                ") RETURNING *"
-            )
-        };
-    }
-    let conn = tx.conn();
-    let sql = sql_by_db!(conn, sqlite: claim_sql!(""), postgres: claim_sql!("FOR UPDATE SKIP LOCKED"));
-    let Claim { owner, now, lease_until, alive, batch, per_server, per_tenant } = claim;
-    let mut jobs = all(fetch_all!(
-        conn,
-        JobRow,
-        sql,
-        *owner,
-        *lease_until,
-        *now,
-        i64::from(*batch),
-        i64::from(*per_tenant),
-        i64::from(*per_server),
-        *alive
-    )?)?;
-    jobs.sort_by_key(|job| (job.run_at, job.id));
-    Ok(jobs)
-}
-
 /// Takes the row for this transaction if the claim of `epoch` still holds.
 pub(super) async fn job_hold(tx: &mut Tx, now: Ms, id: JobId, epoch: u64) -> Result<Option<Job>> {
     const SQL: &str = "UPDATE jobs SET updated_at = $3
@@ -296,7 +230,8 @@ pub(super) async fn job_store(tx: &mut Tx, job: &Job, lease: Option<(InstanceId,
         UPDATE jobs SET state = $3, step = $4, attempt = $5, run_at = $6, epoch = $7, lease_owner = $8, lease_until = $9,
                command_id = $10, command_server = $11, command_deadline = CASE WHEN $10 IS NULL THEN NULL ELSE command_deadline END,
                waits_for = $12, cancel_requested = $13, step_progress = $14, error_code = $15, error_detail = $16,
-               finished_at = $17, updated_at = $18, server_id = $19
+               finished_at = $17, updated_at = $18, server_id = $19,
+               room = CASE WHEN $10 IS NULL THEN NULL ELSE room END
         WHERE id = $1 AND epoch <= $2";
     let (code, detail) = job.error.as_ref().map(|e| (e.code.as_str(), e.detail.as_str())).unzip();
     let (command, command_server) = job.command.unzip();

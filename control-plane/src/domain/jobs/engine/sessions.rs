@@ -40,6 +40,17 @@ impl Engine {
         })
     }
 
+    /// Whether one more order may go to a server, and strain a storage.
+    pub(super) async fn has_place(&self, tx: &mut Tx, server: ServerId, room: Option<&str>) -> Result<bool> {
+        if store::commands_out(tx, server).await? >= self.0.pace.per_server {
+            return Ok(false);
+        }
+        match room {
+            Some(room) => Ok(store::room_taken(tx, room).await? < self.0.pace.per_storage),
+            None => Ok(true),
+        }
+    }
+
     /// Lets go of a job that needs an agent which is not connected here. Another control plane claims what its agents are to do;
     /// what no agent can do now waits.
     pub(super) async fn hand_over(&self, mut tx: Tx, mut job: Job, server: ServerId, reach: Reach) -> Result<Moved> {

@@ -295,6 +295,7 @@ impl Service {
         for batch in heard.chunks(BATCH) {
             self.heard_flush(batch, &mut report).await?;
         }
+        self.quiet_check(&mut report).await?;
         loop {
             let lost = self.silent_find().await?;
             report.lost += lost as u64;
@@ -336,6 +337,24 @@ impl Service {
         }
         for (server, epoch) in fenced {
             if self.forget(server, epoch) {
+                report.fenced += 1;
+                self.sessions.close(server, CloseReason::Superseded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds agents that went quiet here because they have a session at another control plane.
+    async fn quiet_check(&self, report: &mut HealthReport) -> Result<()> {
+        if self.db.is_embedded() {
+            return Ok(());
+        }
+        let before = self.clock.now().minus(self.facts.heartbeat * 3 / 2);
+        let quiet: Vec<(ServerId, u64)> =
+            self.heard().iter().filter(|(_, h)| h.at < before).map(|(id, h)| (*id, h.epoch)).take(BATCH).collect();
+        for (server, epoch) in quiet {
+            let newest = store::epoch_is_newest(self.db.read().await?.conn(), server, epoch).await?;
+            if !newest && self.forget(server, epoch) {
                 report.fenced += 1;
                 self.sessions.close(server, CloseReason::Superseded);
             }

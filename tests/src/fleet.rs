@@ -42,9 +42,35 @@ pub struct Fleet {
     pub hosts: Vec<Host>,
     /// What the control plane stores.
     pub database: TestDatabase,
-    programs: Programs,
-    dir: TempDir,
-    env: Vec<(String, String)>,
+    pub(crate) programs: Programs,
+    pub(crate) dir: TempDir,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+/// Where a control plane listens on 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// The API's port.
+    pub http: u16,
+    /// The agents' port.
+    pub grpc: u16,
+}
+
+impl Ports {
+    /// Ports that nobody listens on now.
+    #[must_use]
+    pub fn free() -> Self {
+        Self { http: free_port(), grpc: free_port() }
+    }
+
+    /// The settings that make a control plane listen there.
+    #[must_use]
+    pub fn env(self) -> Vec<(String, String)> {
+        vec![
+            ("MPANEL__HTTP__LISTEN".to_owned(), format!("127.0.0.1:{}", self.http)),
+            ("MPANEL__AGENTS__LISTEN".to_owned(), format!("127.0.0.1:{}", self.grpc)),
+        ]
+    }
 }
 
 /// One simulated host and its agent.
@@ -63,7 +89,19 @@ pub struct Host {
 impl Fleet {
     /// A control plane on `database` and `hosts` hosts, all online, with a plan `small`, an image `debian` and a pool `lan`.
     pub async fn start(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
-        let mut fleet = Self::start_empty(programs, database).await;
+        let ports = Ports::free();
+        Self::start_behind(programs, database, hosts, ports, ports).await
+    }
+
+    /// The same with a control plane at `ports`, which everybody reaches through `front`.
+    pub async fn start_behind(
+        programs: Programs,
+        database: TestDatabase,
+        hosts: usize,
+        ports: Ports,
+        front: Ports,
+    ) -> Self {
+        let mut fleet = Self::start_empty(programs, database, ports, front).await;
         for n in 1..=hosts {
             let name = format!("pve{n}");
             let sim = Sim::builder().node(&name).start().await.expect("the simulated Proxmox VE starts");
@@ -76,7 +114,8 @@ impl Fleet {
     /// The same with hosts that are nodes of one Proxmox VE cluster: each has its own storage `local`, all share `shared`, and the
     /// template is on `pve1`.
     pub async fn start_cluster(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
-        let mut fleet = Self::start_empty(programs, database).await;
+        let ports = Ports::free();
+        let mut fleet = Self::start_empty(programs, database, ports, ports).await;
         let names: Vec<String> = (1..=hosts).map(|n| format!("pve{n}")).collect();
         let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
         let cluster = Sim::builder().nodes(&nodes).storage("local", 250 << 30).shared_storage("shared", 250 << 30);
@@ -88,23 +127,21 @@ impl Fleet {
         fleet
     }
 
-    async fn start_empty(programs: Programs, database: TestDatabase) -> Self {
+    async fn start_empty(programs: Programs, database: TestDatabase, ports: Ports, front: Ports) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (http, grpc) = (free_port(), free_port());
         let set = |name: &str, value: String| (name.to_owned(), value);
-        let env = vec![
+        let mut env = vec![
             set("MPANEL__DATABASE__URL", database.url.clone()),
             set("MPANEL__SECRETS__KEY_FILE", dir.path().join("secret.key").display().to_string()),
-            set("MPANEL__HTTP__LISTEN", format!("127.0.0.1:{http}")),
-            set("MPANEL__AGENTS__LISTEN", format!("127.0.0.1:{grpc}")),
-            set("MPANEL__AGENTS__PUBLIC_URL", format!("https://localhost:{grpc}")),
+            set("MPANEL__AGENTS__PUBLIC_URL", format!("https://localhost:{}", front.grpc)),
             set("MPANEL__AGENTS__HEARTBEAT_INTERVAL", "1s".into()),
             set("MPANEL__JOBS__LEASE", "2s".into()),
             set("MPANEL__JOBS__RETRY_FIRST", "100ms".into()),
             set("MPANEL_BOOTSTRAP_TOKEN", TOKEN.into()),
             set("MPANEL__LOG__FILTER", "info,control_plane::http=warn".into()),
         ];
-        let api = Api::new(&format!("http://127.0.0.1:{http}"), TOKEN);
+        env.extend(ports.env());
+        let api = Api::new(&format!("http://127.0.0.1:{}", front.http), TOKEN);
         let control = Daemon::start(dir.path(), "mpanel", programs.control, &["serve"], &env);
         let mut fleet = Self { api, control, hosts: Vec::new(), database, programs, dir, env };
         fleet.ready().await;
@@ -184,7 +221,7 @@ impl Fleet {
         let image = json!({"name": "debian", "os": "debian", "default_user": "debian", "template_vmid": TEMPLATE});
         self.api.post("/api/platform/images", &image).await.expect(201);
         let pool = json!({
-            "name": "lan", "first": "10.20.0.10", "last": "10.20.0.200", "prefix_length": 24, "gateway": "10.20.0.1",
+            "name": "lan", "first": "10.20.0.10", "last": "10.20.15.200", "prefix_length": 16, "gateway": "10.20.0.1",
             "dns": ["10.20.0.1"],
         });
         self.api.post("/api/platform/ip-pools", &pool).await.expect(201);
@@ -221,15 +258,27 @@ impl Fleet {
         .await
     }
 
+    /// All pods, page by page.
+    pub async fn pods(&self) -> Vec<Value> {
+        let (mut pods, mut query) = (Vec::new(), String::new());
+        loop {
+            let page = self.api.get(&format!("{PODS}?limit=200{query}")).await.expect(200);
+            pods.extend(page["items"].as_array().expect("items").iter().cloned());
+            match page["next_page_token"].as_str() {
+                Some(token) => query = format!("&page_token={token}"),
+                None => return pods,
+            }
+        }
+    }
+
     /// Everything that must hold whenever nothing is under way; returns the number of live pods.
     ///
     /// # Panics
     /// Naming what does not hold.
     pub async fn invariants(&self) -> usize {
-        let pods = self.api.get(&format!("{PODS}?limit=200")).await.expect(200);
-        let pods: Vec<&Value> = pods["items"].as_array().expect("items").iter().collect();
+        let pods = self.pods().await;
         let live: Vec<&Value> =
-            pods.iter().copied().filter(|pod| pod["state"] == "active" || pod["state"] == "suspended").collect();
+            pods.iter().filter(|pod| pod["state"] == "active" || pod["state"] == "suspended").collect();
         let mut vms = 0;
         for host in &self.hosts {
             for vm in host.sim.hand().vms().into_iter().filter(|vm| !vm.template && vm.node == host.name) {

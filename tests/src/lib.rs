@@ -10,8 +10,10 @@ pub mod invariants;
 pub mod pod_bench;
 pub mod process;
 pub mod pve_rig;
+pub mod relay;
 pub mod scripted_agent;
 mod scripted_host;
+pub mod several;
 
 pub use app::{Answer, Api, TestApp};
 pub use database::{TestDatabase, databases, eventually};

@@ -1,6 +1,8 @@
 //! The job engine against both databases, with sagas and agents made for the purpose.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+#[path = "jobs/fairness.rs"]
+mod fairness;
 #[path = "jobs/limits.rs"]
 mod limits;
 

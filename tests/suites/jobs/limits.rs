@@ -9,7 +9,7 @@ use mpanel_tests::{databases, eventually};
 
 use super::{Bench, SOON, done, engine_paced, failure};
 
-async fn tenant_insert(db: &Db, name: &str) -> TenantId {
+pub(super) async fn tenant_insert(db: &Db, name: &str) -> TenantId {
     let id = TenantId::generate();
     let mut tx = db.begin().await.unwrap();
     control_plane::execute!(tx.conn(), "INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, 0)", id, name)

@@ -103,8 +103,8 @@ fn session_check(server: &Server, here: bool, now: Ms) -> Check {
         _ if here => ok(name, format!("the agent is connected since {since}")),
         ConnectionState::Online => warn(
             name,
-            "the agent is connected to another control plane process of this installation, or has just left",
-            "ask that process, or test again in half a minute",
+            "the agent has just left, or the control plane that it is connected to did not answer",
+            "test again in half a minute",
         ),
         ConnectionState::Pending => fail(
             name,

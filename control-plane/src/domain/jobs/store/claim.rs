@@ -30,13 +30,14 @@ pub(in crate::domain::jobs) struct Claim {
 
 /// Whether a claim might find anything: asked first, so that an idle loop never takes the one writer.
 pub(in crate::domain::jobs) async fn any_due(conn: Conn<'_>, now: Ms) -> Result<bool> {
-    const SQL: &str = "
-        SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'undoing') AND state = 'queued' AND run_at <= $1)
-            OR EXISTS (SELECT 1 FROM jobs WHERE state IN ('running', 'undoing') AND waits_for IS NULL AND run_at <= $1
-                       AND (lease_until IS NULL OR lease_until < $1))";
-    let (due,): (bool,) = fetch_one!(conn, (bool,), SQL, now)?;
+    let (due,): (bool,) = fetch_one!(conn, (bool,), ANY_DUE, now)?;
     Ok(due)
 }
+
+const ANY_DUE: &str = "
+    SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'undoing') AND state = 'queued' AND run_at <= $1)
+        OR EXISTS (SELECT 1 FROM jobs WHERE state IN ('running', 'undoing') AND waits_for IS NULL AND run_at <= $1
+                   AND (lease_until IS NULL OR lease_until < $1))";
 
 /// Takes due jobs and raises their epochs; and the tenant that was served last.
 pub(in crate::domain::jobs) async fn jobs_claim(tx: &mut Tx, claim: &Claim) -> Result<(Vec<Job>, TenantId)> {
@@ -88,111 +89,118 @@ async fn claims_one_by_one(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
+// What has an order out, or needs no agent yet, goes on at once. Of the others no more than their server and their storage
+// have places for: each tenant's first before any tenant's second, what is out there already counted. What is for an agent whose session another living
+// control plane holds is left to that one.
+macro_rules! begun_sql {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE jobs SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, updated_at = $3
+             WHERE id IN (
+                SELECT j.id FROM jobs j
+                WHERE j.state IN ('running', 'undoing') AND j.waits_for IS NULL
+                  AND (j.lease_until IS NULL OR j.lease_until < $3)
+                  AND j.id IN (
+                    SELECT p.id FROM (
+                        SELECT t.id, t.run_at, t.command_id, t.server_id,
+                               ROW_NUMBER() OVER (PARTITION BY t.server_id, t.command_id IS NULL
+                                                  ORDER BY t.turn, t.run_at, t.id) AS place
+                        FROM (
+                            SELECT b.id, b.run_at, b.command_id, b.server_id,
+                                   ROW_NUMBER() OVER (PARTITION BY b.server_id, b.tenant_id, b.command_id IS NULL
+                                                      ORDER BY b.run_at, b.id)
+                                   + (SELECT COUNT(*) FROM jobs x
+                                      WHERE x.command_server = b.server_id AND x.tenant_id = b.tenant_id) AS turn
+                            FROM jobs b
+                            WHERE b.state IN ('running', 'undoing') AND b.waits_for IS NULL AND b.run_at <= $3
+                              AND (b.lease_until IS NULL OR b.lease_until < $3)
+                              AND (b.room IS NULL OR b.command_id IS NOT NULL OR $6 > (
+                                    SELECT COUNT(*) FROM jobs r WHERE r.room = b.room AND r.command_id IS NOT NULL))
+                              AND (b.server_id IS NULL OR NOT EXISTS (
+                                    SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
+                                    WHERE s.id = b.server_id AND s.connection = 'online' AND i.id <> $1
+                                      AND i.seen_at > $7))) t) p
+                    WHERE p.command_id IS NOT NULL OR p.server_id IS NULL
+                       OR p.place + (SELECT COUNT(*) FROM jobs o WHERE o.command_server = p.server_id) <= $5
+                    ORDER BY p.run_at, p.id LIMIT $4) ",
+            $lock,
+            ") RETURNING *"
+        )
+    };
+}
+const BEGUN_SQLITE: &str = begun_sql!("");
+const BEGUN_POSTGRES: &str = begun_sql!("FOR UPDATE SKIP LOCKED");
+
 /// What has begun and nobody works on: it was let go for want of room, its control plane died, or its try is due again.
 async fn begun_claim(tx: &mut Tx, claim: &Claim) -> Result<Vec<Job>> {
-    // What has an order out, or needs no agent yet, goes on at once. Of the others no more than their server and their storage
-    // have places for, each tenant's first before any tenant's second. What is for an agent whose session another living
-    // control plane holds is left to that one.
-    macro_rules! claim_sql {
-        ($lock:literal) => {
-            concat!(
-                "UPDATE jobs SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, updated_at = $3
-                 WHERE id IN (
-                    SELECT j.id FROM jobs j
-                    WHERE j.state IN ('running', 'undoing') AND j.waits_for IS NULL
-                      AND (j.lease_until IS NULL OR j.lease_until < $3)
-                      AND j.id IN (
-                        SELECT p.id FROM (
-                            SELECT t.id, t.run_at, t.command_id, t.server_id,
-                                   ROW_NUMBER() OVER (PARTITION BY t.server_id, t.command_id IS NULL
-                                                      ORDER BY t.turn, t.run_at, t.id) AS place
-                            FROM (
-                                SELECT b.id, b.run_at, b.command_id, b.server_id,
-                                       ROW_NUMBER() OVER (PARTITION BY b.server_id, b.tenant_id, b.command_id IS NULL
-                                                          ORDER BY b.run_at, b.id) AS turn
-                                FROM jobs b
-                                WHERE b.state IN ('running', 'undoing') AND b.waits_for IS NULL AND b.run_at <= $3
-                                  AND (b.lease_until IS NULL OR b.lease_until < $3)
-                                  AND (b.room IS NULL OR b.command_id IS NOT NULL OR $6 > (
-                                        SELECT COUNT(*) FROM jobs r WHERE r.room = b.room AND r.command_id IS NOT NULL))
-                                  AND (b.server_id IS NULL OR NOT EXISTS (
-                                        SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
-                                        WHERE s.id = b.server_id AND s.connection = 'online' AND i.id <> $1
-                                          AND i.seen_at > $7))) t) p
-                        WHERE p.command_id IS NOT NULL OR p.server_id IS NULL
-                           OR p.place + (SELECT COUNT(*) FROM jobs o WHERE o.command_server = p.server_id) <= $5
-                        ORDER BY p.run_at, p.id LIMIT $4) ",
-                $lock,
-                ") RETURNING *"
-            )
-        };
-    }
     let conn = tx.conn();
-    let sql = sql_by_db!(conn, sqlite: claim_sql!(""), postgres: claim_sql!("FOR UPDATE SKIP LOCKED"));
+    let sql = sql_by_db!(conn, sqlite: BEGUN_SQLITE, postgres: BEGUN_POSTGRES);
     let Claim { owner, now, lease_until, alive, batch, per_server, per_tenant: _, per_storage, after: _ } = claim;
     let (batch, per_server, per_storage) = (i64::from(*batch), i64::from(*per_server), i64::from(*per_storage));
     all(fetch_all!(conn, JobRow, sql, *owner, *lease_until, *now, batch, per_server, per_storage, *alive)?)
 }
 
+// From one tenant's first entry in the index straight to the next one's, however long their queues are.
+const TENANTS: &str = "
+    WITH RECURSIVE tenants (id, n) AS (
+        SELECT (SELECT q.tenant_id FROM jobs q WHERE q.state = 'queued' AND q.tenant_id > $1
+                ORDER BY q.tenant_id LIMIT 1), 1
+        UNION ALL
+        SELECT (SELECT q.tenant_id FROM jobs q WHERE q.state = 'queued' AND q.tenant_id > t.id
+                ORDER BY q.tenant_id LIMIT 1), t.n + 1
+        FROM tenants t WHERE t.id IS NOT NULL AND t.n < $2)
+    SELECT t.id, (SELECT COUNT(*) FROM jobs b WHERE b.tenant_id = t.id AND b.state IN ('running', 'undoing')
+                  AND b.waits_for IS NULL)
+    FROM tenants t WHERE t.id IS NOT NULL ORDER BY t.n";
+
 /// The tenants that have queued jobs, round from `after`, each with how much of it has begun.
 async fn tenants_queued(tx: &mut Tx, after: TenantId) -> Result<Vec<(TenantId, u32)>> {
-    // From one tenant's first entry in the index straight to the next one's, however long their queues are.
-    const SQL: &str = "
-        WITH RECURSIVE tenants (id, n) AS (
-            SELECT (SELECT q.tenant_id FROM jobs q WHERE q.state = 'queued' AND q.tenant_id > $1
-                    ORDER BY q.tenant_id LIMIT 1), 1
-            UNION ALL
-            SELECT (SELECT q.tenant_id FROM jobs q WHERE q.state = 'queued' AND q.tenant_id > t.id
-                    ORDER BY q.tenant_id LIMIT 1), t.n + 1
-            FROM tenants t WHERE t.id IS NOT NULL AND t.n < $2)
-        SELECT t.id, (SELECT COUNT(*) FROM jobs b WHERE b.tenant_id = t.id AND b.state IN ('running', 'undoing')
-                      AND b.waits_for IS NULL)
-        FROM tenants t WHERE t.id IS NOT NULL ORDER BY t.n";
     let first = TenantId(uuid::Uuid::nil());
-    let mut found = fetch_all!(tx.conn(), (TenantId, i64), SQL, after, TENANTS_MAX as i32)?;
+    let mut found = fetch_all!(tx.conn(), (TenantId, i64), TENANTS, after, TENANTS_MAX as i32)?;
     if found.len() < TENANTS_MAX && after != first {
-        let again = fetch_all!(tx.conn(), (TenantId, i64), SQL, first, (TENANTS_MAX - found.len()) as i32)?;
+        let again = fetch_all!(tx.conn(), (TenantId, i64), TENANTS, first, (TENANTS_MAX - found.len()) as i32)?;
         found.extend(again.into_iter().filter(|(tenant, _)| *tenant <= after));
     }
     Ok(found.into_iter().map(|(tenant, begun)| (tenant, u32::try_from(begun).unwrap_or(u32::MAX))).collect())
 }
 
+// One job per pod, the oldest first. What is for a server that is full, or whose agent is connected to another living
+// control plane, is not begun here.
+macro_rules! queued_sql {
+    ($whose:literal, $lock:literal) => {
+        concat!(
+            "UPDATE jobs SET state = 'running', epoch = epoch + 1, lease_owner = $1, lease_until = $2,
+                    started_at = COALESCE(started_at, $3), updated_at = $3
+             WHERE id IN (
+                SELECT j.id FROM jobs j
+                WHERE j.state = 'queued' AND ",
+            $whose,
+            "     AND j.run_at <= $3 AND j.waits_for IS NULL
+                  AND (j.pod_id IS NULL OR NOT EXISTS (
+                        SELECT 1 FROM jobs k WHERE k.pod_id = j.pod_id AND k.id <> j.id
+                         AND k.state IN ('queued', 'running', 'undoing') AND (k.state <> 'queued' OR k.id < j.id)))
+                  AND (j.server_id IS NULL OR $6 > (
+                        SELECT COUNT(*) FROM jobs s WHERE s.command_server = j.server_id))
+                  AND (j.server_id IS NULL OR NOT EXISTS (
+                        SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
+                        WHERE s.id = j.server_id AND s.connection = 'online' AND i.id <> $1 AND i.seen_at > $7))
+                ORDER BY j.run_at, j.id LIMIT $4 ",
+            $lock,
+            ") RETURNING *"
+        )
+    };
+}
+const QUEUED_SQLITE: &str = queued_sql!("j.tenant_id = $5", "");
+const QUEUED_POSTGRES: &str = queued_sql!("j.tenant_id = $5", "FOR UPDATE SKIP LOCKED");
+const PLATFORM_SQLITE: &str = queued_sql!("j.tenant_id IS NULL AND $5 IS NULL", "");
+const PLATFORM_POSTGRES: &str = queued_sql!("j.tenant_id IS NULL AND $5::UUID IS NULL", "FOR UPDATE SKIP LOCKED");
+
 /// Starts the first of one queue.
 async fn queued_claim(tx: &mut Tx, claim: &Claim, tenant: Option<TenantId>, share: u32) -> Result<Vec<Job>> {
-    // One job per pod, the oldest first. What is for a server that is full, or whose agent is connected to another living
-    // control plane, is not begun here.
-    macro_rules! claim_sql {
-        ($whose:literal, $lock:literal) => {
-            concat!(
-                "UPDATE jobs SET state = 'running', epoch = epoch + 1, lease_owner = $1, lease_until = $2,
-                        started_at = COALESCE(started_at, $3), updated_at = $3
-                 WHERE id IN (
-                    SELECT j.id FROM jobs j
-                    WHERE j.state = 'queued' AND ",
-                $whose,
-                "     AND j.run_at <= $3 AND j.waits_for IS NULL
-                      AND (j.pod_id IS NULL OR NOT EXISTS (
-                            SELECT 1 FROM jobs k WHERE k.pod_id = j.pod_id AND k.id <> j.id
-                             AND k.state IN ('queued', 'running', 'undoing') AND (k.state <> 'queued' OR k.id < j.id)))
-                      AND (j.server_id IS NULL OR $6 > (
-                            SELECT COUNT(*) FROM jobs s WHERE s.command_server = j.server_id))
-                      AND (j.server_id IS NULL OR NOT EXISTS (
-                            SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
-                            WHERE s.id = j.server_id AND s.connection = 'online' AND i.id <> $1 AND i.seen_at > $7))
-                    ORDER BY j.run_at, j.id LIMIT $4 ",
-                $lock,
-                ") RETURNING *"
-            )
-        };
-    }
     let conn = tx.conn();
     let sql = match tenant {
-        Some(_) => sql_by_db!(conn,
-            sqlite: claim_sql!("j.tenant_id = $5", ""),
-            postgres: claim_sql!("j.tenant_id = $5", "FOR UPDATE SKIP LOCKED")),
-        None => sql_by_db!(conn,
-            sqlite: claim_sql!("j.tenant_id IS NULL AND $5 IS NULL", ""),
-            postgres: claim_sql!("j.tenant_id IS NULL AND $5::UUID IS NULL", "FOR UPDATE SKIP LOCKED")),
+        Some(_) => sql_by_db!(conn, sqlite: QUEUED_SQLITE, postgres: QUEUED_POSTGRES),
+        None => sql_by_db!(conn, sqlite: PLATFORM_SQLITE, postgres: PLATFORM_POSTGRES),
     };
     let Claim { owner, now, lease_until, alive, batch: _, per_server, per_tenant: _, per_storage: _, after: _ } = claim;
     let (share, per_server) = (i64::from(share), i64::from(*per_server));
@@ -235,7 +243,28 @@ pub(in crate::domain::jobs) async fn room_set(tx: &mut Tx, job: &Job, room: Opti
 
 #[cfg(test)]
 mod tests {
-    use super::shares;
+    use super::*;
+    use crate::db::Db;
+
+    #[tokio::test]
+    async fn no_statement_of_a_claim_reads_the_table_of_jobs_from_end_to_end() {
+        let file = std::env::temp_dir().join(format!("mpanel-{}.db", uuid::Uuid::new_v4()));
+        let db = Db::open(&format!("sqlite://{}", file.display())).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let Conn::Sqlite(connection) = tx.conn() else { panic!("it is SQLite") };
+        for sql in [ANY_DUE, BEGUN_SQLITE, TENANTS, QUEUED_SQLITE, PLATFORM_SQLITE] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&mut *connection).await.unwrap();
+            let jobs = ["jobs", "j", "k", "b", "q", "r", "o", "s", "x"];
+            let scans = |line: &str| jobs.iter().any(|table| line == format!("SCAN {table}"));
+            assert!(!plan.is_empty() && !plan.iter().any(|(_, _, _, line)| scans(line)), "{plan:#?} of {sql}");
+        }
+        drop(tx);
+        db.close().await;
+        for end in ["", "-wal", "-shm", ".migrating"] {
+            let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+        }
+    }
 
     #[test]
     fn places_go_round_until_they_or_the_rooms_are_used_up() {

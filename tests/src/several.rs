@@ -1,0 +1,98 @@
+//! A fleet whose hosts and clients reach several control planes, real processes over one PostgreSQL, through a balancer.
+
+use std::net::SocketAddr;
+
+use crate::app::{Api, TOKEN, try_send};
+use crate::daemon::Daemon;
+use crate::database::{TestDatabase, eventually};
+use crate::fleet::{DEADLINE, Fleet, Ports, Programs};
+use crate::relay::Relay;
+
+/// See the module.
+pub struct Several {
+    /// The hosts; its API goes through the balancer.
+    pub fleet: Fleet,
+    /// The control planes.
+    pub planes: Vec<Plane>,
+    /// For the API.
+    pub http: Relay,
+    /// For the agents.
+    pub grpc: Relay,
+}
+
+/// One control plane.
+pub struct Plane {
+    /// Its own API.
+    pub api: Api,
+    ports: Ports,
+    /// `None`: it is the fleet's own, or was not started.
+    daemon: Option<Daemon>,
+}
+
+impl Several {
+    /// `planes` control planes, `hosts` hosts.
+    pub async fn start(programs: Programs, database: TestDatabase, hosts: usize, planes: usize) -> Self {
+        let ports: Vec<Ports> = (0..planes).map(|_| Ports::free()).collect();
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let http = Relay::start(&ports.iter().map(|ports| at(ports.http)).collect::<Vec<_>>()).await;
+        let grpc = Relay::start(&ports.iter().map(|ports| at(ports.grpc)).collect::<Vec<_>>()).await;
+        let front = Ports { http: http.address.port(), grpc: grpc.address.port() };
+        let fleet = Fleet::start_behind(programs, database, hosts, ports[0], front).await;
+        let plane = |ports: Ports| {
+            let api = Api::new(&format!("http://127.0.0.1:{}", ports.http), TOKEN);
+            Plane { api, ports, daemon: None }
+        };
+        let planes = ports.into_iter().map(plane).collect();
+        let mut several = Self { fleet, planes, http, grpc };
+        for n in 1..several.planes.len() {
+            several.plane_start(n, &[]);
+            several.plane_ready(n).await;
+        }
+        several
+    }
+
+    /// The process of a control plane.
+    pub fn daemon(&mut self, n: usize) -> &mut Daemon {
+        match n {
+            0 => &mut self.fleet.control,
+            _ => self.planes[n].daemon.as_mut().expect("it was started"),
+        }
+    }
+
+    /// Starts a control plane, again or for the first time.
+    pub fn plane_start(&mut self, n: usize, more: &[(&str, &str)]) {
+        let mut env = self.fleet.env.clone();
+        env.extend(self.planes[n].ports.env());
+        env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        let name = format!("mpanel-{n}");
+        let daemon = Daemon::start(self.fleet.dir.path(), &name, self.fleet.programs.control, &["serve"], &env);
+        match n {
+            0 => self.fleet.control = daemon,
+            _ => self.planes[n].daemon = Some(daemon),
+        }
+    }
+
+    /// Waits until a control plane takes requests.
+    pub async fn plane_ready(&mut self, n: usize) {
+        let api = self.planes[n].api.clone();
+        let daemon = self.daemon(n);
+        eventually("the control plane to be ready", DEADLINE, async || {
+            assert!(daemon.is_over().is_none(), "control plane {n} ended:\n{}", daemon.tail());
+            let answer = try_send(api.anonymous(reqwest::Method::GET, "/readyz")).await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// The balancer finds that a control plane does not answer, and drops what it had there.
+    pub fn plane_out(&self, n: usize) {
+        self.http.out(n);
+        self.grpc.out(n);
+    }
+
+    /// The balancer finds that it answers again.
+    pub fn plane_back(&self, n: usize) {
+        self.http.back(n);
+        self.grpc.back(n);
+    }
+}

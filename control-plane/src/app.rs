@@ -14,11 +14,12 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Ms};
 use crate::config::Config;
 use crate::db::Db;
+use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    backups, cloudpods, cluster, consoles, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets,
-    servers, snapshots, tenants, tokens,
+    backups, cloudpods, consoles, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers,
+    snapshots, tenants, tokens,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -87,7 +88,7 @@ pub struct App {
     /// Issues the agents' certificates.
     pub authority: Arc<Authority>,
     /// The other control planes over this database.
-    pub cluster: Arc<cluster::service::Service>,
+    pub cluster: Arc<Cluster>,
     /// The agents that are connected to this process.
     pub hub: Arc<SessionHub>,
     /// The registered hosts.
@@ -120,17 +121,13 @@ impl App {
         let clock = surroundings.clock.clone();
         let chosen_key = surroundings.secret_key.as_ref().map(|key| key.expose().as_str());
         let key = EnvelopeKey::load(chosen_key, &config.secret_key_file())?;
-        let db = Db::open(&config.database.url).await?;
-        if let Some(time) = db.time().await? {
-            clock.follow(time);
-        }
+        let db = opened(&config.database.url, &clock).await?;
         let instance = InstanceId::generate();
         let lease = config.http.request_timeout.saturating_add(REQUEST_SLACK);
         let tasks = TaskTracker::new();
         let secrets = secrets::service::Service::new(db.clone(), clock.clone(), key);
         let authority = Arc::new(Authority::load(&config.agents, &secrets, clock.now()).await?);
-        let cluster = cluster::service::Service::new(db.clone(), clock.clone(), instance, config.jobs.lease);
-        let cluster = Arc::new(cluster);
+        let cluster = Arc::new(Cluster::new(db.clone(), clock.clone(), instance, config.jobs.lease));
         let hub = SessionHub::among(clock.clone(), cluster.clone());
         let facts = servers::service::Facts {
             agents_url: config.agents.public_url.clone(),
@@ -219,7 +216,6 @@ impl App {
         let chosen = surroundings.bootstrap_token.as_ref().map(|token| token.expose().as_str());
         let bootstrap_token = self.tokens.token_bootstrap(chosen, config.bootstrap_token_file.as_deref()).await?;
         self.tenants.tenant_default_ensure().await?;
-        self.db.alone().await?;
         // Before anything is claimed or an agent is let in: whoever holds something has to be known to be alive.
         self.cluster.instance_seen().await?;
         if self.db.is_embedded() {
@@ -338,6 +334,16 @@ struct Begun {
     agents_address: SocketAddr,
     tls: Option<Arc<Tls>>,
     bootstrap_token: Option<Secret<String>>,
+}
+
+/// Opens the store, makes sure that it may be used, and sets the clock by it.
+async fn opened(url: &str, clock: &Clock) -> Result<Db> {
+    let db = Db::open(url).await?;
+    db.alone().await?;
+    if let Some(time) = db.time().await? {
+        clock.follow(time);
+    }
+    Ok(db)
 }
 
 async fn bind(field: &str, address: SocketAddr) -> Result<TcpListener> {

@@ -5,6 +5,7 @@
 //! stands still (default 8; its leases are 2 s).
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -128,18 +129,26 @@ async fn two_control_planes_killed_and_started_in_turn_during_many_creates_make_
     let Some(mut several) = several(hosts, 2).await else { return };
     let started = Instant::now();
     let client = Client::of(&several);
-    let asking = tokio::spawn(async move { client.create_many("pod", creates).await });
-    let (mut kills, mut plane) = (0_u32, 0);
-    while !asking.is_finished() || kills < 6 {
-        several.daemon(plane).kill().await;
-        several.plane_start(plane, &[]);
-        several.plane_ready(plane).await;
-        kills += 1;
-        plane = 1 - plane;
-        // Long enough to get some work done, short enough to be killed in the midst of it.
-        tokio::time::sleep(Duration::from_millis(u64::from(kills % 7) * 300 + 500)).await;
-    }
-    let ids = asking.await.expect("every request is accepted in the end");
+    let all_asked = Cell::new(false);
+    let asking = async {
+        let ids = client.create_many("pod", creates).await;
+        all_asked.set(true);
+        ids
+    };
+    let killing = async {
+        let mut kills = 0_u32;
+        while !all_asked.get() || kills < 6 {
+            let plane = kills as usize % 2;
+            several.daemon(plane).kill().await;
+            several.plane_start(plane, &[]);
+            several.plane_ready(plane).await;
+            kills += 1;
+            // Long enough to get some work done, short enough to be killed in the midst of it.
+            tokio::time::sleep(Duration::from_millis(u64::from(kills % 7) * 300 + 500)).await;
+        }
+        kills
+    };
+    let (ids, kills) = tokio::join!(asking, killing);
     assert_eq!(ids.len() as u64, creates);
     come_to_rest(&several.fleet, ids.len()).await;
     eprintln!("{creates} creates, {kills} kills, {hosts} hosts: all at rest after {:?}", started.elapsed());
@@ -181,16 +190,17 @@ async fn a_control_plane_stopped_past_its_leases_then_continued_changes_nothing_
 async fn a_rolling_restart_loses_nothing() {
     let Some(mut several) = several(2, 3).await else { return };
     let client = Client::of(&several);
-    let asking = tokio::spawn(async move { client.create_many("pod", 24).await });
-    for plane in 0..3 {
-        several.plane_out(plane);
-        let status = several.daemon(plane).stop(REST).await;
-        assert!(status.success(), "it ends in order:\n{}", several.daemon(plane).tail());
-        several.plane_start(plane, &[]);
-        several.plane_ready(plane).await;
-        several.plane_back(plane);
-    }
-    let ids = asking.await.expect("every request is accepted in the end");
+    let restarting = async {
+        for plane in 0..3 {
+            several.plane_out(plane);
+            let status = several.daemon(plane).stop(REST).await;
+            assert!(status.success(), "it ends in order:\n{}", several.daemon(plane).tail());
+            several.plane_start(plane, &[]);
+            several.plane_ready(plane).await;
+            several.plane_back(plane);
+        }
+    };
+    let (ids, ()) = tokio::join!(client.create_many("pod", 24), restarting);
     come_to_rest(&several.fleet, ids.len()).await;
 }
 

@@ -33,7 +33,11 @@ impl Service {
         let lease = store::Lease { owner: self.instance, until: now.plus(self.lease) };
         let mut tx = self.db.begin().await?;
         if store::key_insert(&mut tx, now, request, &claim, lease).await? {
-            tx.commit().await?;
+            if let Err(error) = tx.commit().await {
+                // Its answer may be lost, and the claim stands; but nothing is done under it, so it goes if it can.
+                drop(self.key_release(request.actor, &claim).await);
+                return Err(error);
+            }
             return Ok(Begun::Run(claim));
         }
         let Some(kept) = store::key_get(tx.conn(), request.actor, request.key).await? else {

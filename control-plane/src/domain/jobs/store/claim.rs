@@ -35,7 +35,8 @@ pub(in crate::domain::jobs) async fn any_due(conn: Conn<'_>, now: Ms) -> Result<
 }
 
 const ANY_DUE: &str = "
-    SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running', 'undoing') AND state = 'queued' AND run_at <= $1)
+    SELECT COALESCE((SELECT run_at FROM jobs WHERE state IN ('queued', 'running', 'undoing') AND state = 'queued'
+                     ORDER BY run_at, id LIMIT 1) <= $1, FALSE)
         OR EXISTS (SELECT 1 FROM jobs WHERE state IN ('running', 'undoing') AND waits_for IS NULL AND run_at <= $1
                    AND (lease_until IS NULL OR lease_until < $1))";
 

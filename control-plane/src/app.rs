@@ -152,7 +152,13 @@ impl App {
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
-            idempotency: idempotency::service::Service::new(db.clone(), clock.clone(), instance, lease),
+            idempotency: idempotency::service::Service::new(
+                db.clone(),
+                clock.clone(),
+                instance,
+                lease,
+                cluster.clone(),
+            ),
             tokens: tokens::service::Service::new(db.clone(), clock.clone()),
             secrets,
             authority,

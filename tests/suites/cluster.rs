@@ -144,7 +144,7 @@ async fn two_control_planes_killed_and_started_in_turn_during_many_creates_make_
             several.plane_ready(plane).await;
             kills += 1;
             // Long enough to get some work done, short enough to be killed in the midst of it.
-            tokio::time::sleep(Duration::from_millis(u64::from(kills % 7) * 300 + 500)).await;
+            tokio::time::sleep(Duration::from_millis(u64::from(kills % 7) * 500 + 1000)).await;
         }
         kills
     };

@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use control_plane::clock::{Clock, Ms};
 use control_plane::db::Db;
 use control_plane::domain::audit::{Actor, ActorKind, Record, audit_append};
+use control_plane::domain::cluster::service::Service as Cluster;
 use control_plane::domain::idempotency::service::Service;
 use control_plane::domain::idempotency::{Answer, Begun, Claim, Effect, Request};
 use control_plane::error::Error;
@@ -26,8 +28,11 @@ impl Setup {
     }
 
     /// A control plane over that database.
-    fn process(&self) -> Service {
-        Service::new(self.db.clone(), self.clock.clone(), InstanceId::generate(), LEASE)
+    async fn process(&self) -> Service {
+        let instance = InstanceId::generate();
+        let cluster = Arc::new(Cluster::new(self.db.clone(), self.clock.clone(), instance, LEASE));
+        cluster.instance_seen().await.unwrap();
+        Service::new(self.db.clone(), self.clock.clone(), instance, LEASE, cluster)
     }
 
     async fn begin(&self, process: &Service, hash: u8) -> Begun {
@@ -69,7 +74,7 @@ fn claimed(begun: Begun) -> Claim {
 async fn the_first_answer_is_given_again_and_another_request_is_refused() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let process = setup.process();
+        let process = setup.process().await;
         let claim = claimed(setup.begin(&process, 1).await);
         assert!(matches!(setup.begin(&process, 1).await, Begun::Running));
         assert!(matches!(setup.begin(&process, 2).await, Begun::Reused));
@@ -89,7 +94,7 @@ async fn the_first_answer_is_given_again_and_another_request_is_refused() {
 async fn at_once_only_one_is_claimed() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let process = setup.process();
+        let process = setup.process().await;
         let begun = futures::future::join_all((0..16).map(|_| setup.begin(&process, 1))).await;
         assert_eq!(begun.iter().filter(|begun| matches!(begun, Begun::Run(_))).count(), 1, "{}", database.name);
         setup.db.close().await;
@@ -100,7 +105,7 @@ async fn at_once_only_one_is_claimed() {
 async fn a_refusal_gives_the_key_back() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let process = setup.process();
+        let process = setup.process().await;
         let claim = claimed(setup.begin(&process, 1).await);
         process.key_release(&setup.actor.to_string(), &claim).await.unwrap();
         claimed(setup.begin(&process, 2).await);
@@ -112,7 +117,7 @@ async fn a_refusal_gives_the_key_back() {
 async fn an_error_after_the_effect_leads_to_the_effect_and_never_to_a_second() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let process = setup.process();
+        let process = setup.process().await;
         let claim = claimed(setup.begin(&process, 1).await);
         setup.act(&claim, "cloudpod", "p1").await.unwrap();
         setup.act(&claim, "job", "j1").await.unwrap();
@@ -133,8 +138,8 @@ async fn an_error_after_the_effect_leads_to_the_effect_and_never_to_a_second() {
 async fn a_process_that_died_leaves_its_key_to_the_next() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let claim = claimed(setup.begin(&setup.process(), 1).await);
-        let next = setup.process();
+        let claim = claimed(setup.begin(&setup.process().await, 1).await);
+        let next = setup.process().await;
         if !setup.db.is_embedded() {
             // It may be alive, on another machine, until its lease is over.
             assert!(matches!(setup.begin(&next, 1).await, Begun::Running));
@@ -159,10 +164,10 @@ async fn a_process_that_died_leaves_its_key_to_the_next() {
 async fn a_process_that_died_after_the_effect_is_not_repeated() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let claim = claimed(setup.begin(&setup.process(), 1).await);
+        let claim = claimed(setup.begin(&setup.process().await, 1).await);
         setup.act(&claim, "server", "s1").await.unwrap();
         setup.clock.advance(LEASE);
-        let Begun::Recover(_, effect) = setup.begin(&setup.process(), 1).await else { panic!("not recovered") };
+        let Begun::Recover(_, effect) = setup.begin(&setup.process().await, 1).await else { panic!("not recovered") };
         assert_eq!(effect, Effect { kind: "server".to_owned(), id: "s1".to_owned() });
         setup.db.close().await;
     }
@@ -172,7 +177,7 @@ async fn a_process_that_died_after_the_effect_is_not_repeated() {
 async fn an_effect_that_is_rolled_back_is_none() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let process = setup.process();
+        let process = setup.process().await;
         let claim = claimed(setup.begin(&process, 1).await);
         let actor = Actor { idempotency_key: Some(claim.clone()), ..setup.actor.clone() };
         let mut tx = setup.db.begin().await.unwrap();
@@ -191,7 +196,7 @@ async fn an_effect_that_is_rolled_back_is_none() {
 async fn keys_are_forgotten_after_a_day() {
     for database in databases().await {
         let setup = Setup::new(&database.url).await;
-        let process = setup.process();
+        let process = setup.process().await;
         claimed(setup.begin(&process, 1).await);
         assert_eq!(process.keys_prune().await.unwrap(), 0);
         setup.clock.advance(Duration::from_secs(24 * 3600 + 1));

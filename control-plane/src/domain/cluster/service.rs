@@ -112,6 +112,16 @@ impl Service {
         store::instances(self.db.read().await?.conn()).await
     }
 
+    /// Whether a control plane is certainly not this one and, as far as anybody can tell, no more. What it writes late has to be
+    /// fenced nevertheless: it may only stand still.
+    pub async fn is_dead(&self, conn: Conn<'_>, instance: InstanceId) -> Result<bool> {
+        if instance == self.instance {
+            return Ok(false);
+        }
+        // An embedded database has no other process: the other was an earlier one.
+        Ok(self.is_alone() || !store::instance_is_alive(conn, instance, self.alive()).await?)
+    }
+
     /// Where the session of a server's agent is.
     pub async fn holder(&self, server: ServerId) -> Result<Holder> {
         session_holder(self.db.read().await?.conn(), server, self.instance, self.alive()).await

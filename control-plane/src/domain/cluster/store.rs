@@ -53,6 +53,11 @@ pub(super) async fn instances(conn: Conn<'_>) -> Result<Vec<Instance>> {
         .collect())
 }
 
+pub(super) async fn instance_is_alive(conn: Conn<'_>, instance: InstanceId, alive: Ms) -> Result<bool> {
+    const SQL: &str = "SELECT id FROM instances WHERE id = $1 AND seen_at > $2";
+    Ok(fetch_optional!(conn, (InstanceId,), SQL, instance, alive)?.is_some())
+}
+
 /// `alive`: whoever was seen after this is.
 pub(super) async fn holder(conn: Conn<'_>, server: ServerId, own: InstanceId, alive: Ms) -> Result<Holder> {
     const SQL: &str = "

@@ -1,5 +1,6 @@
 //! Claims keys and keeps answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -7,23 +8,25 @@ use uuid::Uuid;
 use super::{Answer, Begun, Claim, Effect, RETENTION, Request, store};
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::cluster::service::Service as Cluster;
 use crate::error::Result;
 use crate::ids::InstanceId;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Service {
     db: Db,
     clock: Clock,
     instance: InstanceId,
     lease: Duration,
+    cluster: Arc<Cluster>,
 }
 
 impl Service {
-    /// For this process, whose requests take at most `lease`.
+    /// For this process, whose requests take at most `lease`; `cluster` knows which others are dead.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, instance: InstanceId, lease: Duration) -> Self {
-        Self { db, clock, instance, lease }
+    pub fn new(db: Db, clock: Clock, instance: InstanceId, lease: Duration, cluster: Arc<Cluster>) -> Self {
+        Self { db, clock, instance, lease, cluster }
     }
 
     /// Claims the key for a request, or says what became of the first one.
@@ -51,8 +54,7 @@ impl Service {
         if let Some(answer) = answer {
             return Ok(Begun::Replay(answer));
         }
-        // An embedded database has no other process: what another owner claimed, an earlier process did.
-        let abandoned = lease_until <= now || (self.db.is_embedded() && owner != self.instance);
+        let abandoned = lease_until <= now || self.cluster.is_dead(tx.conn(), owner).await?;
         if let Some(effect) = effect {
             let first = Claim { key: claim.key, id: claim_id };
             return Ok(if abandoned { Begun::Recover(first, effect) } else { Begun::Running });

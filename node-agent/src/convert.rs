@@ -4,9 +4,10 @@ use proto::agent::v1 as wire;
 use proto::agent::v1::run_command::Kind;
 use uuid::Uuid;
 
+use crate::convert_commands::day_two;
 use crate::proxmox::{
-    Check, CheckState, CloneSpec, ConfigureSpec, ErrorKind, Nic, Operation, Power, Presence, PveError, Request, Secret,
-    Storage, Target, Vm,
+    Backup, Check, CheckState, CloneSpec, ConfigureSpec, ErrorKind, Look, MigrateSpec, Nic, Operation, Outcome, Power,
+    Presence, PveError, Request, Secret, Snapshot, Storage, Target, Vm,
 };
 
 /// A command as the executor runs it.
@@ -34,6 +35,8 @@ pub enum Action {
     },
     /// Look.
     Inspect,
+    /// Look closer.
+    Look(Look),
 }
 
 impl Job {
@@ -43,7 +46,7 @@ impl Job {
             Action::Change(operation) => {
                 Some(Request { target: self.target, command_id: self.id, operation: operation.clone() })
             }
-            Action::WaitPower { .. } | Action::Inspect => None,
+            Action::WaitPower { .. } | Action::Inspect | Action::Look(_) => None,
         }
     }
 }
@@ -57,11 +60,11 @@ pub struct Refusal {
     pub message: String,
 }
 
-fn refuse(field: &str, cause: &str) -> Refusal {
+pub(crate) fn refuse(field: &str, cause: &str) -> Refusal {
     Refusal { kind: wire::ErrorKind::BadParameter, message: format!("{field}: {cause}") }
 }
 
-fn unsupported() -> Refusal {
+pub(crate) fn unsupported() -> Refusal {
     let message = format!("this agent ({}) does not know the command: upgrade it", env!("CARGO_PKG_VERSION"));
     Refusal { kind: wire::ErrorKind::Unsupported, message }
 }
@@ -149,24 +152,37 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
         | Kind::TakeSnapshot(_)
         | Kind::Rollback(_)
         | Kind::DeleteSnapshot(_)
-        | Kind::ListSnapshots(_)
         | Kind::MakeBackup(_)
         | Kind::RestoreBackup(_)
         | Kind::DeleteBackup(_)
-        | Kind::ListBackups(_)
         | Kind::Migrate(_)
         | Kind::RemoteMigrate(_)
         | Kind::MakeTemplate(_)
         | Kind::SetMedia(_)
         | Kind::SetFirewall(_)
-        | Kind::Adopt(_)
-        | Kind::CheckMigrate(_) => return Err(unsupported()),
+        | Kind::Adopt(_) => Action::Change(day_two(kind)?),
+        Kind::ListSnapshots(wire::ListSnapshots {}) => Action::Look(Look::Snapshots),
+        Kind::ListBackups(wire::ListBackups { storage }) => {
+            Action::Look(Look::Backups { storage: needed("list_backups.storage", storage)? })
+        }
+        Kind::CheckMigrate(wire::CheckMigrate { target_node, online, with_local_disks }) => {
+            Action::Look(Look::CheckMigrate(MigrateSpec {
+                target_node: needed("check_migrate.target_node", target_node)?,
+                online: *online,
+                with_local_disks: *with_local_disks,
+                ..MigrateSpec::default()
+            }))
+        }
     };
     Ok(Job { id, target: Target { vmid: command.vmid, pod_id }, action })
 }
 
-fn given(text: &str) -> Option<String> {
+pub(crate) fn given(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+pub(crate) fn needed(field: &str, text: &str) -> Result<String, Refusal> {
+    given(text).ok_or_else(|| refuse(field, "it is missing"))
 }
 
 fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
@@ -245,6 +261,8 @@ pub fn error_kind(kind: ErrorKind) -> wire::ErrorKind {
         ErrorKind::ForeignVm => wire::ErrorKind::ForeignVm,
         ErrorKind::Lost => wire::ErrorKind::Lost,
         ErrorKind::Deadline => wire::ErrorKind::Deadline,
+        ErrorKind::GuestAgent => wire::ErrorKind::GuestAgent,
+        ErrorKind::Refused => wire::ErrorKind::Refused,
     }
 }
 
@@ -260,7 +278,21 @@ pub fn command_error(error: &PveError) -> wire::CommandError {
 
 /// A VM, on the wire.
 pub fn vm(vm: Vm) -> wire::Vm {
-    let Vm { vmid, name, power: state, template, stamp, lock, vcpu, memory_mib, disk_mib, uptime_s } = vm;
+    let Vm {
+        vmid,
+        name,
+        power: state,
+        template,
+        stamp,
+        lock,
+        vcpu,
+        memory_mib,
+        disk_mib,
+        uptime_s,
+        start_on_boot,
+        in_bytes: _,
+        out_bytes: _,
+    } = vm;
     let command_id = stamp.and_then(|stamp| stamp.command_id).map(|id| id.to_string());
     wire::Vm {
         vmid,
@@ -274,8 +306,47 @@ pub fn vm(vm: Vm) -> wire::Vm {
         memory_mib,
         disk_mib,
         uptime_s,
-        start_on_boot: false,
+        start_on_boot,
     }
+}
+
+/// What a running VM with our stamp has sent and received; `None` of any other.
+pub fn traffic(vm: &Vm) -> Option<wire::TrafficSample> {
+    let stamp = vm.stamp.filter(|_| matches!(vm.power, Power::Running | Power::Paused))?;
+    Some(wire::TrafficSample {
+        vmid: vm.vmid,
+        pod_id: stamp.pod_id.to_string(),
+        in_bytes: vm.in_bytes,
+        out_bytes: vm.out_bytes,
+        uptime_s: vm.uptime_s,
+    })
+}
+
+/// What came of a command that ended well.
+pub fn command_output(vmid: u32, outcome: Outcome, upid: String) -> wire::CommandOutput {
+    let Outcome { state, snapshots, backups, node, restart_needed, warnings } = outcome;
+    wire::CommandOutput {
+        presence: presence(state.presence).into(),
+        power: power(state.power).into(),
+        vmid,
+        warnings,
+        upid,
+        snapshots: snapshots.into_iter().map(snapshot).collect(),
+        backups: backups.into_iter().map(backup).collect(),
+        node: node.unwrap_or_default(),
+        restart_needed,
+    }
+}
+
+fn snapshot(snapshot: Snapshot) -> wire::Snapshot {
+    let Snapshot { name, description, created_ms, memory, parent } = snapshot;
+    wire::Snapshot { name, description, created_ms, memory, parent: parent.unwrap_or_default() }
+}
+
+fn backup(backup: Backup) -> wire::Backup {
+    let Backup { volid, created_ms, size_bytes, pod_id, command_id } = backup;
+    let command_id = command_id.map(|id| id.to_string()).unwrap_or_default();
+    wire::Backup { volid, created_ms, size_bytes, pod_id: pod_id.to_string(), command_id }
 }
 
 /// A storage, on the wire.

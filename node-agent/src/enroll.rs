@@ -258,6 +258,7 @@ mod tests {
             accepted_ms: 1,
             deadline_ms: 2,
             state: State::Accepted,
+            fenced: false,
         };
         let (held, _) = ledger::Ledger::open(directory.path()).await.unwrap();
         held.write(entry).await.unwrap();

@@ -7,7 +7,7 @@
 //! ```
 //! Each arrow is a commit that is on disk before the next thing happens. `called` is written before Proxmox is called, so that after a
 //! crash it is known what may have been started and must be looked up. Acknowledged entries stay for a day: a repetition that was on
-//! its way while the acknowledgement came is answered instead of run. Passwords and SSH keys are never written.
+//! its way while the acknowledgement came is answered instead of run. Passwords, tokens and SSH keys are never written.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -53,6 +53,8 @@ pub struct Entry {
     pub deadline_ms: i64,
     /// How far it has come.
     pub state: State,
+    /// Its pod was declared lost here: it is only ended, also after a restart.
+    pub fenced: bool,
 }
 
 /// How far a command has come.
@@ -108,9 +110,14 @@ impl Public {
     /// Leaves the secrets out.
     pub fn of(command: &RunCommand) -> Self {
         let mut command = command.clone();
-        if let Some(Kind::Configure(configure)) = &mut command.kind {
-            configure.password.clear();
-            configure.ssh_keys.clear();
+        match &mut command.kind {
+            Some(Kind::Configure(configure)) => {
+                configure.password.clear();
+                configure.ssh_keys.clear();
+            }
+            Some(Kind::SetPassword(set)) => set.password.clear(),
+            Some(Kind::RemoteMigrate(remote)) => remote.target_token.clear(),
+            _ => {}
         }
         Self(command)
     }
@@ -148,6 +155,8 @@ struct Record {
     result: Option<CommandResult>,
     #[prost(int64, tag = "9")]
     acknowledged_ms: i64,
+    #[prost(bool, tag = "10")]
+    fenced: bool,
 }
 
 impl Record {
@@ -157,6 +166,7 @@ impl Record {
             epoch: entry.epoch,
             accepted_ms: entry.accepted_ms,
             deadline_ms: entry.deadline_ms,
+            fenced: entry.fenced,
             ..Self::default()
         };
         match &entry.state {
@@ -199,6 +209,7 @@ impl Record {
             accepted_ms: self.accepted_ms,
             deadline_ms: self.deadline_ms,
             state,
+            fenced: self.fenced,
         })
     }
 }

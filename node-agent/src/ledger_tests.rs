@@ -18,6 +18,7 @@ fn entry(number: u128, state: State) -> Entry {
         accepted_ms: 1,
         deadline_ms: 2,
         state,
+        fenced: number.is_multiple_of(2),
     }
 }
 

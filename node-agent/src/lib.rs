@@ -11,7 +11,7 @@
 //!   called, the task's id before it is waited for, the end before it is reported.
 //! - A lost session stops no command; a result is repeated until it is acknowledged.
 //! - What Proxmox does not tell is unknown, never absent.
-//! - Keys, passwords and tokens are in no log, and passwords and SSH keys not in the ledger.
+//! - Keys, passwords and tokens are in no log, and passwords, tokens and SSH keys not in the ledger.
 //! - Whatever is started is awaited or ended before the agent ends.
 //!
 //! `tonic` is used in `session/` only, the `backoff` crate in `backoff_policy` only.
@@ -22,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod convert;
+mod convert_commands;
 pub mod enroll;
 pub mod error;
 pub mod executor;
@@ -81,6 +82,7 @@ pub async fn run(config: Config, hypervisor: Arc<dyn Hypervisor>, shutdown: Canc
         boot_id: Uuid::new_v4().to_string(),
         machine_id: machine_id(),
         stopping: shutdown.clone(),
+        consoles: session::Consoles::default(),
     });
     info!(version = env!("CARGO_PKG_VERSION"), server = %agent.identity.current().server_name, "the agent runs");
     let pruning = async {

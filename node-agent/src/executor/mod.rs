@@ -4,6 +4,9 @@
 //! control plane acknowledges them. After a restart of the agent a task that runs in Proxmox is followed to its end; nothing new is
 //! begun before the control plane has repeated the command, because it may have thought better of it meanwhile.
 
+mod fence;
+#[cfg(test)]
+mod fence_tests;
 mod progress;
 mod queue;
 #[cfg(test)]
@@ -18,7 +21,7 @@ use std::time::Duration;
 use proto::agent::v1 as wire;
 use proto::agent::v1::agent_message::Body;
 use proto::agent::v1::{
-    AgentMessage, CommandAccepted, CommandResult, LedgerEntry, RunCommand, command_result::Outcome,
+    AgentMessage, CommandAccepted, CommandResult, LedgerEntry, RunCommand, command_result::Outcome, run_command::Kind,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
@@ -153,11 +156,21 @@ impl Executor {
         for entry in entries {
             if entry.is_open() {
                 info!(command = %entry.id, kind = ?entry.command, vmid = entry.vmid, "goes on after a restart");
+                self.recall(&entry);
                 let deadline = instant_of(entry.deadline_ms);
                 self.0.adopt(entry, None, deadline);
             } else {
                 self.0.commands().insert(entry.id, Command { entry, live: None });
             }
+        }
+    }
+
+    /// A call that makes a VM and whose answer was not written down may still be carried out.
+    fn recall(&self, entry: &Entry) {
+        let makes_a_vm = matches!(entry.command.command().kind, Some(Kind::Clone(_) | Kind::RestoreBackup(_)));
+        if let (State::Called { at_ms }, true) = (&entry.state, makes_a_vm) {
+            let called = Duration::from_millis(u64::try_from(now_ms().saturating_sub(*at_ms)).unwrap_or(0));
+            self.0.hypervisor.may_come(entry.vmid, called);
         }
     }
 
@@ -433,6 +446,7 @@ impl Shared {
             accepted_ms: now_ms(),
             deadline_ms: self.deadline_ms(command.deadline_ms),
             state: self.maybe_begun(job.id).map_or(State::Accepted, |at_ms| State::Called { at_ms }),
+            fenced: false,
         }
     }
 
@@ -466,6 +480,9 @@ impl Shared {
             job: watch::Sender::new(job),
             deadline: watch::Sender::new(deadline),
         };
+        if entry.fenced {
+            live.cancel.cancel();
+        }
         let ticket = self.queues.join(entry.vmid, entry.id);
         let id = entry.id;
         self.commands().insert(id, Command { entry, live: Some(live.clone()) });

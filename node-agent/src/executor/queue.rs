@@ -55,6 +55,15 @@ impl Queues {
 impl Ticket {
     /// Waits for the turn; it lasts until the ticket is dropped.
     pub(super) async fn turn(&mut self) {
+        self.first().await;
+        if self.place.is_none() {
+            // The semaphore is never closed.
+            self.place = self.queues.places.clone().acquire_owned().await.ok();
+        }
+    }
+
+    /// As [`Self::turn`], however much is worked on elsewhere.
+    pub(super) async fn first(&self) {
         loop {
             // Listening before looking: a move in between is not missed.
             let mut moved = std::pin::pin!(self.queues.moved.notified());
@@ -63,10 +72,6 @@ impl Ticket {
                 break;
             }
             moved.await;
-        }
-        if self.place.is_none() {
-            // The semaphore is never closed.
-            self.place = self.queues.places.clone().acquire_owned().await.ok();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::agent::v1 as wire;
-use proto::agent::v1::{CommandOutput, CommandResult, command_result::Outcome};
+use proto::agent::v1::{CommandResult, command_result::Outcome};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -17,9 +17,7 @@ use crate::clock::now_ms;
 use crate::convert::{self, Action, Job};
 use crate::fault;
 use crate::ledger::{Entry, State};
-use crate::proxmox::{
-    Begun, ErrorKind, Operation, Power, Presence, Progress, PveError, Request, TaskEnd, Upid, VmState, Watch,
-};
+use crate::proxmox::{Begun, ErrorKind, Outcome as Done, Presence, Progress, PveError, Request, TaskEnd, Upid, Watch};
 
 /// Lines of a task's log in a result.
 const LOG_LINES_MAX: usize = 50;
@@ -52,7 +50,7 @@ impl Settled {
 struct Left;
 
 /// What came of a command.
-type Verdict = Result<VmState, PveError>;
+type Verdict = Result<Done, PveError>;
 
 /// One command under work.
 struct Work<'a> {
@@ -179,7 +177,7 @@ impl Work<'_> {
             return self.watch_only(&job).await.map(Some);
         };
         if let State::Called { at_ms } = entry.state
-            && !is_repeatable(&request.operation)
+            && !request.operation.is_repeatable()
             && let Some(next) = self.settle(&request, at_ms).await?
         {
             return Ok(next.verdict());
@@ -196,7 +194,7 @@ impl Work<'_> {
         let begun = self.shared.hypervisor.begin(&request).await;
         fault::point("after-proxmox-call");
         match begun {
-            Ok(Begun::Done) => Ok(Some(Ok(self.look(entry.vmid).await))),
+            Ok(Begun::Done) => self.look(&request).await.map(Some),
             Ok(Begun::Task(upid)) => self.started(upid, false, called_ms).await,
             Ok(Begun::Step(upid)) => self.started(upid, true, called_ms).await,
             Err(error) => self.begin_failed(&request, error, called_ms).await,
@@ -246,7 +244,7 @@ impl Work<'_> {
         match self.shared.hypervisor.find_task(request, called_ms).await {
             Ok(Some(upid)) => {
                 info!(command = %self.id, %upid, "the call failed ({error}), but its task was started");
-                self.started(upid, is_repeatable(&request.operation), called_ms).await
+                self.started(upid, request.operation.is_repeatable(), called_ms).await
             }
             Ok(None) => Ok(Some(Err(error))),
             Err(second) => {
@@ -273,7 +271,7 @@ impl Work<'_> {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
         loop {
             let error = match self.shared.hypervisor.find_task(&request, at_ms).await {
-                Ok(Some(upid)) => return self.started(upid, is_repeatable(&request.operation), at_ms).await,
+                Ok(Some(upid)) => return self.started(upid, request.operation.is_repeatable(), at_ms).await,
                 Ok(None) => {
                     self.looked_up = true;
                     return Ok(None);
@@ -330,7 +328,7 @@ impl Work<'_> {
                     self.shared.change(self.id, |entry| entry.state = State::Accepted).await;
                     return Ok(None);
                 }
-                Ok(Some(Ok(self.look(entry.vmid).await)))
+                self.look(&request).await.map(Some)
             }
         }
     }
@@ -351,8 +349,9 @@ impl Work<'_> {
                         };
                         let tell = |progress: Progress| self.reporter.add(progress);
                         let watch = Watch { deadline: limit, cancel: self.live.cancel.clone(), progress: &tell };
-                        hypervisor.wait_power(job.target, *power, watch).await
+                        hypervisor.wait_power(job.target, *power, watch).await.map(Done::from)
                     }
+                    Action::Look(look) => hypervisor.look(job.target, look).await,
                     Action::Inspect | Action::Change(_) => {
                         let state = hypervisor.inspect(job.target.vmid).await?;
                         if state.presence == Presence::Present
@@ -363,7 +362,7 @@ impl Work<'_> {
                             let error = PveError::new(ErrorKind::ForeignVm, text);
                             return Err(PveError { presence: state.presence, ..error });
                         }
-                        Ok(state)
+                        Ok(Done::from(state))
                     }
                 }
             };
@@ -376,22 +375,36 @@ impl Work<'_> {
         }
     }
 
-    /// Looks at the VM after its command. That Proxmox does not answer does not undo the success: it leaves open what is there.
-    async fn look(&self, vmid: u32) -> VmState {
+    /// Looks at what the command led to. That Proxmox does not answer does not undo the success: it leaves open what is there, unless
+    /// telling that is a part of the command; then it is asked until the deadline.
+    async fn look(&self, request: &Request) -> Result<Verdict, Left> {
+        let must_be_told = request.operation.must_be_told();
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
-        for _ in 0..LOOKS_MAX {
-            match self.shared.hypervisor.inspect(vmid).await {
-                Ok(state) => return state,
-                Err(error) => {
-                    warn!(command = %self.id, vmid, cause = %error, "the VM could not be looked at afterwards");
-                }
+        let mut looks = 0;
+        loop {
+            let error = match self.shared.hypervisor.outcome(request).await {
+                Ok(outcome) => return Ok(Ok(outcome)),
+                Err(error) => error,
+            };
+            let vmid = request.target.vmid;
+            warn!(command = %self.id, vmid, cause = %error, "the VM could not be looked at afterwards");
+            looks += 1;
+            if must_be_told && !error.is_transient() {
+                return Ok(Err(error));
+            }
+            if !must_be_told && looks >= LOOKS_MAX {
+                return Ok(Ok(Done::default()));
             }
             tokio::select! {
-                () = self.shared.stopping.cancelled() => break,
+                biased;
+                () = self.shared.stopping.cancelled() => {
+                    return if must_be_told { Err(Left) } else { Ok(Ok(Done::default())) };
+                }
+                () = self.live.cancel.cancelled(), if must_be_told => return Ok(Err(error)),
+                () = self.live.expired(), if must_be_told => return Ok(Err(error)),
                 () = sleep(backoff.next_wait()) => {}
             }
         }
-        VmState { presence: Presence::Unknown, power: Power::Unknown, ..VmState::default() }
     }
 
     async fn conclude(&mut self, verdict: Verdict) {
@@ -400,16 +413,10 @@ impl Work<'_> {
         let upid = self.upid.as_ref().map(ToString::to_string).unwrap_or_default();
         let is_cancelled = verdict.as_ref().is_err_and(|error| error.kind == ErrorKind::Cancelled);
         let outcome = match verdict {
-            Ok(state) => {
+            Ok(mut done) => {
                 info!(command = %self.id, kind = ?entry.command, vmid = entry.vmid, "done");
-                Outcome::Ok(CommandOutput {
-                    presence: convert::presence(state.presence).into(),
-                    power: convert::power(state.power).into(),
-                    vmid: entry.vmid,
-                    warnings: std::mem::take(&mut self.warnings),
-                    upid,
-                    ..CommandOutput::default()
-                })
+                done.warnings.splice(..0, self.warnings.drain(..));
+                Outcome::Ok(convert::command_output(entry.vmid, done, upid))
             }
             Err(mut error) => {
                 warn!(command = %self.id, kind = ?entry.command, vmid = entry.vmid, failure = ?error.kind, cause = %error, "failed");
@@ -471,12 +478,6 @@ fn too_late() -> PveError {
 
 fn cancelled() -> PveError {
     PveError::new(ErrorKind::Cancelled, "cancelled before it was begun")
-}
-
-/// Whether an operation may be begun again after a task of it was found. It is not known whether that was its last task, and beginning
-/// finds out; only a reboot would be done twice.
-fn is_repeatable(operation: &Operation) -> bool {
-    !matches!(operation, Operation::Reboot { .. })
 }
 
 /// The request as far as the ledger tells.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use proxmox_api::client::{Client, Method};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,25 @@ impl PveClient {
     /// Reads a path into a type of ours.
     pub(super) async fn read<R: DeserializeOwned>(&self, path: &str) -> Result<R> {
         self.get::<(), R>(path, &()).await
+    }
+
+    /// Changes the protocol of a connection, as a websocket begins. Returns the answer's headers and the bare connection.
+    pub(super) async fn upgrade(&self, path: &str, headers: HeaderMap) -> Result<(HeaderMap, reqwest::Upgraded)> {
+        let prepared = self.prepare::<(), ()>(Method::Get, path, None, None)?;
+        let request = self.0.http.get(prepared.url.clone()).headers(headers);
+        let request = request.header(AUTHORIZATION, self.0.authorization.clone());
+        // The path holds a ticket: it is not told.
+        let prepared = Prepared { path: path.split('?').next().unwrap_or_default().to_owned(), ..prepared };
+        let unmade = |error: &reqwest::Error| Failure::of(error).into_error(&prepared);
+        let answer = request.send().await.map_err(|error| unmade(&error))?;
+        let status = answer.status();
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            let error = refusal(status, reason(&answer), false, &[]);
+            return Err(if status.is_success() { PveError { kind: ErrorKind::Unavailable, ..error } } else { error });
+        }
+        let headers = answer.headers().clone();
+        let upgraded = answer.upgrade().await.map_err(|error| unmade(&error))?;
+        Ok((headers, upgraded))
     }
 
     fn prepare<B: Serialize, Q: Serialize>(

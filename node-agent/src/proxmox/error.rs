@@ -40,6 +40,10 @@ pub enum ErrorKind {
     Lost,
     /// The deadline passed and the task was stopped.
     Deadline,
+    /// The guest agent does not run, or the VM has none.
+    GuestAgent,
+    /// It cannot be done, as Proxmox or a look at the VM tells.
+    Refused,
 }
 
 /// A failure, in Proxmox's own words where it has any.
@@ -104,7 +108,7 @@ impl PveError {
     }
 
     /// Another try of the same *reading* call may succeed.
-    pub(super) fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self.kind {
             ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Locked => true,
             ErrorKind::BadParameter
@@ -116,7 +120,9 @@ impl PveError {
             | ErrorKind::Cancelled
             | ErrorKind::ForeignVm
             | ErrorKind::Lost
-            | ErrorKind::Deadline => false,
+            | ErrorKind::Deadline
+            | ErrorKind::GuestAgent
+            | ErrorKind::Refused => false,
         }
     }
 }
@@ -161,6 +167,8 @@ pub(super) fn kind_of_text(text: &str) -> Option<ErrorKind> {
         ("out of space", ErrorKind::NoSpace),
         ("Disk quota exceeded", ErrorKind::NoSpace),
         ("insufficient free extents", ErrorKind::NoSpace),
+        ("guest agent is not running", ErrorKind::GuestAgent),
+        ("No QEMU guest agent configured", ErrorKind::GuestAgent),
         ("Permission check failed", ErrorKind::Permission),
         ("only root can", ErrorKind::Permission),
         ("Only root can", ErrorKind::Permission),

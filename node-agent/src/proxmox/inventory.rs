@@ -11,7 +11,7 @@ use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, power_of};
 use super::stamp::Stamp;
 use super::types::{Cluster, HostStatus, Storage, Vm};
-use super::wire::{Flag, List, Num, Text, VmEntry};
+use super::wire::{Flag, List, Num, Text, VmConfig, VmEntry};
 
 /// A VM's description is read again after this time, in case a person changed it. Spread by VMID, so that not all fall due at once.
 const STAMP_AGE_MAX: Duration = Duration::from_mins(10);
@@ -24,14 +24,24 @@ const CONFIGS_AT_ONCE: usize = 4;
 pub(super) struct StampCache(HashMap<u32, Known>);
 
 struct Known {
-    stamp: Option<Stamp>,
+    seen: Seen,
     /// What would differ if the VMID were another VM by now.
     looks: Looks,
     read: Instant,
 }
 
-/// A stamp, or the lack of one, that is known.
-struct Seen(Option<Stamp>);
+/// What only a VM's configuration tells.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    stamp: Option<Stamp>,
+    start_on_boot: bool,
+}
+
+impl Seen {
+    fn of(config: &VmConfig) -> Self {
+        Self { stamp: config.stamp(), start_on_boot: config.is_set("onboot") }
+    }
+}
 
 type Looks = (String, u64, bool, u64);
 
@@ -122,20 +132,20 @@ impl Pve {
     /// `None`: the VM went away since it was listed.
     async fn vm_of(&self, entry: VmEntry) -> Result<Option<Vm>> {
         let Ok(vmid @ 100..) = u32::try_from(entry.vmid.whole()) else { return Ok(None) };
-        let stamp = match self.stamp_known(vmid, &entry) {
-            Some(Seen(stamp)) => stamp,
+        let seen = match self.stamp_known(vmid, &entry) {
+            Some(seen) => seen,
             None => match self.vm_config(vmid).await {
                 Ok(config) => {
                     // While a clone runs, its description may still follow.
+                    let seen = Seen::of(&config);
                     if config.lock().is_none() {
-                        let known = Known { stamp: config.stamp(), looks: looks_of(&entry), read: Instant::now() };
-                        self.cache().0.insert(vmid, known);
+                        self.cache().0.insert(vmid, Known { seen, looks: looks_of(&entry), read: Instant::now() });
                     }
-                    config.stamp()
+                    seen
                 }
                 Err(error) if error.says_no_such_vm() => return Ok(None),
                 // Not ours to see, so not ours.
-                Err(error) if error.kind == ErrorKind::Permission && error.status == Some(403) => None,
+                Err(error) if error.kind == ErrorKind::Permission && error.status == Some(403) => Seen::default(),
                 Err(error) => return Err(error),
             },
         };
@@ -143,7 +153,10 @@ impl Pve {
             vmid,
             power: power_of(&entry),
             template: entry.template.is_set(),
-            stamp,
+            stamp: seen.stamp,
+            start_on_boot: seen.start_on_boot,
+            in_bytes: entry.netin.whole(),
+            out_bytes: entry.netout.whole(),
             vcpu: entry.cpus.whole() as u32,
             memory_mib: entry.maxmem.mib(),
             disk_mib: entry.maxdisk.mib(),
@@ -158,7 +171,7 @@ impl Pve {
         let cache = self.cache();
         let known = cache.0.get(&vmid)?;
         (known.looks == looks_of(entry) && known.read.elapsed() < age_max && entry.lock.0.is_none())
-            .then_some(Seen(known.stamp))
+            .then_some(known.seen)
     }
 
     /// After an operation on the VM its description is read anew.

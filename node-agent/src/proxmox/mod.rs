@@ -11,21 +11,33 @@
 //!         Begun::Step(upid) => { ledger(upid); hypervisor.follow(&request, &upid, watch).await?; }
 //!     }
 //! }
-//! let state = hypervisor.inspect(request.target).await?;
+//! let outcome = hypervisor.outcome(&request).await?;
 //! ```
 //!
 //! After a crash: a command with a UPID is followed (and, if it was a step, begun again: beginning twice is harmless for all but a
 //! reboot); one without is looked up with [`Hypervisor::find_task`], then begun.
 
+mod amend;
+mod backups;
 mod client;
 mod clone;
 mod config;
 mod configure;
+mod console;
 mod error;
+mod fence;
+mod firewall;
+mod firewall_plan;
 mod inventory;
+mod media;
+mod migrate;
+mod migrate_checks;
 mod node;
 mod ops;
+mod outcome;
 mod probe;
+mod snapshots;
+mod specs;
 mod stamp;
 mod tasks;
 mod tls;
@@ -35,12 +47,17 @@ mod upid;
 mod verdict;
 mod wire;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 pub use config::{ApiToken, BadSetting, Fingerprint, PveConfig, Trust};
+pub use console::Console;
 pub use error::{ErrorKind, PveError, Result};
 pub use node::Pve;
-pub use probe::PRIVILEGES;
+pub use probe::{PRIVILEGES, guest_privilege};
+pub use specs::*;
 pub use stamp::Stamp;
 pub use tls::fetch_fingerprint;
 pub use types::*;
@@ -83,6 +100,37 @@ pub trait Hypervisor: Send + Sync {
     /// Whatever keeps Proxmox from answering; that is never `Absent`. `Locked` where no VM is found and a clone to the VMID may still
     /// come, as its call was not answered.
     async fn inspect(&self, vmid: u32) -> Result<VmState>;
+
+    /// What there is to tell after an operation that ended well.
+    ///
+    /// # Errors
+    /// Whatever keeps Proxmox from answering; `TaskFailed` when what the operation made is not there.
+    async fn outcome(&self, request: &Request) -> Result<Outcome>;
+
+    /// Looks at what a pod has and changes nothing.
+    ///
+    /// # Errors
+    /// `Refused`, with every blocker, where a move is not possible; `ForeignVm`; whatever keeps Proxmox from answering.
+    async fn look(&self, target: Target, look: &Look) -> Result<Outcome>;
+
+    /// Stops the VM, if it bears the pod's stamp, and takes its start-on-boot away; tries until the deadline. Removes nothing.
+    async fn fence(&self, target: Target, deadline: Instant) -> Fenced;
+
+    /// What keeps a VM from being moved, whosever it is; without a node: to any of the cluster.
+    async fn migrate_checks(&self, vmid: u32, target_node: Option<&str>) -> Result<MigrateCheck>;
+
+    /// What there is on a storage, or on all of the node.
+    async fn storage_content(&self, storage: Option<&str>, content: &str) -> Result<Vec<Volume>>;
+
+    /// Opens the screen or a serial terminal of the pod's VM.
+    ///
+    /// # Errors
+    /// `ForeignVm`; `Refused` where the VM does not run or has no such console.
+    async fn open_console(&self, target: Target, kind: ConsoleKind) -> Result<Console>;
+
+    /// Before the agent's restart a call that makes this VM was sent, and it is not known whether it was answered: for a while
+    /// [`Self::inspect`] does not call the VMID free.
+    fn may_come(&self, vmid: u32, called: Duration);
 
     /// All VMs of the node, with their stamps.
     async fn list_vms(&self) -> Result<Vec<Vm>>;

@@ -1,6 +1,7 @@
 //! One Proxmox VE node: what every operation needs of it.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use proxmox_api::client::Client;
@@ -9,12 +10,15 @@ use proxmox_api::nodes::node::qemu::vmid::VmidClient;
 use proxmox_api::types::VmId;
 use serde::Serialize;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::Hypervisor;
 use super::client::PveClient;
 use super::config::{BadSetting, PveConfig};
+use super::console::Console;
 use super::error::{ErrorKind, PveError, Result};
 use super::inventory::StampCache;
+use super::specs::{ConsoleKind, Fenced, Look, MigrateCheck, Outcome, Volume};
 use super::types::{
     Begun, Check, Cluster, HostStatus, Operation, Power, Presence, ProbeSpec, Request, Storage, Target, TaskEnd, Vm,
     VmState, Watch,
@@ -58,6 +62,14 @@ impl Pve {
     /// Whatever keeps Proxmox from answering; a VM that does not exist is an error too.
     pub async fn settings(&self, vmid: u32) -> Result<serde_json::Value> {
         self.client.read(&self.path(&format!("/qemu/{vmid}/config")).await?).await
+    }
+
+    /// A part of a VM's firewall as Proxmox shows it, for diagnosis: `rules`, `options`, `ipset` …
+    ///
+    /// # Errors
+    /// As [`Self::settings`].
+    pub async fn firewall(&self, vmid: u32, part: &str) -> Result<serde_json::Value> {
+        self.client.read(&self.path(&format!("/qemu/{vmid}/firewall/{part}")).await?).await
     }
 
     /// The node's name: as configured, or the one that answers.
@@ -229,6 +241,28 @@ impl Hypervisor for Pve {
             Operation::Shutdown { timeout_s, force } => self.shutdown_begin(request.target, *timeout_s, *force).await,
             Operation::Reboot { timeout_s } => self.reboot_begin(request.target, *timeout_s).await,
             Operation::Destroy => self.destroy_begin(request.target).await,
+            Operation::SetOptions(spec) => self.options_set(request.target, *spec).await,
+            Operation::SetPassword { user, password } => self.password_set(request.target, user, password).await,
+            Operation::TakeSnapshot { name, description, memory } => {
+                self.snapshot_begin(request, name, description, *memory).await
+            }
+            Operation::Rollback { name, start } => self.rollback_begin(request.target, name, *start).await,
+            Operation::DeleteSnapshot { name } => self.snapshot_delete_begin(request.target, name).await,
+            Operation::MakeBackup { storage, mode, protected } => {
+                self.backup_begin(request, storage, *mode, *protected).await
+            }
+            Operation::RestoreBackup { volid, storage, unique } => {
+                self.restore_begin(request, volid, storage.as_deref(), *unique).await
+            }
+            Operation::DeleteBackup { volid } => self.backup_delete_begin(request.target, volid).await,
+            Operation::Migrate(spec) => self.migrate_begin(request.target, spec).await,
+            Operation::RemoteMigrate(spec) => self.remote_migrate_begin(request.target, spec).await,
+            Operation::MakeTemplate => self.template_begin(request.target).await,
+            Operation::SetMedia { iso_volid, boot_from_cd } => {
+                self.media_set(request.target, iso_volid.as_deref(), *boot_from_cd).await
+            }
+            Operation::SetFirewall(spec) => self.firewall_set(request.target, spec).await,
+            Operation::Adopt => self.adopt(request).await,
         }
     }
 
@@ -252,6 +286,34 @@ impl Hypervisor for Pve {
 
     async fn inspect(&self, vmid: u32) -> Result<VmState> {
         self.vm_state(vmid).await
+    }
+
+    async fn outcome(&self, request: &Request) -> Result<Outcome> {
+        self.outcome_of(request).await
+    }
+
+    async fn look(&self, target: Target, look: &Look) -> Result<Outcome> {
+        self.look_at(target, look).await
+    }
+
+    async fn fence(&self, target: Target, deadline: Instant) -> Fenced {
+        self.fence_vm(target, deadline).await
+    }
+
+    async fn migrate_checks(&self, vmid: u32, target_node: Option<&str>) -> Result<MigrateCheck> {
+        self.migrate_blockers(vmid, target_node, None, true).await
+    }
+
+    async fn storage_content(&self, storage: Option<&str>, content: &str) -> Result<Vec<Volume>> {
+        self.volumes(storage, content).await
+    }
+
+    async fn open_console(&self, target: Target, kind: ConsoleKind) -> Result<Console> {
+        self.console_open(target, kind).await
+    }
+
+    fn may_come(&self, vmid: u32, called: Duration) {
+        self.call_recalled(vmid, called);
     }
 
     async fn list_vms(&self) -> Result<Vec<Vm>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proxmox_api::nodes::node::qemu::vmid::{DeleteParams, resize, status};
 use tokio::time::{Instant, sleep_until};
 
+use super::backups::left_of_restore;
 use super::clone::{is_just_begun, unclear_clone};
 use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, upid_of};
@@ -92,12 +93,20 @@ impl Pve {
     }
 
     pub(super) async fn destroy_begin(&self, target: Target) -> Result<Begun> {
-        let state = self.vm_state(target.vmid).await?;
+        let mut state = self.vm_state(target.vmid).await?;
         if state.presence == Presence::Absent {
             return self.destroyed_unless_cloned(target.vmid).await;
         }
         if state.lock.as_deref() == Some("clone") && state.stamp.is_none() {
             self.refuse_just_begun(target.vmid).await?;
+            // It has its stamp by now, or is somebody else's.
+            state = self.vm_state(target.vmid).await?;
+            if state.presence == Presence::Absent {
+                return self.destroyed_unless_cloned(target.vmid).await;
+            }
+        }
+        if state.lock.as_deref() == Some("create") {
+            self.refuse_restoring(target, &state).await?;
         }
         Self::check_stamp(target, &state)?;
         if matches!(state.power, Power::Running | Power::Paused) {
@@ -111,6 +120,9 @@ impl Pve {
             Ok(upid) => Ok(Begun::Task(upid_of(&upid)?)),
             // Removed by somebody else in between.
             Err(error) if error.says_no_such_vm() => Ok(Begun::Done),
+            Err(error) if error.message.contains("protection mode enabled") => {
+                Err(PveError { kind: ErrorKind::Refused, presence: Presence::Present, ..error })
+            }
             // Started by somebody else in between: the next try stops it again.
             Err(error) if error.message.contains("is running - destroy failed") => {
                 Err(PveError { kind: ErrorKind::Locked, presence: Presence::Present, ..error })
@@ -157,6 +169,19 @@ impl Pve {
         }
     }
 
+    /// A restore of ours holds the VM, or did and was killed.
+    async fn refuse_restoring(&self, target: Target, state: &VmState) -> Result<()> {
+        let vmid = target.vmid;
+        if let Some(upid) = self.running_task(vmid, &["qmrestore"]).await? {
+            let text = format!("VM is locked (create): VM {vmid} is being restored by {upid}");
+            let error = PveError { upid: Some(upid), ..PveError::new(ErrorKind::Locked, text) };
+            return Err(error.with_presence(Presence::Present));
+        }
+        let is_bare = state.stamp.is_none() && state.name.is_none();
+        let is_ours = state.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id);
+        if is_bare || is_ours { Err(left_of_restore(vmid)) } else { Ok(()) }
+    }
+
     /// After a task that ended well: what it was for must be so. A clone must bear our stamp (it may have been joined by its VMID
     /// alone), a destroyed VM must be gone, and one that was rebooted must run: Proxmox ends that task when the guest is off.
     pub(super) async fn verify_effect(&self, request: &Request, upid: &Upid, watch: &Watch<'_>) -> Result<()> {
@@ -189,7 +214,21 @@ impl Pve {
             | Operation::ResizeDisk { .. }
             | Operation::Start
             | Operation::Stop
-            | Operation::Shutdown { .. } => Ok(()),
+            | Operation::Shutdown { .. }
+            | Operation::SetOptions(_)
+            | Operation::SetPassword { .. }
+            | Operation::TakeSnapshot { .. }
+            | Operation::Rollback { .. }
+            | Operation::DeleteSnapshot { .. }
+            | Operation::MakeBackup { .. }
+            | Operation::RestoreBackup { .. }
+            | Operation::DeleteBackup { .. }
+            | Operation::Migrate(_)
+            | Operation::RemoteMigrate(_)
+            | Operation::MakeTemplate
+            | Operation::SetMedia { .. }
+            | Operation::SetFirewall(_)
+            | Operation::Adopt => Ok(()),
         }
     }
 

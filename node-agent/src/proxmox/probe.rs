@@ -9,13 +9,14 @@ use super::error::{ErrorKind, Result};
 use super::node::Pve;
 use super::types::{Check, CheckState, ProbeSpec, Storage};
 
-/// What the agent's token must be allowed, and on which part of Proxmox's tree.
+/// What the agent's token must be allowed, and on which part of Proxmox's tree; see also [`guest_privilege`].
 pub const PRIVILEGES: &[(&str, &[&str])] = &[
     (
         "/vms",
         &[
             "VM.Allocate",
             "VM.Audit",
+            "VM.Backup",
             "VM.Clone",
             "VM.Config.CDROM",
             "VM.Config.CPU",
@@ -24,15 +25,33 @@ pub const PRIVILEGES: &[(&str, &[&str])] = &[
             "VM.Config.Memory",
             "VM.Config.Network",
             "VM.Config.Options",
+            "VM.Console",
+            "VM.Migrate",
             "VM.PowerMgmt",
+            "VM.Snapshot",
         ],
     ),
     ("/storage", &["Datastore.AllocateSpace", "Datastore.Audit"]),
     ("/sdn", &["SDN.Use"]),
     ("/nodes", &["Sys.Audit"]),
-    // For the state of the cluster.
+    // For the state of the cluster and of its firewall.
     ("/", &["Sys.Audit"]),
 ];
+
+/// What it takes to set a password through the guest agent, by Proxmox VE's major version: the older privilege is no more.
+pub const fn guest_privilege(major: u32) -> &'static str {
+    if major >= 9 { "VM.GuestAgent.Unrestricted" } else { "VM.Monitor" }
+}
+
+fn major_of(version: &str) -> u32 {
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+}
+
+/// All privileges by path.
+fn privileges(major: u32) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let everywhere = PRIVILEGES.iter().flat_map(|(path, list)| list.iter().map(move |privilege| (*path, *privilege)));
+    everywhere.chain([("/vms", guest_privilege(major))])
+}
 /// Below this a storage is as good as full for a clone.
 const FREE_MIB_MIN: u64 = 1024;
 /// Below this share of free space an operator should know.
@@ -102,13 +121,12 @@ impl Pve {
         if let Err(error) = self.host().await {
             let advice = match error.kind {
                 ErrorKind::NotFound => "set the node's name as `hostname` tells it on the host".to_owned(),
-                ErrorKind::Permission => grant(&self.token_id, &BTreeSet::new()),
+                ErrorKind::Permission => grant(&self.token_id, &BTreeSet::new(), major_of(&version)),
                 _ => "check that the node is up and that the services pvedaemon and pvestatd run".to_owned(),
             };
             return fail(format!("Proxmox VE {version} answers, the node {node} does not: {}", error.message), advice);
         }
-        let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-        if major < 8 {
+        if major_of(&version) < 8 {
             return warn(
                 format!("Proxmox VE {version}, node {node}"),
                 "Proxmox VE 8 or newer is supported: upgrade the host",
@@ -122,20 +140,20 @@ impl Pve {
             Ok(map) => map,
             Err(error) => return fail(error.message, "check the token"),
         };
-        let mut missing = BTreeSet::new();
-        let mut message = Vec::new();
-        for (path, privileges) in PRIVILEGES {
-            let lacking: Vec<&str> =
-                privileges.iter().copied().filter(|privilege| !is_granted(&map, path, privilege)).collect();
-            if !lacking.is_empty() {
-                message.push(format!("on {path}: {}", lacking.join(", ")));
-                missing.extend(lacking);
-            }
+        let major = match self.pve_version().await {
+            Ok(version) => major_of(&version),
+            Err(error) => return fail(error.message, "check the token"),
+        };
+        let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (path, privilege) in privileges(major).filter(|(path, privilege)| !is_granted(&map, path, privilege)) {
+            lacking.entry(path).or_default().push(privilege);
         }
-        if missing.is_empty() {
+        if lacking.is_empty() {
             return ok(format!("{} has all privileges it needs", self.token_id));
         }
-        fail(format!("{} lacks {}", self.token_id, message.join("; ")), grant(&self.token_id, &missing))
+        let words = lacking.iter().map(|(path, privileges)| format!("on {path}: {}", privileges.join(", ")));
+        let message = format!("{} lacks {}", self.token_id, words.collect::<Vec<_>>().join("; "));
+        fail(message, grant(&self.token_id, &lacking.into_values().flatten().collect(), major))
     }
 
     async fn probe_quorum(&self) -> Found {
@@ -278,8 +296,8 @@ fn is_granted(map: &BTreeMap<String, BTreeMap<String, Value>>, path: &str, privi
 }
 
 /// The commands that give a token what it lacks.
-fn grant(token_id: &str, missing: &BTreeSet<&str>) -> String {
-    let all: BTreeSet<&str> = PRIVILEGES.iter().flat_map(|(_, privileges)| privileges.iter().copied()).collect();
+fn grant(token_id: &str, missing: &BTreeSet<&str>, major: u32) -> String {
+    let all: BTreeSet<&str> = privileges(major).map(|(_, privilege)| privilege).collect();
     let all = all.into_iter().collect::<Vec<_>>().join(" ");
     let missing: Vec<&str> = missing.iter().copied().collect();
     let amend = if missing.is_empty() {
@@ -339,7 +357,9 @@ mod tests {
 
     #[test]
     fn the_advice_can_be_pasted() {
-        let advice = grant("mpanel@pve!agent", &BTreeSet::from(["SDN.Use"]));
+        assert!(grant("mpanel@pve!agent", &BTreeSet::new(), 9).contains("VM.GuestAgent.Unrestricted"));
+        let advice = grant("mpanel@pve!agent", &BTreeSet::from(["SDN.Use"]), 8);
+        assert!(advice.contains("VM.Monitor") && !advice.contains("VM.GuestAgent"), "{advice}");
         assert!(advice.contains("--privs \"SDN.Use\"") && advice.contains("--tokens 'mpanel@pve!agent'"), "{advice}");
         assert!(advice.contains("Datastore.AllocateSpace") && advice.contains("--users 'mpanel@pve'"), "{advice}");
     }

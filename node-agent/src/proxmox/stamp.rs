@@ -31,6 +31,12 @@ impl Stamp {
         found
     }
 
+    /// The description without its stamps, as its owner wrote it.
+    pub(super) fn without(description: &str) -> String {
+        let lines = description.lines().filter(|line| Self::from_line(line).is_none());
+        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    }
+
     fn from_line(line: &str) -> Option<Self> {
         let line = line.trim().to_ascii_lowercase();
         let rest = line.split_once("mpanel:")?.1;

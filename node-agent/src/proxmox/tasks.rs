@@ -73,7 +73,7 @@ impl Pve {
             };
         };
         // A worker that was killed, or another one's VM at the VMID, says nothing of a call that was not answered.
-        if matches!(request.operation, Operation::Clone(_))
+        if matches!(request.operation, Operation::Clone(_) | Operation::RestoreBackup { .. })
             && !matches!(error.kind, ErrorKind::Lost | ErrorKind::VmidTaken | ErrorKind::Locked)
         {
             self.clone_failed(request.target.vmid, upid);
@@ -245,7 +245,22 @@ impl Pve {
         let vmid = request.target.vmid;
         let (kinds, id): (&[&str], u32) = match &request.operation {
             Operation::Clone(spec) => (&["qmclone"], spec.template_vmid),
-            Operation::Configure(_) => return Ok(None),
+            // They are over when their call is answered, and may be repeated.
+            Operation::Configure(_)
+            | Operation::SetOptions(_)
+            | Operation::SetPassword { .. }
+            | Operation::SetMedia { .. }
+            | Operation::SetFirewall(_)
+            | Operation::Adopt
+            // Its task bears no VMID; whether the backup is there tells the same.
+            | Operation::DeleteBackup { .. } => return Ok(None),
+            Operation::TakeSnapshot { .. } => (&["qmsnapshot"], vmid),
+            Operation::Rollback { .. } => (&["qmrollback"], vmid),
+            Operation::DeleteSnapshot { .. } => (&["qmdelsnapshot"], vmid),
+            Operation::MakeBackup { .. } => (&["vzdump"], vmid),
+            Operation::RestoreBackup { .. } => (&["qmrestore"], vmid),
+            Operation::Migrate(_) | Operation::RemoteMigrate(_) => (&["qmigrate"], vmid),
+            Operation::MakeTemplate => (&["qmtemplate"], vmid),
             Operation::ResizeDisk { .. } => (&["resize"], vmid),
             Operation::Start => (&["qmstart", "qmresume"], vmid),
             Operation::Stop => (&["qmstop"], vmid),
@@ -264,6 +279,18 @@ impl Pve {
         }
         for upid in found {
             if self.clone_is_of(&upid, vmid).await? {
+                return Ok(Some(upid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Our task of one of these kinds that runs for the VM.
+    pub(super) async fn running_task(&self, vmid: u32, kinds: &[&str]) -> Result<Option<Upid>> {
+        let query = TaskQuery { source: "active", vmid: Some(vmid), since: None, limit: TASKS_READ_MAX };
+        for upid in self.tasks(&query).await? {
+            // The list of active tasks keeps those that ended a moment ago.
+            if kinds.contains(&upid.kind()) && self.is_ours(&upid) && self.task_exit(&upid).await?.is_none() {
                 return Ok(Some(upid));
             }
         }

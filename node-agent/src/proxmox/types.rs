@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::specs::{BackupMode, FirewallSpec, MigrateSpec, OptionsSpec, RemoteSpec};
 use super::stamp::Stamp;
 use super::upid::Upid;
 
@@ -84,6 +85,76 @@ pub enum Operation {
     },
     /// Stops the VM if it runs, then removes it and its disks.
     Destroy,
+    /// Sets what is given.
+    SetOptions(OptionsSpec),
+    /// Sets a user's password through the guest agent.
+    SetPassword {
+        /// Whose.
+        user: String,
+        /// Which.
+        password: Secret,
+    },
+    /// Takes a snapshot and stamps it.
+    TakeSnapshot {
+        /// Its name.
+        name: String,
+        /// For people.
+        description: String,
+        /// With the guest's memory.
+        memory: bool,
+    },
+    /// Goes back to a snapshot.
+    Rollback {
+        /// Which.
+        name: String,
+        /// Start it afterwards.
+        start: bool,
+    },
+    /// Removes a snapshot; one that is not there is removed.
+    DeleteSnapshot {
+        /// Which.
+        name: String,
+    },
+    /// Makes a backup whose notes bear our stamp.
+    MakeBackup {
+        /// Where.
+        storage: String,
+        /// How.
+        mode: BackupMode,
+        /// Proxmox's own pruning leaves it alone.
+        protected: bool,
+    },
+    /// Makes the VM of a backup, or the stopped VM anew.
+    RestoreBackup {
+        /// Which.
+        volid: String,
+        /// Where its disks go; `None`: as the backup says.
+        storage: Option<String>,
+        /// With new MAC addresses.
+        unique: bool,
+    },
+    /// Removes a backup of this pod; one that is not there is removed. The VM need not exist.
+    DeleteBackup {
+        /// Which.
+        volid: String,
+    },
+    /// Moves the VM to another node of the cluster.
+    Migrate(MigrateSpec),
+    /// Moves the VM to another cluster.
+    RemoteMigrate(RemoteSpec),
+    /// Makes the stopped VM a template without a cloud-init identity.
+    MakeTemplate,
+    /// Puts a CD in, or takes it out, and sets what is booted from.
+    SetMedia {
+        /// `None`: no CD.
+        iso_volid: Option<String>,
+        /// From the CD before the disk.
+        boot_from_cd: bool,
+    },
+    /// Sets the VM's firewall as a whole.
+    SetFirewall(FirewallSpec),
+    /// Stamps a VM that bears no stamp.
+    Adopt,
 }
 
 /// How a VM is made from a template.
@@ -251,6 +322,12 @@ pub struct Vm {
     pub disk_mib: u64,
     /// Since QEMU was started; 0 when stopped.
     pub uptime_s: u64,
+    /// It starts when the host boots.
+    pub start_on_boot: bool,
+    /// Received by the guest since QEMU was started.
+    pub in_bytes: u64,
+    /// Sent by the guest since QEMU was started.
+    pub out_bytes: u64,
 }
 
 /// The host's own figures.

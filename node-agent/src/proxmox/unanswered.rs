@@ -59,6 +59,12 @@ impl Pve {
         }
     }
 
+    /// Remembers a call of before the agent's restart.
+    pub(super) fn call_recalled(&self, vmid: u32, called: Duration) {
+        let Some(at) = Instant::now().checked_sub(called).filter(|_| called < OPEN_MAX) else { return };
+        self.unanswered().note(vmid, at);
+    }
+
     /// The VM is there: the clone came.
     pub(super) fn clone_seen(&self, vmid: u32) {
         self.unanswered().0.remove(&vmid);

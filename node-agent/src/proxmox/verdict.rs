@@ -47,11 +47,25 @@ pub(super) fn failure_of(operation: &Operation, task_kind: &str, exit: &str, log
         Operation::Destroy => {
             task_kind == "qmdestroy" && exit.contains("Configuration file 'nodes/") && exit.contains("does not exist")
         }
+        Operation::DeleteSnapshot { .. } => exit.starts_with("snapshot '") && exit.ends_with("does not exist"),
+        Operation::DeleteBackup { .. } => exit.contains("does not exist") || exit.contains("No such file or directory"),
         Operation::Clone(_)
         | Operation::Configure(_)
         | Operation::Stop
         | Operation::Shutdown { .. }
-        | Operation::Reboot { .. } => false,
+        | Operation::Reboot { .. }
+        | Operation::SetOptions(_)
+        | Operation::SetPassword { .. }
+        | Operation::TakeSnapshot { .. }
+        | Operation::Rollback { .. }
+        | Operation::MakeBackup { .. }
+        | Operation::RestoreBackup { .. }
+        | Operation::Migrate(_)
+        | Operation::RemoteMigrate(_)
+        | Operation::MakeTemplate
+        | Operation::SetMedia { .. }
+        | Operation::SetFirewall(_)
+        | Operation::Adopt => false,
     };
     if exit == "OK" || exit.starts_with("WARNINGS:") || done_already {
         return None;
@@ -61,10 +75,17 @@ pub(super) fn failure_of(operation: &Operation, task_kind: &str, exit: &str, log
         return Some(PveError::new(ErrorKind::Lost, text));
     }
     // The cause is often only in the log: "No space left on device" above a bare "exit code 1".
-    let causes = log.iter().rev().filter(|line| !line.starts_with("TASK ERROR") && !line.starts_with("transferred"));
+    const NO_CAUSE: [&str; 3] = ["TASK ERROR", "transferred", "INFO:"];
+    let causes = log.iter().rev().filter(|line| !NO_CAUSE.iter().any(|words| line.starts_with(words)));
     let cause = causes.take(5).find(|line| kind_of_text(line) == Some(ErrorKind::NoSpace) || is_complaint(line));
     let kind = kind_of_text(exit)
-        .or_else(|| cause.and_then(|line| kind_of_text(line)).filter(|kind| *kind == ErrorKind::NoSpace))
+        .or_else(|| {
+            // A backup and a move end with words that tell nothing; what they met is in the log.
+            let is_mute =
+                matches!(operation, Operation::MakeBackup { .. } | Operation::Migrate(_) | Operation::RemoteMigrate(_));
+            let is_told = |kind: &ErrorKind| *kind == ErrorKind::NoSpace || (is_mute && *kind == ErrorKind::Locked);
+            cause.and_then(|line| kind_of_text(line)).filter(is_told)
+        })
         .unwrap_or(ErrorKind::TaskFailed);
     let message = match cause {
         Some(cause) if !exit.contains(cause.trim()) => format!("{exit} ({})", cause.trim()),

@@ -91,7 +91,7 @@ impl Text {
 }
 
 /// A list; `null` is an empty one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct List<T>(pub Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
@@ -114,6 +114,8 @@ pub(super) struct VmEntry {
     pub maxmem: Num,
     pub maxdisk: Num,
     pub uptime: Num,
+    pub netin: Num,
+    pub netout: Num,
 }
 
 /// An entry of `/nodes/N/tasks`.
@@ -148,6 +150,11 @@ impl VmConfig {
     /// One setting, as text; what is blank counts as unset.
     pub(super) fn get(&self, key: &str) -> Option<String> {
         self.0.get(key).and_then(text_of).filter(|text| !text.trim().is_empty())
+    }
+
+    /// Whether a flag is set; a missing one is not.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.get(key).and_then(|text| flag_of(&text)) == Some(true)
     }
 
     /// All settings that have a text.

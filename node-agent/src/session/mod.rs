@@ -2,8 +2,10 @@
 //!
 //! A lost session stops no command. Results and what is open are told again in the next one.
 
+mod console;
 pub mod dial;
 pub(crate) mod probe;
+mod query;
 mod renew;
 mod report;
 
@@ -13,13 +15,16 @@ use std::time::Duration;
 use proto::agent::v1::agent_client::AgentClient;
 use proto::agent::v1::agent_message::Body;
 use proto::agent::v1::control_message::Body as Order;
-use proto::agent::v1::{ControlMessage, GoAway, GoAwayReason, Hello, Pong, Welcome};
-use tokio::sync::{Semaphore, mpsc, watch};
+use proto::agent::v1::{
+    AgentMessage, ControlMessage, Fence, FenceOutcome, FenceResult, GoAway, GoAwayReason, Hello, Pong, Welcome,
+};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use tracing::{debug, error, info, warn};
 
@@ -31,6 +36,7 @@ use crate::executor::{Executor, message};
 use crate::identity::IdentityStore;
 use crate::proxmox::Hypervisor;
 use crate::tls;
+pub(crate) use console::Consoles;
 use report::{Out, Silenced};
 
 /// Messages that wait to be sent.
@@ -58,6 +64,14 @@ pub(crate) struct Agent {
     pub(crate) boot_id: String,
     pub(crate) machine_id: String,
     pub(crate) stopping: CancellationToken,
+    pub(crate) consoles: Consoles,
+}
+
+/// What a session consists of.
+struct Held {
+    out: Out,
+    channel: Channel,
+    stream: Streaming<ControlMessage>,
 }
 
 /// Why a session ended.
@@ -101,6 +115,7 @@ pub(crate) async fn run(agent: Arc<Agent>) {
         pause(&agent, wait).await;
     }
     tasks.wait().await;
+    agent.consoles.closed().await;
 }
 
 /// Says what happened and how long to stay away.
@@ -193,7 +208,7 @@ async fn dial_and_serve(agent: &Arc<Agent>, renew_after: &watch::Sender<Option<i
     if let Err(Silenced(cause)) = out.send(message(Body::Hello(hello(agent)))).await {
         return End::Lost(cause.to_owned());
     }
-    let mut client = AgentClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let mut client = AgentClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let opening = async {
         let mut stream = client.session(ReceiverStream::new(outgoing)).await?.into_inner();
         let first = stream.message().await?;
@@ -207,7 +222,8 @@ async fn dial_and_serve(agent: &Arc<Agent>, renew_after: &watch::Sender<Option<i
     match first.and_then(|first| first.body) {
         Some(Order::Welcome(welcome)) if proto::PROTOCOL.contains(&welcome.protocol) => {
             info!(control_plane = %url, server = %identity.server_name, session = welcome.session_epoch, "session begun");
-            serve(agent, &welcome, renew_after, out, stream).await
+            let held = Held { out, channel, stream };
+            serve(agent, &welcome, renew_after, held).await
         }
         Some(Order::Welcome(welcome)) => End::Protocol(format!("it wants version {}", welcome.protocol)),
         Some(Order::GoAway(away)) => End::Away(away),
@@ -238,25 +254,27 @@ fn hello(agent: &Agent) -> Hello {
 }
 
 /// Serves a session that has begun; whatever it started ends with it.
-async fn serve(
-    agent: &Arc<Agent>,
-    welcome: &Welcome,
-    renew_after: &watch::Sender<Option<i64>>,
-    out: Out,
-    mut stream: Streaming<ControlMessage>,
-) -> End {
+async fn serve(agent: &Arc<Agent>, welcome: &Welcome, renew_after: &watch::Sender<Option<i64>>, held: Held) -> End {
+    let Held { out, channel, mut stream } = held;
+    // However this ends, also when it is dropped.
+    let over = CancellationToken::new();
+    let _over = over.clone().drop_guard();
     agent.offset.observe(welcome.clock_ms);
     if welcome.renew_after_ms > 0 {
         let after = i64::try_from(welcome.renew_after_ms).unwrap_or(i64::MAX);
         renew_after.send_replace(Some(now_ms().saturating_add(after)));
     }
     agent.executor.uplink().set(Some(out.0.clone()));
-    let mut reports: JoinSet<Silenced> = JoinSet::new();
-    reports.spawn(report::heartbeats(agent.clone(), out.clone(), every(welcome.heartbeat_ms, 10)));
-    reports.spawn(report::inventories(agent.clone(), out.clone(), every(welcome.inventory_ms, 60)));
-    reports.spawn(report::results(agent.clone(), out.clone()));
-    let mut probes: JoinSet<()> = JoinSet::new();
-    let places = Arc::new(Semaphore::new(probe::AT_ONCE_MAX));
+    let mut reports = reports(agent, welcome, &out);
+    let mut desk = Desk {
+        agent,
+        out: out.clone(),
+        channel,
+        over,
+        probes: Arc::new(Semaphore::new(probe::AT_ONCE_MAX)),
+        questions: Arc::new(Semaphore::new(query::AT_ONCE_MAX)),
+        answers: JoinSet::new(),
+    };
     let end = loop {
         let received = tokio::select! {
             received = stream.message() => received,
@@ -265,9 +283,9 @@ async fn serve(
                 Some(Err(error)) => break End::Lost(format!("a report failed: {error}")),
                 None => break End::Lost("nothing is reported any more".to_owned()),
             },
-            Some(probed) = probes.join_next() => {
-                if let Err(cause) = probed {
-                    error!(%cause, "a connection test failed");
+            Some(answered) = desk.answers.join_next() => {
+                if let Err(cause) = answered {
+                    error!(%cause, "an answer failed");
                 }
                 continue;
             }
@@ -282,23 +300,8 @@ async fn serve(
             Err(status) => break broken(status.code(), dial::words(&status)),
         };
         let answer = match order {
-            Order::Probe(probe) => {
-                probes.spawn(probe::answer(agent.clone(), out.clone(), probe, places.clone()));
-                None
-            }
             Order::GoAway(away) => break End::Away(away),
-            Order::Run(command) => agent.executor.run(command).await,
-            Order::Cancel(cancel) => agent.executor.cancel(&cancel.command_id, cancel.epoch).await,
-            Order::Ack(ack) => {
-                agent.executor.acknowledge(&ack.command_id, ack.epoch).await;
-                None
-            }
-            Order::Ping(ping) => Some(message(Body::Pong(Pong { nonce: ping.nonce, clock_ms: now_ms() }))),
-            Order::Welcome(_) => None,
-            Order::Fence(_) | Order::OpenConsole(_) | Order::Query(_) => {
-                debug!("the control plane asks for what this agent does not know");
-                None
-            }
+            order => desk.take(order).await,
         };
         if let Some(answer) = answer
             && let Err(Silenced(cause)) = out.send(answer).await
@@ -307,8 +310,68 @@ async fn serve(
         }
     };
     reports.shutdown().await;
-    probes.shutdown().await;
+    desk.answers.shutdown().await;
     end
+}
+
+fn reports(agent: &Arc<Agent>, welcome: &Welcome, out: &Out) -> JoinSet<Silenced> {
+    let mut reports = JoinSet::new();
+    reports.spawn(report::heartbeats(agent.clone(), out.clone(), every(welcome.heartbeat_ms, 10)));
+    reports.spawn(report::inventories(agent.clone(), out.clone(), every(welcome.inventory_ms, 60)));
+    reports.spawn(report::results(agent.clone(), out.clone()));
+    if welcome.traffic_ms > 0 {
+        reports.spawn(report::traffic(agent.clone(), out.clone(), every(welcome.traffic_ms, 60)));
+    }
+    reports
+}
+
+/// Where a session's orders come in.
+struct Desk<'a> {
+    agent: &'a Arc<Agent>,
+    out: Out,
+    channel: Channel,
+    over: CancellationToken,
+    probes: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
+    /// What takes longer than to say.
+    answers: JoinSet<()>,
+}
+
+impl Desk<'_> {
+    /// Does an order or sees to it. Returns what can be answered at once.
+    async fn take(&mut self, order: Order) -> Option<AgentMessage> {
+        let (agent, out) = (self.agent.clone(), self.out.clone());
+        match order {
+            Order::Run(command) => return agent.executor.run(command).await,
+            Order::Cancel(cancel) => return agent.executor.cancel(&cancel.command_id, cancel.epoch).await,
+            Order::Ping(ping) => return Some(message(Body::Pong(Pong { nonce: ping.nonce, clock_ms: now_ms() }))),
+            Order::Ack(ack) => agent.executor.acknowledge(&ack.command_id, ack.epoch).await,
+            Order::Fence(Fence { nonce, vms }) => {
+                // The commands are ended before the next order is read.
+                let outcomes = agent.executor.fence(vms).await;
+                self.answers.spawn(fenced(out, nonce, outcomes));
+            }
+            Order::Probe(probe) => {
+                self.answers.spawn(probe::answer(agent, out, probe, self.probes.clone()));
+            }
+            Order::Query(query) => {
+                self.answers.spawn(query::answer(agent, out, query, self.questions.clone()));
+            }
+            Order::OpenConsole(order) => {
+                self.agent.consoles.open(self.agent, self.channel.clone(), order, self.over.clone());
+            }
+            Order::Welcome(_) | Order::GoAway(_) => {}
+        }
+        None
+    }
+}
+
+/// Tells what became of a fence; the fence itself does not depend on the session.
+async fn fenced(out: Out, nonce: u64, outcomes: oneshot::Receiver<Vec<FenceOutcome>>) {
+    // Without outcomes the agent stops; the control plane asks again.
+    if let Ok(outcomes) = outcomes.await {
+        let _ = out.send(message(Body::FenceResult(FenceResult { nonce, outcomes }))).await;
+    }
 }
 
 /// An interval as the control plane wants it, within reason.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::agent::v1::agent_message::Body;
-use proto::agent::v1::{AgentMessage, Heartbeat, Inventory, Vm};
+use proto::agent::v1::{AgentMessage, Heartbeat, Inventory, Traffic, Vm};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, warn};
@@ -198,6 +198,32 @@ impl Told {
 /// Whether nothing worth telling has changed: a running VM's uptime always does, and counts only when it fell, after a restart.
 fn is_same(old: &Vm, new: &Vm) -> bool {
     new.uptime_s >= old.uptime_s && *old == Vm { uptime_s: old.uptime_s, ..new.clone() }
+}
+
+/// Sends what each running VM of ours has sent and received, until the session ends.
+pub(super) async fn traffic(agent: Arc<Agent>, out: Out, every: Duration) -> Silenced {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let observed_ms = now_ms();
+        let vms = match timeout(INVENTORY_MAX, agent.hypervisor.list_vms()).await {
+            Ok(Ok(vms)) => vms,
+            // The counters go on: the next look tells what this one did not.
+            Ok(Err(error)) => {
+                warn!(cause = %error, "the VMs' traffic could not be read");
+                continue;
+            }
+            Err(_) => {
+                warn!("the VMs' traffic could not be read within {INVENTORY_MAX:?}");
+                continue;
+            }
+        };
+        let samples = vms.iter().filter_map(convert::traffic).collect();
+        if let Err(silenced) = out.send(message(Body::Traffic(Traffic { samples, observed_ms }))).await {
+            return silenced;
+        }
+    }
 }
 
 /// Sends every result that is not acknowledged, again and again, until the session ends.

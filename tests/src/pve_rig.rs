@@ -7,6 +7,7 @@
 //! | `MPANEL_CONFORMANCE_NODE` | the node's name |
 //! | `MPANEL_CONFORMANCE_FINGERPRINT`, `_CA` | SHA-256 of its certificate, or a PEM file; without either, whatever is shown is pinned |
 //! | `MPANEL_CONFORMANCE_STORAGE`, `_BRIDGE`, `_TEMPLATE` | `local`, `vmbr0`, `9000` |
+//! | `MPANEL_CONFORMANCE_BACKUP_STORAGE` | where backups go; unset: the storage above |
 //! | `MPANEL_CONFORMANCE_VMID_MIN`, `_VMID_MAX` | `899000`, `899999`: the numbers it may use |
 
 use std::env;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use node_agent::proxmox::{
-    Begun, CloneSpec, ErrorKind, Hypervisor, Operation, Presence, Progress, Pve, PveConfig, PveError, Request, Target,
-    TaskEnd, Trust, Upid, VmState, Watch, fetch_fingerprint,
+    Backup, Begun, CloneSpec, ErrorKind, Hypervisor, Look, Operation, Outcome, Presence, Progress, Pve, PveConfig,
+    PveError, Request, Target, TaskEnd, Trust, Upid, VmState, Watch, fetch_fingerprint,
 };
 use pve_sim::{Flavour, Sim, SimConfig, Timings};
 use tokio::time::{Instant, sleep};
@@ -48,6 +49,8 @@ pub struct Rig {
     pub template: u32,
     /// A storage that holds VM disks.
     pub storage: String,
+    /// A storage that holds backups.
+    pub backup_storage: String,
     /// A bridge.
     pub bridge: String,
     first: u32,
@@ -60,6 +63,8 @@ pub struct Rig {
 pub struct Done {
     /// The VM after it.
     pub state: VmState,
+    /// All that is told after it.
+    pub outcome: Outcome,
     /// The tasks that ended well; empty: there was nothing to do.
     pub tasks: Vec<Upid>,
     /// What they told on their way.
@@ -181,6 +186,9 @@ impl Rig {
             config,
             sim,
             template: number("TEMPLATE", 9000),
+            backup_storage: setting("BACKUP_STORAGE")
+                .or_else(|| setting("STORAGE"))
+                .unwrap_or_else(|| "local".to_owned()),
             storage: setting("STORAGE").unwrap_or_else(|| "local".to_owned()),
             bridge: setting("BRIDGE").unwrap_or_else(|| "vmbr0".to_owned()),
             first,
@@ -271,6 +279,7 @@ impl Rig {
     /// Removes the pod's VM, if there is one. What a killed clone left is told and left: only root on the host can remove it.
     async fn remove(&self, target: Target) {
         let vmid = target.vmid;
+        self.remove_backups(target).await;
         let is_mine = |state: &VmState| state.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id);
         let look = async || self.pve.inspect(vmid).await;
         let mut state = look().await.unwrap_or_else(|error| panic!("VM {vmid} could not be looked at: {error}"));
@@ -289,6 +298,15 @@ impl Rig {
         let removed = self.drive(target, Operation::Destroy).await;
         let removed = removed.unwrap_or_else(|error| panic!("VM {vmid} could not be removed: {error}"));
         assert_eq!(removed.state.presence, Presence::Absent, "VM {vmid} was left behind");
+    }
+
+    async fn remove_backups(&self, target: Target) {
+        let look = Look::Backups { storage: self.backup_storage.clone() };
+        let Ok(found) = self.pve.look(target, &look).await else { return };
+        for Backup { volid, .. } in found.backups {
+            let removed = self.drive(target, Operation::DeleteBackup { volid: volid.clone() }).await;
+            removed.unwrap_or_else(|error| panic!("the backup {volid} could not be removed: {error}"));
+        }
     }
 
     /// The VM as soon as no clone locks it, or as it is after a minute.
@@ -315,13 +333,17 @@ pub fn watch<'a>(
 
 /// Does an operation from begin to end as the agent does, trying again while the VM is locked.
 pub async fn drive(pve: &dyn Hypervisor, target: Target, operation: Operation) -> Result<Done, PveError> {
-    let request = Rig::request(target, operation);
+    drive_request(pve, &Rig::request(target, operation)).await
+}
+
+/// The same for a command that may have been tried before.
+pub async fn drive_request(pve: &dyn Hypervisor, request: &Request) -> Result<Done, PveError> {
     let give_up = Instant::now() + OPERATION_MAX;
     let told = Mutex::new(Vec::new());
     let note = |progress| told.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
     let (mut tasks, mut end) = (Vec::new(), TaskEnd::default());
     loop {
-        match drive_once(pve, &request, &mut tasks, &note).await {
+        match drive_once(pve, request, &mut tasks, &note).await {
             Ok(last) => {
                 end = last.unwrap_or(end);
                 break;
@@ -332,9 +354,9 @@ pub async fn drive(pve: &dyn Hypervisor, target: Target, operation: Operation) -
             Err(error) => return Err(error),
         }
     }
-    let state = pve.inspect(target.vmid).await?;
+    let outcome = pve.outcome(request).await?;
     let progress = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Done { state, tasks, progress, end })
+    Ok(Done { state: outcome.state.clone(), outcome, tasks, progress, end })
 }
 
 async fn drive_once(

@@ -2,12 +2,20 @@
 //! (see `pve_rig`). The cases are the same; they remove what they made and touch nothing else.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used, missing_docs)]
 
+#[path = "conformance/backups.rs"]
+mod backups;
+#[path = "conformance/firewall.rs"]
+mod firewall;
 #[path = "conformance/lifecycle.rs"]
 mod lifecycle;
 #[path = "conformance/making.rs"]
 mod making;
 #[path = "conformance/node.rs"]
 mod node;
+#[path = "conformance/settings.rs"]
+mod settings;
+#[path = "conformance/snapshots.rs"]
+mod snapshots;
 #[path = "conformance/tasks.rs"]
 mod tasks;
 
@@ -50,4 +58,21 @@ cases! {
     23 tasks::a_cancelled_follow_stops_its_task
     24 tasks::a_task_is_found_again_after_its_upid_was_lost
     25 tasks::waiting_for_power_ends_at_its_deadline
+    26 snapshots::a_snapshot_is_taken_once_and_told
+    27 snapshots::a_rollback_brings_back_what_was_and_keeps_the_stamp
+    28 snapshots::a_snapshot_is_deleted_once_and_then_gone
+    29 backups::a_backup_is_made_once_and_known_by_its_notes
+    30 backups::only_the_pods_own_backup_is_deleted
+    31 backups::a_restore_makes_the_vm_once
+    32 backups::a_restore_replaces_only_the_pods_own_stopped_vm
+    33 settings::an_option_is_set_alone
+    34 settings::what_waits_for_a_restart_is_told
+    35 settings::a_password_needs_a_guest_agent
+    36 settings::a_cd_is_put_in_booted_from_and_taken_out
+    37 settings::a_template_is_made_once_without_its_guests_identity
+    38 settings::a_vm_without_a_stamp_is_adopted_once
+    39 settings::a_vm_declared_lost_is_stopped_for_good_and_left
+    40 settings::what_keeps_a_vm_from_being_moved_is_told
+    41 firewall::a_firewall_is_set_as_a_whole
+    42 firewall::a_change_opens_no_hole
 }

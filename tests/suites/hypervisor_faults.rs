@@ -3,5 +3,7 @@
 
 #[path = "hypervisor_faults/answers.rs"]
 mod answers;
+#[path = "hypervisor_faults/later.rs"]
+mod later;
 #[path = "hypervisor_faults/tasks.rs"]
 mod tasks;

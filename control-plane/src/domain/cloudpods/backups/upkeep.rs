@@ -76,17 +76,16 @@ impl Service {
             State::Active | State::Suspended => None,
             _ => Some(format!("the pod is {}", pod.state.as_str())),
         };
-        let reason = match reason {
-            Some(reason) => Some(reason),
-            None => {
-                let (storage, mode) = (policy.storage.clone(), policy.mode);
-                let input = BackupCreate { storage, mode, note: String::new(), protected: false, keep_days: None };
-                match self.backup_ask(&mut tx, actor, &pod, input, true).await {
-                    Ok(_) => None,
-                    // What is wrong with it is written down beside the pod; nothing of it was.
-                    Err(error @ (Error::Invalid(_) | Error::Conflict { .. })) => Some(error.to_string()),
-                    Err(error) => return Err(error),
-                }
+        let reason = if reason.is_some() {
+            reason
+        } else {
+            let (storage, mode) = (policy.storage.clone(), policy.mode);
+            let input = BackupCreate { storage, mode, note: String::new(), protected: false, keep_days: None };
+            match self.backup_ask(&mut tx, actor, &pod, input, true).await {
+                Ok(_) => None,
+                // What is wrong with it is written down beside the pod; nothing of it was.
+                Err(error @ (Error::Invalid(_) | Error::Conflict { .. })) => Some(error.to_string()),
+                Err(error) => return Err(error),
             }
         };
         if let Some(reason) = &reason {

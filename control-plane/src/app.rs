@@ -18,8 +18,8 @@ use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    backups, cloudpods, consoles, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets, servers,
-    snapshots, tenants, tokens,
+    backups, cloudpods, consoles, firewall, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets,
+    servers, snapshots, tenants, tokens, traffic,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -316,6 +316,8 @@ fn books_of(
         images: images.clone(),
         ipam: ipam.clone(),
         scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
+        firewalls: Arc::new(firewall::service::Service::new(clock.clone())),
+        traffic: Arc::new(traffic::service::Service::new(clock.clone())),
         snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), config.snapshots.per_pod)),
         backups: Arc::new(backups::service::Service::new(clock.clone(), config.backups.limits())),
         secrets: secrets.clone(),

@@ -14,7 +14,7 @@ use control_plane::domain::jobs::{Pace, Registry, Saga};
 use control_plane::domain::secrets::{EnvelopeKey, service::Service as Secrets};
 use control_plane::domain::servers::service::{Facts, Service as Servers};
 use control_plane::domain::servers::{EnrolmentCommand, Server, ServerCreate};
-use control_plane::domain::{backups, images, ipam, jobs, plans, scheduling, snapshots, tenants};
+use control_plane::domain::{backups, firewall, images, ipam, jobs, plans, scheduling, snapshots, tenants, traffic};
 use control_plane::grpc::ca::Authority;
 use control_plane::grpc::hub::SessionHub;
 use control_plane::grpc::relay::Relays;
@@ -205,6 +205,8 @@ fn cloudpods(db: &Db, clock: &Clock, servers: &Arc<Servers>, hub: &Arc<SessionHu
         images: Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone())),
         ipam: Arc::new(ipam::service::Service::new(db.clone(), clock.clone())),
         scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
+        firewalls: Arc::new(firewall::service::Service::new(clock.clone())),
+        traffic: Arc::new(traffic::service::Service::new(clock.clone())),
         snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), 8)),
         secrets: Secrets::new(db.clone(), clock.clone(), EnvelopeKey::generate().expect("a key is made")),
         move_bandwidth_mibps: 0,

@@ -13,6 +13,7 @@ use control_plane::domain::backups::service::{Limits, Service as Backups};
 use control_plane::domain::cloudpods::sagas::{self, Books};
 use control_plane::domain::cloudpods::service::Service as Pods;
 use control_plane::domain::cloudpods::{CloudPodCreate, Detail};
+use control_plane::domain::firewall::service::Service as Firewalls;
 use control_plane::domain::images::{ImageCreate, service::Service as Images};
 use control_plane::domain::ipam::{IpPoolCreate, service::Service as Ipam};
 use control_plane::domain::jobs::command::NotConnected;
@@ -32,6 +33,7 @@ use control_plane::domain::servers::{
 };
 use control_plane::domain::snapshots::service::Service as Snapshots;
 use control_plane::domain::tenants::service::Service as Tenants;
+use control_plane::domain::traffic::service::Service as Traffic;
 use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, InstanceId, JobId, ServerId};
 use tokio_util::task::TaskTracker;
@@ -250,6 +252,8 @@ impl PodBench {
             images: Arc::new(Images::new(db.clone(), clock.clone(), servers.clone())),
             ipam: Arc::new(Ipam::new(db.clone(), clock.clone())),
             scheduling: Arc::new(Scheduling::new(clock.clone(), servers)),
+            firewalls: Arc::new(Firewalls::new(clock.clone())),
+            traffic: Arc::new(Traffic::new(clock.clone())),
             snapshots: Arc::new(Snapshots::new(clock.clone(), SNAPSHOTS_PER_POD)),
             secrets: Secrets::new(db.clone(), clock.clone(), EnvelopeKey::generate().expect("a key is made")),
             move_bandwidth_mibps: 100,

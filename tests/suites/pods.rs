@@ -16,6 +16,8 @@ use mpanel_tests::scripted_agent::Fail;
 mod backups;
 #[path = "pods/moves.rs"]
 mod moves;
+#[path = "pods/network.rs"]
+mod network;
 #[path = "pods/operations.rs"]
 mod operations;
 #[path = "pods/proofs.rs"]
@@ -59,7 +61,7 @@ async fn a_pod_runs_as_it_was_asked_for_and_leaves_nothing_behind() {
         assert_eq!(nic.addresses, expected);
         assert_eq!(
             bench.agents.orders(),
-            ["clone", "configure", "resize_disk", "start", "wait_power"],
+            ["clone", "configure", "resize_disk", "set_firewall", "start", "wait_power"],
             "one command each, in order"
         );
 

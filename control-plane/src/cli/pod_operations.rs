@@ -1,6 +1,7 @@
 //! `mpanel pod …`: what is done to a pod beside its power.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Read as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -11,6 +12,10 @@ use super::failure::{Failure, Result};
 use super::humane::parse_duration;
 use super::output::{document, line};
 use super::pod::{Act, act, id_of, keys_of, path};
+use super::table::Table;
+
+/// A file that holds more is no firewall.
+const FIREWALL_BYTES_MAX: u64 = 1 << 20;
 
 /// What is done to a pod beside its power.
 #[derive(Subcommand)]
@@ -113,6 +118,26 @@ pub enum Operation {
     /// Restart a pod that is being rescued from its disk
     #[command(after_help = "Example:\n  mpanel pod unrescue web-1 --wait")]
     Unrescue(Act),
+    /// Show a pod's firewall, or set it from a file
+    #[command(after_help = "Example:\n  mpanel pod firewall web-1 --set rules.json --wait")]
+    Firewall {
+        /// Name or id
+        pod: String,
+        /// The whole firewall as JSON, in the API's shape; `-` reads standard input
+        #[arg(long, value_name = "FILE")]
+        set: Option<PathBuf>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Show what a pod received and sent, by month
+    #[command(after_help = "Example:\n  mpanel pod traffic web-1 --months 3")]
+    Traffic {
+        /// Name or id
+        pod: String,
+        /// How many months
+        #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=36))]
+        months: u32,
+    },
 }
 
 /// A new size.
@@ -191,6 +216,14 @@ impl Operation {
             Self::Rescue { pod, iso, wait } => {
                 act(context, &pod, "rescue", Some(object([("iso", iso.into())])), &wait).await
             }
+            Self::Firewall { pod, set: None, wait: _ } => firewall_show(context, &pod).await,
+            Self::Firewall { pod, set: Some(file), wait } => {
+                let body = firewall_read(&file)?;
+                let id = id_of(context, &pod).await?;
+                let answer = context.client.put(&path(&id, &["firewall"]), &body, None).await?;
+                context.job(&answer.body, &wait, &format!("firewall of {pod}")).await
+            }
+            Self::Traffic { pod, months } => traffic_show(context, &pod, months).await,
             Self::Unrescue(Act { pod, wait }) => act(context, &pod, "unrescue", None, &wait).await,
         }
     }
@@ -225,4 +258,70 @@ async fn reset_password(context: &Context, pod: &str, body: &Value, wait: &Wait)
         line(format!("password of {}: {password}", text(&answer["user"])))?;
     }
     context.job(&answer, wait, &format!("password of {pod}")).await
+}
+
+/// A firewall as the API takes it, from a file or from standard input.
+fn firewall_read(file: &Path) -> Result<Value> {
+    let wrong = |why: String| Failure::usage(format!("--set: {}: {why}", file.display()));
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(FIREWALL_BYTES_MAX).read_to_string(&mut text)
+    } else {
+        let opened = std::fs::File::open(file).map_err(|error| wrong(error.to_string()))?;
+        opened.take(FIREWALL_BYTES_MAX).read_to_string(&mut text)
+    };
+    read.map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(format!("is no JSON: {error}")))
+}
+
+async fn firewall_show(context: &Context, pod: &str) -> Result<()> {
+    let id = id_of(context, pod).await?;
+    let firewall = context.client.get(&path(&id, &["firewall"]), &[]).await?.body;
+    if context.out.json {
+        return document(&firewall);
+    }
+    let mut fields = Table::fields();
+    fields.field("Inbound", text(&firewall["policy_in"]));
+    fields.field("Outbound", text(&firewall["policy_out"]));
+    fields.field("MAC filter", text(&firewall["mac_filter"]));
+    fields.field("IP filter", text(&firewall["ip_filter"]));
+    fields.field("On the host", if firewall["applied"] == true { "yes" } else { "not yet" }.to_owned());
+    context.out.table(&fields)?;
+    let mut table = Table::new(&["DIRECTION", "ACTION", "PROTOCOL", "FROM", "TO", "PORTS", "COMMENT"]);
+    for rule in firewall["rules"].as_array().into_iter().flatten() {
+        table.row([
+            text(&rule["direction"]),
+            text(&rule["action"]),
+            text(&rule["protocol"]),
+            [text(&rule["source"]), text(&rule["source_ports"])].join(" ").trim().to_owned(),
+            text(&rule["destination"]),
+            text(&rule["destination_ports"]),
+            text(&rule["comment"]),
+        ]);
+    }
+    context.out.table(&table)
+}
+
+async fn traffic_show(context: &Context, pod: &str, months: u32) -> Result<()> {
+    let id = id_of(context, pod).await?;
+    let traffic = context.client.get(&path(&id, &["traffic"]), &[("months", months.to_string())]).await?.body;
+    if context.out.json {
+        return document(&traffic);
+    }
+    let mut table = Table::new(&["MONTH", "RECEIVED", "SENT"]);
+    for month in traffic["months"].as_array().into_iter().flatten() {
+        table.row([text(&month["month"]), in_gib(&month["in_bytes"]), in_gib(&month["out_bytes"])]);
+    }
+    context.out.table(&table)?;
+    let limit = match traffic["limit_gib"].as_u64() {
+        Some(limit) => format!("of {limit} GiB"),
+        None => "without a limit".to_owned(),
+    };
+    line(format!("{} used in {}, {limit}", in_gib(&traffic["used_bytes"]), text(&traffic["month"])))
+}
+
+/// Bytes in GiB, to the hundredth.
+fn in_gib(bytes: &Value) -> String {
+    let hundredths = bytes.as_u64().unwrap_or(0) / ((1 << 30) / 100);
+    format!("{}.{:02} GiB", hundredths / 100, hundredths % 100)
 }

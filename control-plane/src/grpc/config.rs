@@ -31,6 +31,9 @@ pub struct Config {
     /// How often agents report their whole inventory; changes are reported at once.
     #[serde(deserialize_with = "duration")]
     pub inventory_interval: Duration,
+    /// How often agents report what their VMs sent and received; `0s`: never, and nothing is accounted.
+    #[serde(deserialize_with = "duration")]
+    pub traffic_interval: Duration,
     /// The most agents that may be connected to this control plane.
     pub max_sessions: usize,
     /// The most sessions that may be opening at once; the others are told to come back.
@@ -54,6 +57,7 @@ impl Default for Config {
             certificate_lifetime: Duration::from_hours(24),
             heartbeat_interval: Duration::from_secs(10),
             inventory_interval: Duration::from_mins(5),
+            traffic_interval: Duration::from_mins(1),
             max_sessions: 20_000,
             max_opening: 256,
             handshake_timeout: Duration::from_secs(10),
@@ -107,6 +111,11 @@ impl Config {
         require(self.certificate_lifetime >= second, "certificate_lifetime", "must be at least 1s");
         require(self.heartbeat_interval >= Duration::from_millis(100), "heartbeat_interval", "must be at least 100ms");
         require(self.inventory_interval >= second, "inventory_interval", "must be at least 1s");
+        require(
+            self.traffic_interval.is_zero() || self.traffic_interval >= second,
+            "traffic_interval",
+            "must be at least 1s, or 0s for never",
+        );
         require(!self.handshake_timeout.is_zero(), "handshake_timeout", "must be more than zero");
         require(self.max_sessions > 0, "max_sessions", "must be at least 1");
         require(self.max_opening > 0, "max_opening", "must be at least 1");

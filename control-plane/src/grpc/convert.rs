@@ -13,6 +13,7 @@ use crate::domain::jobs::{
     AgentCommand, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence, SnapshotSeen,
 };
 use crate::domain::servers::{Check, CheckState, Heartbeat, Hello, Inventory, InventoryVm, ProbeSpec, StorageSeen};
+use crate::domain::traffic::Sample;
 use crate::ids::CommandId;
 
 /// Names, ids and versions.
@@ -346,6 +347,17 @@ pub(super) fn probe(nonce: u64, spec: ProbeSpec, deadline: Ms) -> wire::ControlM
 
 pub(super) fn ping(nonce: u64) -> wire::ControlMessage {
     message(wire::control_message::Body::Ping(wire::Ping { nonce }))
+}
+
+/// What an agent says of its VMs' traffic. What bears no pod's stamp is nobody's.
+pub(super) fn traffic(traffic: wire::Traffic) -> Vec<Sample> {
+    let wire::Traffic { samples, observed_ms: _ } = traffic;
+    let sample = |sample: wire::TrafficSample| {
+        let wire::TrafficSample { vmid, pod_id, in_bytes, out_bytes, uptime_s } = sample;
+        let [in_bytes, out_bytes, uptime_s] = [in_bytes, out_bytes, uptime_s].map(|amount| amount.min(AMOUNT_MAX));
+        Some(Sample { vmid, pod: pod_id.parse().ok()?, in_bytes, out_bytes, uptime_s })
+    };
+    samples.into_iter().take(LIST_MAX).filter_map(sample).collect()
 }
 
 #[cfg(test)]

@@ -283,7 +283,7 @@ impl Session {
             inventory_ms: millis(config.inventory_interval),
             clock_ms: self.context.clock.now().0,
             renew_after_ms: 0,
-            traffic_ms: 0,
+            traffic_ms: millis(config.traffic_interval),
         };
         // Before anybody else can send: the welcome is the first message.
         let welcomed = live.send(convert::message(wire::control_message::Body::Welcome(welcome)));
@@ -448,8 +448,14 @@ impl Session {
                     Status::invalid_argument("hello: only the first message is a hello"),
                 ));
             }
-            // Nothing that this control plane asks for, or a kind of a newer agent.
-            Some(Body::Traffic(_)) | None => {
+            Some(Body::Traffic(traffic)) => {
+                let samples = convert::traffic(traffic);
+                let stored = context.cloudpods.traffic_record(server, live.epoch, &samples).await;
+                // What is missed comes with the next: counters only grow.
+                tolerate("traffic", server, stored.map(drop));
+            }
+            // A kind of a newer agent.
+            None => {
                 metrics::counter!("mpanel_agent_messages_unknown_total").increment(1);
             }
         }

@@ -39,9 +39,10 @@ impl Loop for Retention {
         let consoles = self.app.consoles.consoles_prune(now.minus(DAY * 30), BATCH).await?;
         let mut tx = self.app.db.begin().await?;
         let events = events_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
+        let traffic = self.app.cloudpods.traffic_prune(&mut tx, BATCH).await?;
         tx.commit().await?;
         // A full batch says that there may be more; the next run begins at once.
-        let more = [samples, events, consoles].contains(&u64::from(BATCH));
-        Ok(Report { done: keys + samples + identities + events + consoles, more })
+        let more = [samples, events, consoles, traffic].contains(&u64::from(BATCH));
+        Ok(Report { done: keys + samples + identities + events + consoles + traffic, more })
     }
 }

@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, backups, moves, operations, remake, snapshots};
+use super::{NOTHING, ONE_POD, backups, moves, network, operations, remake, snapshots};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -34,6 +34,7 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("ssh_keys", Some(pod)) => pods.cloudpod_ssh_keys(&by, scope, pod, None, &[], true).await,
         ("media", Some(pod)) => pods.cloudpod_media(&by, scope, pod, remake::cd()).await,
         ("rescue", Some(pod)) => pods.cloudpod_rescue(&by, scope, pod, remake::RESCUE_ISO).await,
+        ("firewall", Some(pod)) => pods.firewall_put(&by, scope, pod, None, network::web()).await,
         ("unrescue", Some(pod)) => pods.cloudpod_unrescue(&by, scope, pod).await,
         ("backup", Some(pod)) => pods.backup_create(&by, scope, pod, backups::wanted()).await,
         ("delete_backup", Some(pod)) => pods.backup_delete(&by, scope, pod, backups::newest(bench, pod).await.id).await,
@@ -171,6 +172,9 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("resize", "configure"),
             ("resize", "resize_disk"),
             ("resize", "reboot"),
+            ("provision", "set_firewall"),
+            ("rebuild", "set_firewall"),
+            ("firewall", "set_firewall"),
             ("rebuild", "stop"),
             ("rebuild", "destroy"),
             ("rebuild", "clone"),

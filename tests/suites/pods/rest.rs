@@ -77,7 +77,7 @@ async fn a_pod_goes_from_202_to_deleted_over_rest() {
         let body = made.expect(202);
         assert_eq!(location, format!("/api/platform/provisioning/jobs/{}", body["job"]["id"].as_str().unwrap()));
         assert_eq!((&body["cloudpod"]["state"], &body["job"]["kind"]), (&json!("requested"), &json!("provision")));
-        assert_eq!(body["job"]["steps"].as_array().unwrap().len(), 8);
+        assert_eq!(body["job"]["steps"].as_array().unwrap().len(), 9);
         let pod = format!("{PODS}/{}", body["cloudpod"]["id"].as_str().unwrap());
         api.post(PODS, &wanted("web-1")).await.expect_problem(409, "cloudpod_name_taken");
 

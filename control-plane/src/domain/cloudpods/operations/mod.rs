@@ -1,6 +1,7 @@
 //! What is done to a pod beside its power. Each is a request that is checked and stored as a job.
 
 mod media;
+mod network;
 mod password;
 mod rebuild;
 mod resize;
@@ -18,6 +19,7 @@ use crate::domain::audit::{Actor, Scope};
 use crate::domain::jobs::Job;
 use crate::error::{Error, Result};
 
+pub use network::{FirewallPut, Traffic};
 pub use password::{PasswordReset, ResetPassword};
 pub use rebuild::Rebuild;
 pub use resize::Resize;

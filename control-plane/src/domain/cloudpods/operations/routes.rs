@@ -2,25 +2,30 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{PasswordReset, Rebuild, ResetPassword, Resize};
+use super::{FirewallPut, PasswordReset, Rebuild, ResetPassword, Resize, Traffic};
 use crate::app::App;
+use crate::clock::Ms;
 use crate::domain::cloudpods::Media;
 use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed, pod_and_job};
+use crate::domain::firewall::{Kept, Policy, Rule};
+use crate::domain::jobs::command::FirewallAction;
 use crate::domain::secrets::Secret;
+use crate::domain::traffic::Used;
 use crate::error::Result;
 use crate::http::accepted;
 use crate::http::auth::Auth;
-use crate::http::etag::IfMatch;
+use crate::http::etag::{IfMatch, Tagged};
 use crate::http::json::{Body, MaybeBody};
 use crate::http::path::Path;
 use crate::http::query::Params;
-use crate::ids::CloudPodId;
+use crate::ids::{CloudPodId, TenantId};
 
 /// How long a guest gets to shut down before its power is cut, in seconds.
 const SUSPEND_GUEST_S_DEFAULT: u64 = 60;
@@ -37,6 +42,8 @@ pub(in crate::domain::cloudpods) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_media))
         .routes(routes!(cloudpod_rescue))
         .routes(routes!(cloudpod_unrescue))
+        .routes(routes!(firewall_get, firewall_put))
+        .routes(routes!(traffic_get))
 }
 
 /// Why a pod is suspended.
@@ -146,6 +153,110 @@ struct MediaBody {
 struct RescueBody {
     #[schema(max_length = 305, example = "local:iso/rescue.iso")]
     iso: String,
+}
+
+/// What a pod's firewall is to be.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FirewallPut)]
+struct FirewallBody {
+    /// What happens to inbound traffic that no rule names; left out: it passes.
+    #[serde(default)]
+    policy_in: FirewallAction,
+    /// What happens to outbound traffic that no rule names; left out: it passes.
+    #[serde(default)]
+    policy_out: FirewallAction,
+    /// Let it send only from its own MAC addresses. The platform's to change; left out: as before.
+    mac_filter: Option<bool>,
+    /// Let it send only from the addresses that it holds. The platform's to change; left out: as before.
+    ip_filter: Option<bool>,
+    /// In order, the first match decides; at most 100.
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+/// A pod's firewall.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Firewall)]
+struct FirewallView {
+    #[serde(flatten)]
+    policy: Policy,
+    /// The same as in the ETag; 0: nobody changed it.
+    version: i64,
+    /// Whether its host has this version.
+    applied: bool,
+    /// When its host last took a version.
+    applied_at: Option<Ms>,
+}
+
+/// Of which pod, and how much.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct TrafficQuery {
+    /// The tenant, for staff.
+    tenant_id: Option<TenantId>,
+    /// How many months, the present one among them.
+    #[param(minimum = 1, maximum = 36, default = 12)]
+    months: Option<u32>,
+}
+
+/// What a pod received and sent.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = CloudPodTraffic)]
+struct TrafficView {
+    /// The present month, UTC.
+    #[schema(example = "2026-01")]
+    month: String,
+    /// In it, both ways.
+    used_bytes: u64,
+    /// What its plan allows in a month, both ways; null: any.
+    limit_gib: Option<u64>,
+    /// Whether that is used up.
+    exceeded: bool,
+    /// The newest first; months without traffic are left out.
+    months: Vec<TrafficMonthView>,
+}
+
+/// What a pod received and sent in a month.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = CloudPodTrafficMonth)]
+struct TrafficMonthView {
+    #[schema(example = "2026-01")]
+    month: String,
+    /// Received by the guest.
+    in_bytes: u64,
+    /// Sent by the guest.
+    out_bytes: u64,
+    /// When its host last told of it.
+    sampled_at: Ms,
+}
+
+impl From<Kept> for FirewallView {
+    fn from(kept: Kept) -> Self {
+        let Kept { policy, version, applied_version, applied_at } = kept;
+        Self { policy, version, applied: version > 0 && applied_version == version, applied_at }
+    }
+}
+
+impl From<Traffic> for TrafficView {
+    fn from(traffic: Traffic) -> Self {
+        let Traffic { month, limit_gib, used } = traffic;
+        let both = |used: &Used| used.in_bytes.saturating_add(used.out_bytes);
+        let used_bytes = used.iter().find(|used| used.month == month).map_or(0, both);
+        let limit_bytes = limit_gib.map(|gib| gib.saturating_mul(1 << 30));
+        let view = |used: Used| {
+            let Used { month, in_bytes, out_bytes, sampled_at } = used;
+            TrafficMonthView { month: month.to_string(), in_bytes, out_bytes, sampled_at }
+        };
+        Self {
+            month: month.to_string(),
+            used_bytes,
+            limit_gib,
+            exceeded: limit_bytes.is_some_and(|limit| used_bytes > limit),
+            months: used.into_iter().map(view).collect(),
+        }
+    }
 }
 
 /// Locks a CloudPod against its customer and powers it off.
@@ -313,4 +424,55 @@ async fn cloudpod_unrescue(
     auth.require("cloudpods:write")?;
     let scope = narrowed(&auth, query.tenant_id)?;
     Ok(answer(&app, app.cloudpods.cloudpod_unrescue(&auth.actor, scope, id).await?))
+}
+
+/// A CloudPod's firewall, and whether its host has it.
+#[utoipa::path(get, path = "/cloudpods/{id}/firewall", tag = "CloudPods", params(("id" = CloudPodId, Path), TenantQuery),
+    responses((status = 200, body = FirewallView), (status = 404)),
+    extensions(("x-permission" = json!("cloudpods:read"))))]
+async fn firewall_get(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+) -> Result<Tagged<FirewallView>> {
+    auth.require("cloudpods:read")?;
+    let kept = app.cloudpods.firewall_get(narrowed(&auth, query.tenant_id)?, id).await?;
+    Ok(Tagged { version: kept.version, body: kept.into() })
+}
+
+/// Says what a CloudPod's firewall is from now on, as a whole: 202 with the job that brings it to its host.
+#[utoipa::path(put, path = "/cloudpods/{id}/firewall", tag = "CloudPods", params(("id" = CloudPodId, Path), TenantQuery),
+    request_body = FirewallBody,
+    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 412), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn firewall_put(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TenantQuery>,
+    if_match: IfMatch,
+    Body(body): Body<FirewallBody>,
+) -> Result<Response> {
+    auth.require("cloudpods:write")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    let FirewallBody { policy_in, policy_out, mac_filter, ip_filter, rules } = body;
+    let policy = Policy { policy_in, policy_out, rules, ..Policy::default() };
+    let put = FirewallPut { policy, mac_filter, ip_filter };
+    Ok(answer(&app, app.cloudpods.firewall_put(&auth.actor, scope, id, if_match.version(), put).await?))
+}
+
+/// What a CloudPod received and sent, by month, beside what its plan allows.
+#[utoipa::path(get, path = "/cloudpods/{id}/traffic", tag = "CloudPods", params(("id" = CloudPodId, Path), TrafficQuery),
+    responses((status = 200, body = TrafficView), (status = 404), (status = 422)),
+    extensions(("x-permission" = json!("cloudpods:read"))))]
+async fn traffic_get(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<CloudPodId>,
+    Params(query): Params<TrafficQuery>,
+) -> Result<Json<TrafficView>> {
+    auth.require("cloudpods:read")?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    Ok(Json(app.cloudpods.traffic_get(scope, id, query.months.unwrap_or(12)).await?.into()))
 }

@@ -6,6 +6,7 @@
 
 mod backups;
 mod destroy;
+mod firewall;
 mod media;
 mod migrate;
 mod migrate_undo;
@@ -37,6 +38,7 @@ use crate::clock::Clock;
 use crate::db::Tx;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::backups::service::Service as Backups;
+use crate::domain::firewall::service::Service as Firewalls;
 use crate::domain::images::service::Service as Images;
 use crate::domain::ipam::service::Service as Ipam;
 use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, End, Job, Power, Presence, Saga};
@@ -44,6 +46,7 @@ use crate::domain::scheduling::service::Service as Scheduling;
 use crate::domain::secrets::service::Service as Secrets;
 use crate::domain::servers::service::Service as Servers;
 use crate::domain::snapshots::service::Service as Snapshots;
+use crate::domain::traffic::service::Service as Traffic;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
@@ -96,6 +99,8 @@ pub mod kind {
     pub const RESCUE: &str = "rescue";
     /// Starts it from its disk again.
     pub const UNRESCUE: &str = "unrescue";
+    /// Brings its firewall to its host.
+    pub const FIREWALL: &str = "firewall";
     /// Removes it and frees what it held.
     pub const DESTROY: &str = "destroy";
     /// Takes a snapshot.
@@ -134,6 +139,10 @@ pub struct Books {
     pub snapshots: Arc<Snapshots>,
     /// Opens what is sealed.
     pub secrets: Secrets,
+    /// What may pass.
+    pub firewalls: Arc<Firewalls>,
+    /// What passed.
+    pub traffic: Arc<Traffic>,
     /// What one move may use of the network, in MiB/s; 0: Proxmox's own limit.
     pub move_bandwidth_mibps: u64,
     /// Backups.
@@ -166,6 +175,7 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(backups::MakeBackup::new(books)),
         Arc::new(backups::DeleteBackup::new(books)),
         Arc::new(restore::Restore::new(books)),
+        Arc::new(firewall::SetFirewall::new(books)),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Makes a pod's VM: reserve → address → vmid → clone → configure → resize_disk → start → wait_running.
+//! Makes a pod's VM: reserve → address → vmid → clone → configure → resize_disk → firewall → start → wait_running.
 //!
 //! Undone from where it failed: the VM is destroyed, and only when the agent says *absent* are the VMID, the addresses and
 //! the reservation free. A pod that could not be made ends `failed`, with its cause, holding nothing.
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::firewall::ApplyFirewall;
 use super::vm::{configuration_of, not_placed, server_of, vmid_replace};
 use super::{Books, QUICK, kind, order, pod_of, power_store, require_absent, state_store};
 use crate::db::Tx;
@@ -45,6 +46,7 @@ impl Provision {
             // The rest changes that VM alone, so that its destruction undoes it.
             Box::new(Configure(b())),
             Box::new(ResizeDisk),
+            Box::new(ApplyFirewall { books: b(), cancellable: true }),
             Box::new(Start(b())),
             Box::new(WaitRunning(b())),
         ];

@@ -1,5 +1,5 @@
-//! Makes a pod's VM anew from another image: stop → destroy → prepare → clone → configure → resize_disk → start →
-//! wait_running.
+//! Makes a pod's VM anew from another image: stop → destroy → prepare → clone → configure → resize_disk → firewall →
+//! start → wait_running.
 //!
 //! Its id, addresses, VMID and room stay its own. The destruction is the point of no return: before it all is undone; after it
 //! a failure leaves the pod `failed` and holding what it held, and the rebuild can be asked for again.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::firewall::ApplyFirewall;
 use super::vm::{configuration_of, not_placed, server_of, vmid_replace};
 use super::{Books, PowerParams, QUICK, kind, order, params_of, pod_of, power_store, require_absent, state_store};
 use crate::db::Tx;
@@ -59,6 +60,7 @@ impl Rebuild {
             Box::new(Clone(b())),
             Box::new(Configure(b())),
             Box::new(ResizeDisk),
+            Box::new(ApplyFirewall { books: b(), cancellable: false }),
             Box::new(Start(b())),
             Box::new(WaitRunning(b())),
         ];

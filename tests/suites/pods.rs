@@ -14,6 +14,8 @@ use mpanel_tests::scripted_agent::Fail;
 
 #[path = "pods/backups.rs"]
 mod backups;
+#[path = "pods/captures.rs"]
+mod captures;
 #[path = "pods/moves.rs"]
 mod moves;
 #[path = "pods/network.rs"]

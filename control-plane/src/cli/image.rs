@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::Value;
 
-use super::common::{Confirm, Context, Limit, object, text};
+use super::common::{Confirm, Context, Limit, Wait, object, text};
 use super::failure::Result;
 use super::humane::{gib, parse_gib, when};
 use super::output::{document, line};
@@ -31,6 +31,29 @@ pub enum Command {
     Show {
         /// Name or id
         image: String,
+    },
+    /// Make an image of a pod, for its tenant alone
+    #[command(after_help = "Example:\n  mpanel image capture web-1 golden --wait")]
+    Capture {
+        /// The pod: name or id
+        pod: String,
+        /// The image's name
+        name: String,
+        /// The operating system [default: as of the image that the pod was made of]
+        #[arg(long)]
+        os: Option<String>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Remove an image that was made of a pod, with its template
+    #[command(after_help = "Example:\n  mpanel image destroy 0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10 --yes --wait")]
+    Destroy {
+        /// Its id
+        image: String,
+        #[command(flatten)]
+        confirm: Confirm,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Remove an image that no pod was made from
     #[command(after_help = "Example:\n  mpanel image remove debian-12 --yes")]
@@ -112,6 +135,17 @@ impl Command {
             Self::Show { image } => {
                 let answer = context.client.get(&[&IMAGES[..], &[image.as_str()]].concat(), &[]).await?;
                 show(context, &answer.body)
+            }
+            Self::Capture { pod, name, os, wait } => {
+                let id = super::pod::id_of(context, &pod).await?;
+                let body = object([("name", name.clone().into()), ("os", os.into())]);
+                let answer = context.client.post(&super::pod::path(&id, &["capture"]), Some(&body)).await?;
+                context.job(&answer.body, &wait, &format!("the image {name} is being made of {pod}")).await
+            }
+            Self::Destroy { image, confirm, wait } => {
+                confirm.ask(&format!("Remove the image {image} and its template?"))?;
+                let answer = context.client.delete(&["admin", "hosting", "images", &image]).await?;
+                context.job(&answer.body, &wait, &format!("the image {image} is being removed")).await
             }
             Self::Remove { image, confirm } => {
                 confirm.ask(&format!("Remove the image {image}? The template VMs on the hosts stay."))?;

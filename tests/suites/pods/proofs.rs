@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, backups, moves, network, operations, remake, snapshots};
+use super::{NOTHING, ONE_POD, backups, captures, moves, network, operations, remake, snapshots};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -36,6 +36,10 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("rescue", Some(pod)) => pods.cloudpod_rescue(&by, scope, pod, remake::RESCUE_ISO).await,
         ("firewall", Some(pod)) => pods.firewall_put(&by, scope, pod, None, network::web()).await,
         ("unrescue", Some(pod)) => pods.cloudpod_unrescue(&by, scope, pod).await,
+        ("capture", Some(pod)) => pods.image_capture(&by, scope, pod, &captures::name_new(), None).await,
+        ("delete_image", Some(pod)) => {
+            pods.image_captured_delete(&by, scope, captures::newest(bench, pod).await.id).await
+        }
         ("backup", Some(pod)) => pods.backup_create(&by, scope, pod, backups::wanted()).await,
         ("delete_backup", Some(pod)) => pods.backup_delete(&by, scope, pod, backups::newest(bench, pod).await.id).await,
         ("restore", Some(pod)) => {
@@ -64,6 +68,7 @@ pub async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudP
         "unsuspend" => drop(done(bench, "suspend", pod).await),
         "unrescue" => drop(done(bench, "rescue", pod).await),
         "rollback" | "delete_snapshot" => snapshots::taken(bench, pod, "old").await,
+        "delete_image" => captures::made(bench, pod).await,
         "delete_backup" | "restore" => backups::made(bench, pod).await,
         _ => {}
     }
@@ -155,6 +160,9 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("rollback", "rollback"),
             ("rollback", "start"),
             ("delete_snapshot", "delete_snapshot"),
+            ("capture", "clone"),
+            ("capture", "make_template"),
+            ("delete_image", "destroy"),
             ("backup", "list_backups"),
             ("backup", "make_backup"),
             ("delete_backup", "delete_backup"),

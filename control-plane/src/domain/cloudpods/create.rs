@@ -48,7 +48,8 @@ impl Service {
         if let Some(plan) = plan.as_ref().filter(|plan| !plan.active) {
             checks.wrong("plan", format!("the plan {} is not active: choose another one", plan.name));
         }
-        let image = found(&mut checks, "image", self.books.images.image_find(conn.again(), &input.image).await)?;
+        let image =
+            found(&mut checks, "image", self.books.images.image_find(conn.again(), Some(tenant), &input.image).await)?;
         if let Some(image) = image.as_ref().filter(|image| !image.active) {
             checks.wrong("image", format!("the image {} is not active: choose another one", image.name));
         }

@@ -4,6 +4,7 @@
 mod asked;
 pub mod backups;
 pub mod brief;
+pub mod capture;
 pub mod check;
 mod condition;
 mod create;

@@ -45,7 +45,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_reboot))
         .merge(super::snapshots::routes::router())
         .merge(super::operations::routes::router())
-        .merge(super::backups::routes::router());
+        .merge(super::backups::routes::router())
+        .merge(super::capture::routes::router());
     OpenApiRouter::new()
         .nest("/api/admin/hosting", all)
         .nest("/api/platform/provisioning", read().routes(routes!(placement_preview)))

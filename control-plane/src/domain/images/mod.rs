@@ -1,5 +1,6 @@
 //! Images: VM templates under a customer-facing name. Where the template is may differ from server to server.
 
+mod captured;
 pub mod routes;
 pub mod service;
 mod store;
@@ -8,14 +9,18 @@ use std::collections::BTreeMap;
 
 use crate::clock::Ms;
 use crate::domain::servers::TemplateSeen;
-use crate::ids::{ImageId, ServerId};
+use crate::ids::{ImageId, ServerId, TenantId};
+
+pub use captured::{Captured, CapturedState, NewCaptured};
 
 /// A VM template under a customer-facing name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Its id.
     pub id: ImageId,
-    /// Unique among the images there are.
+    /// Whose it is alone; `None`: the platform's, for everybody.
+    pub tenant: Option<TenantId>,
+    /// Unique among the images that a tenant sees.
     pub name: String,
     /// For people: `Debian 13`.
     pub os: String,
@@ -129,6 +134,7 @@ mod tests {
         let (here, there) = (ServerId::generate(), ServerId::generate());
         let image = Image {
             id: ImageId::generate(),
+            tenant: None,
             name: "debian".into(),
             os: String::new(),
             default_user: "debian".into(),

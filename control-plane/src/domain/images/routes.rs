@@ -20,15 +20,17 @@ use crate::http::json::Body;
 use crate::http::page::{Listing, Page, PageQuery};
 use crate::http::patch::clearable;
 use crate::http::path::Path;
-use crate::ids::{ImageId, ServerId};
+use crate::ids::{ImageId, ServerId, TenantId};
 
 const PATH: &str = "/api/platform/images";
 
 /// A VM template under a customer-facing name.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Image)]
-struct ImageView {
+pub struct ImageView {
     id: ImageId,
+    /// Whose it is alone; null: the platform's, for everybody.
+    tenant_id: Option<TenantId>,
     name: String,
     /// For people.
     os: String,
@@ -70,6 +72,7 @@ impl From<Image> for ImageView {
     fn from(image: Image) -> Self {
         let Image {
             id,
+            tenant,
             name,
             os,
             default_user,
@@ -91,6 +94,7 @@ impl From<Image> for ImageView {
             .collect();
         Self {
             id,
+            tenant_id: tenant,
             name,
             os,
             default_user,

@@ -13,15 +13,15 @@ use crate::domain::check::Checks;
 use crate::domain::servers;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
-use crate::ids::{ImageId, ServerId};
+use crate::ids::{ImageId, ServerId, TenantId};
 
 /// How many servers an image may name.
 const OVERRIDES_MAX: usize = 1000;
 
 /// The images.
 pub struct Service {
-    db: Db,
-    clock: Clock,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
     servers: Arc<servers::service::Service>,
 }
 
@@ -37,15 +37,16 @@ impl Service {
         store::image_get(conn, id).await
     }
 
-    /// The image with this id or of this name.
-    pub async fn image_find(&self, conn: Conn<'_>, id_or_name: &str) -> Result<Image> {
-        store::image_find(conn, id_or_name).await
+    /// The image with this id or of this name among those that this tenant sees: its own and the platform's. `None`: the
+    /// platform's of this name, or any with this id.
+    pub async fn image_find(&self, conn: Conn<'_>, tenant: Option<TenantId>, id_or_name: &str) -> Result<Image> {
+        store::image_find(conn, tenant, id_or_name).await
     }
 
     /// As [`Service::image_find`], outside a transaction.
     pub async fn image_show(&self, id_or_name: &str) -> Result<Image> {
         let mut read = self.db.read().await?;
-        self.image_find(read.conn(), id_or_name).await
+        self.image_find(read.conn(), None, id_or_name).await
     }
 
     /// A page of images, in the order of their making.
@@ -91,6 +92,7 @@ impl Service {
         let overrides = self.overrides(&mut tx, &mut checks, templates).await?;
         let image = Image {
             id: ImageId::generate(),
+            tenant: None,
             name,
             os,
             default_user,
@@ -118,7 +120,7 @@ impl Service {
         patch: ImagePatch,
     ) -> Result<Image> {
         let mut tx = self.db.begin().await?;
-        let before = self.image_find(tx.conn(), id_or_name).await?;
+        let before = self.image_find(tx.conn(), None, id_or_name).await?;
         if expected.is_some_and(|v| v != before.version) {
             return Err(Error::Stale);
         }
@@ -136,6 +138,7 @@ impl Service {
         };
         let image = Image {
             id: old.id,
+            tenant: old.tenant,
             name: name.unwrap_or(old.name),
             os: os.unwrap_or(old.os),
             default_user: default_user.unwrap_or(old.default_user),
@@ -158,9 +161,14 @@ impl Service {
     /// Deletes an image that no pod is made of. The templates stay where they are.
     pub async fn image_delete(&self, actor: &Actor, id_or_name: &str, expected: Option<i64>) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        let image = self.image_find(tx.conn(), id_or_name).await?;
+        let image = self.image_find(tx.conn(), None, id_or_name).await?;
         if expected.is_some_and(|v| v != image.version) {
             return Err(Error::Stale);
+        }
+        if store::captured_get(tx.conn(), image.id).await?.is_some() {
+            let detail = "the image was made of a CloudPod and has a template of its own, which goes with it: delete it \
+                          with DELETE /api/admin/hosting/images/{id}, or `mpanel image destroy`";
+            return Err(Error::conflict("image_captured", detail));
         }
         let pods = store::image_pods(tx.conn(), image.id).await?;
         if pods > 0 {
@@ -270,6 +278,7 @@ fn check(mut checks: Checks, image: &Image) -> Result<()> {
 fn shown(image: &Image) -> serde_json::Value {
     let Image {
         id: _,
+        tenant,
         name,
         os,
         default_user,
@@ -287,7 +296,7 @@ fn shown(image: &Image) -> serde_json::Value {
     };
     let overrides: BTreeMap<String, _> = overrides.iter().map(|(server, t)| (server.to_string(), place(t))).collect();
     json!({
-        "name": name, "os": os, "default_user": default_user, "min_disk_gib": min_disk_gib,
+        "tenant_id": tenant, "name": name, "os": os, "default_user": default_user, "min_disk_gib": min_disk_gib,
         "template": template.as_ref().map(place), "templates": overrides, "active": active, "version": version,
     })
 }

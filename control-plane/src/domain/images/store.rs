@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Image, TemplateRef};
+use super::{Captured, CapturedState, Image, TemplateRef};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::check::{loaded, stored};
 use crate::error::{Error, Result, is_unique_violation};
-use crate::ids::{ImageId, ServerId};
+use crate::ids::{CloudPodId, ImageId, ServerId, TenantId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
 #[derive(sqlx::FromRow)]
 struct ImageRow {
     id: ImageId,
+    tenant_id: Option<TenantId>,
     name: String,
     os: String,
     default_user: String,
@@ -28,8 +29,8 @@ struct ImageRow {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, os, default_user, min_disk_gib, template_vmid, template_name, active, version, created_at,
-                    updated_at
+            "SELECT id, tenant_id, name, os, default_user, min_disk_gib, template_vmid, template_name, active, version,
+                    created_at, updated_at
              FROM images WHERE ",
             $rest
         )
@@ -40,6 +41,7 @@ impl ImageRow {
     fn into_image(self, overrides: BTreeMap<ServerId, TemplateRef>) -> Result<Image> {
         let Self {
             id,
+            tenant_id,
             name,
             os,
             default_user,
@@ -53,6 +55,7 @@ impl ImageRow {
         } = self;
         Ok(Image {
             id,
+            tenant: tenant_id,
             name,
             os,
             default_user,
@@ -123,14 +126,18 @@ pub(super) async fn image_get(mut conn: Conn<'_>, id: ImageId) -> Result<Image> 
     one(conn, row, &id.to_string()).await
 }
 
-pub(super) async fn image_find(mut conn: Conn<'_>, id_or_name: &str) -> Result<Image> {
-    const BY_ID: &str = select!("id = $1 AND deleted_at IS NULL");
-    const BY_NAME: &str = select!("name = $1 AND deleted_at IS NULL");
+/// Of those that this tenant sees, its own first; `None`: of the platform's by name, of all by id.
+pub(super) async fn image_find(mut conn: Conn<'_>, tenant: Option<TenantId>, id_or_name: &str) -> Result<Image> {
+    const BY_ID: &str =
+        select!("id = $1 AND deleted_at IS NULL AND ($2 IS NULL OR tenant_id IS NULL OR tenant_id = $2)");
+    const BY_NAME: &str = select!(
+        "name = $1 AND deleted_at IS NULL AND (tenant_id IS NULL OR tenant_id = $2) ORDER BY tenant_id IS NULL LIMIT 1"
+    );
     let row = match id_or_name.parse::<ImageId>() {
-        Ok(id) => fetch_optional!(conn.again(), ImageRow, BY_ID, id)?,
+        Ok(id) => fetch_optional!(conn.again(), ImageRow, BY_ID, id, tenant)?,
         // PostgreSQL cannot even compare with a NUL.
         Err(_) if id_or_name.contains('\0') => None,
-        Err(_) => fetch_optional!(conn.again(), ImageRow, BY_NAME, id_or_name)?,
+        Err(_) => fetch_optional!(conn.again(), ImageRow, BY_NAME, id_or_name, tenant)?,
     };
     one(conn, row, id_or_name).await
 }
@@ -150,10 +157,11 @@ pub(super) async fn image_list(
 pub(super) async fn image_insert(tx: &mut Tx, image: &Image) -> Result<()> {
     const SQL: &str =
         "INSERT INTO images (id, name, os, default_user, min_disk_gib, template_vmid, template_name, active, version,
-                                           created_at, updated_at)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                                           created_at, updated_at, tenant_id)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let Image {
         id,
+        tenant,
         name,
         os,
         default_user,
@@ -179,7 +187,8 @@ pub(super) async fn image_insert(tx: &mut Tx, image: &Image) -> Result<()> {
         *active,
         *version,
         *created_at,
-        *updated_at
+        *updated_at,
+        *tenant
     )
     .map_err(|e| name_taken(e, name))?;
     overrides_set(tx, *id, overrides).await
@@ -191,6 +200,7 @@ pub(super) async fn image_update(tx: &mut Tx, image: &Image, expected: i64) -> R
                        WHERE id = $1 AND version = $2 AND deleted_at IS NULL";
     let Image {
         id,
+        tenant: _,
         name,
         os,
         default_user,
@@ -261,4 +271,93 @@ pub(super) async fn image_delete(tx: &mut Tx, id: ImageId, version: i64, now: Ms
     const SQL: &str = "UPDATE images SET deleted_at = $3, updated_at = $3, active = FALSE, version = version + 1
                        WHERE id = $1 AND version = $2 AND deleted_at IS NULL";
     if execute!(tx.conn(), SQL, id, version, now)? == 1 { Ok(()) } else { Err(Error::Stale) }
+}
+
+/// What a tenant sees: its own, and the platform's that are active.
+pub(super) async fn image_list_visible(
+    mut conn: Conn<'_>,
+    tenant: TenantId,
+    window: Window<ImageId>,
+) -> Result<Vec<Image>> {
+    const SQL: &str = select!(
+        "deleted_at IS NULL AND (tenant_id = $1 OR (tenant_id IS NULL AND active)) AND ($2 IS NULL OR id > $2)
+         ORDER BY id LIMIT $3"
+    );
+    let rows = fetch_all!(conn.again(), ImageRow, SQL, tenant, window.after, window.limit)?;
+    with_overrides(conn, rows).await
+}
+
+#[derive(sqlx::FromRow)]
+struct CapturedRow {
+    image_id: ImageId,
+    tenant_id: TenantId,
+    pod_id: CloudPodId,
+    server_id: ServerId,
+    vmid: Option<i64>,
+    state: String,
+}
+
+pub(super) async fn captured_get(conn: Conn<'_>, id: ImageId) -> Result<Option<Captured>> {
+    const SQL: &str = "SELECT v.image_id, i.tenant_id, v.pod_id, v.server_id, v.vmid, v.state
+                         FROM image_vms v JOIN images i ON i.id = v.image_id
+                        WHERE v.image_id = $1 AND i.tenant_id IS NOT NULL";
+    let Some(row) = fetch_optional!(conn, CapturedRow, SQL, id)? else { return Ok(None) };
+    let CapturedRow { image_id, tenant_id, pod_id, server_id, vmid, state } = row;
+    let state =
+        CapturedState::parse(&state).ok_or_else(|| Error::internal(format!("image_vms.state holds {state}")))?;
+    let vmid = vmid.map(|vmid| loaded(vmid, "image_vms.vmid")).transpose()?;
+    Ok(Some(Captured { image: image_id, tenant: tenant_id, pod: pod_id, server: server_id, vmid, state }))
+}
+
+pub(super) async fn captured_all(conn: Conn<'_>) -> Result<Vec<ImageId>> {
+    const SQL: &str = "SELECT image_id FROM image_vms";
+    Ok(fetch_all!(conn, (ImageId,), SQL)?.into_iter().map(|(id,)| id).collect())
+}
+
+pub(super) async fn captured_insert(
+    tx: &mut Tx,
+    image: ImageId,
+    pod: CloudPodId,
+    server: ServerId,
+    now: Ms,
+) -> Result<()> {
+    const SQL: &str = "INSERT INTO image_vms (image_id, pod_id, server_id, state, created_at)
+                       VALUES ($1, $2, $3, 'creating', $4)";
+    execute!(tx.conn(), SQL, image, pod, server, now)?;
+    Ok(())
+}
+
+pub(super) async fn captured_at(tx: &mut Tx, image: ImageId, server: ServerId, vmid: Option<u32>) -> Result<()> {
+    const SQL: &str = "UPDATE image_vms SET server_id = $2, vmid = $3 WHERE image_id = $1";
+    execute!(tx.conn(), SQL, image, server, vmid.map(i64::from))?;
+    Ok(())
+}
+
+pub(super) async fn captured_state_set(tx: &mut Tx, image: ImageId, state: CapturedState) -> Result<()> {
+    const SQL: &str = "UPDATE image_vms SET state = $2 WHERE image_id = $1";
+    execute!(tx.conn(), SQL, image, state.as_str())?;
+    Ok(())
+}
+
+/// Active with its template on that server, or inactive.
+pub(super) async fn captured_image_set(
+    tx: &mut Tx,
+    image: ImageId,
+    template: Option<(ServerId, &TemplateRef)>,
+    now: Ms,
+) -> Result<()> {
+    const SQL: &str = "UPDATE images SET active = $2, updated_at = $3, version = version + 1
+                        WHERE id = $1 AND deleted_at IS NULL AND active <> $2";
+    execute!(tx.conn(), SQL, image, template.is_some(), now)?;
+    let overrides = template.into_iter().map(|(server, template)| (server, template.clone())).collect();
+    overrides_set(tx, image, &overrides).await
+}
+
+pub(super) async fn captured_delete(tx: &mut Tx, image: ImageId, now: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE images SET deleted_at = $2, updated_at = $2, active = FALSE, version = version + 1
+                        WHERE id = $1 AND deleted_at IS NULL";
+    const VM: &str = "DELETE FROM image_vms WHERE image_id = $1";
+    execute!(tx.conn(), SQL, image, now)?;
+    execute!(tx.conn(), VM, image)?;
+    Ok(())
 }

@@ -41,7 +41,8 @@ impl Service {
         {
             checks.wrong("user", message);
         }
-        let image = found(&mut checks, "image", self.books.images.image_find(tx.conn(), image).await)?;
+        let image =
+            found(&mut checks, "image", self.books.images.image_find(tx.conn(), Some(pod.tenant), image).await)?;
         if let Some(image) = &image {
             if !image.active && image.id != pod.image.id {
                 checks.wrong("image", format!("the image {} is not active: choose another one", image.name));

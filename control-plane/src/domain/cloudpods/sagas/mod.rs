@@ -5,6 +5,7 @@
 //! and both run only behind a `Destroy` that an agent answered with *absent*.
 
 mod backups;
+mod capture;
 mod destroy;
 mod firewall;
 mod media;
@@ -51,6 +52,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
 pub use backups::BackupParams;
+pub use capture::ImageParams;
 pub use destroy::DestroyParams;
 pub(super) use media::{MediaParams, not_in_rescue};
 pub use migrate::MigrateParams;
@@ -115,6 +117,10 @@ pub mod kind {
     pub const DELETE_BACKUP: &str = "delete_backup";
     /// Takes the pod back to one.
     pub const RESTORE: &str = "restore";
+    /// Makes an image of it.
+    pub const CAPTURE: &str = "capture";
+    /// Removes such an image.
+    pub const DELETE_IMAGE: &str = "delete_image";
 }
 
 /// How long an agent may try a quick change: start, stop, a configuration.
@@ -176,6 +182,8 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(backups::DeleteBackup::new(books)),
         Arc::new(restore::Restore::new(books)),
         Arc::new(firewall::SetFirewall::new(books)),
+        Arc::new(capture::Capture::new(books)),
+        Arc::new(capture::DeleteImage::new(books)),
     ]
 }
 

@@ -2,6 +2,7 @@
 //! each total is changed by one conditional update, each VMID is a row with a unique key.
 
 pub mod change;
+mod image;
 pub mod moves;
 mod store;
 

@@ -9,7 +9,7 @@ use crate::db::{Conn, Tx};
 use crate::domain::check::{loaded, stored};
 use crate::domain::servers::{Server, ServerStorage, VCPU_ROUNDING};
 use crate::error::Result;
-use crate::ids::{CloudPodId, ServerId};
+use crate::ids::{CloudPodId, ImageId, ServerId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 pub(super) async fn reservation_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<ReservationHeld>> {
@@ -231,5 +231,35 @@ pub(super) async fn vmid_mark_foreign(tx: &mut Tx, server: ServerId, vmid: u32, 
 pub(super) async fn vmid_release(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
     const SQL: &str = "DELETE FROM vmids WHERE pod_id = $1";
     execute!(tx.conn(), SQL, pod)?;
+    Ok(())
+}
+
+pub(super) async fn image_vmid_of(conn: Conn<'_>, image: ImageId) -> Result<Option<VmidRow>> {
+    const SQL: &str = "SELECT server_id, vmid FROM vmids WHERE image_id = $1";
+    Ok(fetch_optional!(conn, VmidRow, SQL, image)?)
+}
+
+/// `false`: somebody else took it first.
+pub(super) async fn image_vmid_insert(
+    tx: &mut Tx,
+    server: &Server,
+    vmid: i64,
+    image: ImageId,
+    now: Ms,
+) -> Result<bool> {
+    const SQL: &str = "INSERT INTO vmids (space, vmid, server_id, image_id, taken_at) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT DO NOTHING";
+    Ok(execute!(tx.conn(), SQL, server.vmid_space.as_str(), vmid, server.id, image, now)? == 1)
+}
+
+pub(super) async fn image_vmid_mark_foreign(tx: &mut Tx, image: ImageId) -> Result<()> {
+    const SQL: &str = "UPDATE vmids SET image_id = NULL WHERE image_id = $1";
+    execute!(tx.conn(), SQL, image)?;
+    Ok(())
+}
+
+pub(super) async fn image_vmid_release(tx: &mut Tx, image: ImageId) -> Result<()> {
+    const SQL: &str = "DELETE FROM vmids WHERE image_id = $1";
+    execute!(tx.conn(), SQL, image)?;
     Ok(())
 }

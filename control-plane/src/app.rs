@@ -18,8 +18,7 @@ use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    backups, cloudpods, consoles, firewall, idempotency, images, invariants, ipam, jobs, plans, scheduling, secrets,
-    servers, snapshots, tenants, tokens, traffic,
+backups, cloudpods, consoles, drift, firewall, idempotency, images, invariants, ipam, jobs, losses, plans, scheduling, secrets, servers, snapshots, tenants, tokens, traffic,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -39,6 +38,7 @@ use crate::loops::dispatcher::Dispatcher;
 use crate::loops::health::Health;
 use crate::loops::instances::Instances;
 use crate::loops::leases::Leases;
+use crate::loops::reconciler::Reconciler;
 use crate::loops::renewals::Renewals;
 use crate::loops::retention::Retention;
 use crate::loops::upkeep::Upkeep;
@@ -111,6 +111,10 @@ pub struct App {
     pub jobs: Arc<jobs::service::Service>,
     /// Does it.
     pub engine: Engine,
+    /// What hosts show against what is wanted.
+    pub drift: Arc<drift::service::Service>,
+    /// Hosts that will not come back.
+    pub losses: losses::service::Service,
     /// Whether all holds that must.
     pub invariants: invariants::service::Service,
 }
@@ -141,14 +145,14 @@ impl App {
         let images = Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone()));
         let ipam = Arc::new(ipam::service::Service::new(db.clone(), clock.clone()));
         let books = Arc::new(books_of(&config, &clock, &servers, &images, &ipam, &secrets));
-        let sagas = jobs::Registry::new(cloudpods::sagas::all(&books));
+        let sagas = jobs::Registry::new(cloudpods::sagas::all(&books)).with_declarations(servers.clone());
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
         let cloudpods =
             cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
-        let cloudpods = Arc::new(cloudpods);
+        let (cloudpods, jobs) = (Arc::new(cloudpods), Arc::new(jobs));
         let relays = Relays::new(hub.clone(), clock.clone());
         let consoles = Arc::new(consoles_of(&config, &db, &clock, &cloudpods, &relays));
-        let jobs = Arc::new(jobs);
+        let (drift, invariants) = compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs));
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
@@ -164,15 +168,11 @@ impl App {
             authority,
             cluster,
             hub,
-            invariants: invariants::service::Service::new(
-                db.clone(),
-                clock.clone(),
-                servers.clone(),
-                cloudpods.clone(),
-                jobs.clone(),
-            ),
             consoles,
             relays,
+            invariants,
+            losses: losses::service::Service::new(db.clone(), servers.clone(), cloudpods.clone(), jobs.clone()),
+            drift,
             cloudpods,
             tenants,
             plans,
@@ -260,6 +260,7 @@ impl App {
             engine: self.engine.clone(),
             servers: self.servers.clone(),
             cloudpods: self.cloudpods.clone(),
+            drift: self.drift.clone(),
         };
         let channel = grpc::Channel::bind(parts, self.shutdown.clone()).await?;
         let address = channel.local_address()?;
@@ -284,6 +285,7 @@ impl App {
                 servers: self.servers.clone(),
                 tasks: self.tasks.clone(),
             }),
+            Arc::new(Reconciler { drift: self.drift.clone() }),
             Arc::new(Leases { engine: engine(), interval: self.config.jobs.lease / 3 }),
             Arc::new(Renewals {
                 authority: self.authority.clone(),
@@ -352,6 +354,31 @@ async fn opened(url: &str, clock: &Clock) -> Result<Db> {
         clock.follow(time);
     }
     Ok(db)
+}
+
+/// The slices whose services are compared with one another.
+type Compared<'a> =
+    (&'a Arc<servers::service::Service>, &'a Arc<cloudpods::service::Service>, &'a Arc<jobs::service::Service>);
+
+/// The services that compare what the others keep.
+fn compared(
+    db: &Db,
+    clock: &Clock,
+    policy: drift::Policy,
+    (servers, cloudpods, jobs): Compared<'_>,
+) -> (Arc<drift::service::Service>, invariants::service::Service) {
+    let (db, clock) = (db.clone(), clock.clone());
+    let (servers, cloudpods, jobs) = (servers.clone(), cloudpods.clone(), jobs.clone());
+    let drift = drift::service::Service::new(
+        db.clone(),
+        clock.clone(),
+        servers.clone(),
+        cloudpods.clone(),
+        jobs.clone(),
+        policy,
+    );
+    let drift = Arc::new(drift);
+    (drift.clone(), invariants::service::Service::new(db, clock, servers, cloudpods, jobs, drift))
 }
 
 async fn bind(field: &str, address: SocketAddr) -> Result<TcpListener> {

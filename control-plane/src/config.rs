@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::domain::backups::service::Limits;
 use crate::domain::consoles;
+use crate::domain::drift::Policy;
 use crate::domain::jobs::Pace;
 use crate::error::{Error, FieldError, Result};
 use crate::grpc;
@@ -49,6 +50,8 @@ pub struct Config {
     pub backups: Backups,
     /// `[consoles]`
     pub consoles: Consoles,
+    /// `[drift]`
+    pub drift: Drift,
     /// `[log]`
     pub log: Log,
 }
@@ -165,6 +168,19 @@ pub struct Consoles {
     pub longest: Duration,
 }
 
+/// `[drift]`: what hosts show against what is wanted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drift {
+    /// How long a difference has to last before it counts.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+    /// Start and stop pods by itself as they are wanted.
+    pub heal_power: bool,
+    /// How often that is tried for one difference.
+    pub heal_tries: u32,
+}
+
 /// `[log]`: what is logged, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -194,6 +210,7 @@ impl Default for Config {
             http: Http::default(),
             agents: grpc::Config::default(),
             jobs: Jobs::default(),
+            drift: Drift::default(),
             snapshots: Snapshots::default(),
             moves: Moves::default(),
             backups: Backups::default(),
@@ -252,6 +269,22 @@ impl Default for Backups {
 impl Default for Consoles {
     fn default() -> Self {
         Self { per_server: 12, per_tenant: 8, idle: Duration::from_mins(15), longest: Duration::from_hours(12) }
+    }
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        let Policy { grace, heal_power, heal_tries } = Policy::default();
+        Self { grace, heal_power, heal_tries }
+    }
+}
+
+impl Drift {
+    /// As the slice wants it.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let Self { grace, heal_power, heal_tries } = *self;
+        Policy { grace, heal_power, heal_tries }
     }
 }
 

@@ -78,6 +78,8 @@ ids! {
     EventId,
     /// An audit record.
     AuditId,
+    /// A difference between what is wanted and what a host shows.
+    DriftId,
 }
 
 /// A list of ids as the JSON functions of both databases can read it: an object, as every JSON that is stored or sent.

@@ -9,6 +9,7 @@ use control_plane::db::Db;
 use control_plane::domain::audit::Actor;
 use control_plane::domain::cloudpods::sagas::{self, Books};
 use control_plane::domain::cloudpods::service::Service as CloudPods;
+use control_plane::domain::drift::{Policy, service::Service as Drift};
 use control_plane::domain::jobs::engine::Engine;
 use control_plane::domain::jobs::{Pace, Registry, Saga};
 use control_plane::domain::secrets::{EnvelopeKey, service::Service as Secrets};
@@ -90,7 +91,7 @@ impl Plane {
             heartbeat: config.heartbeat_interval,
         };
         let servers = Arc::new(Servers::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone()));
-        let cloudpods = cloudpods(&db, &clock, &servers, &hub);
+        let (cloudpods, drift) = cloudpods(&db, &clock, &servers, &hub);
         let (registry, instance) = (Registry::new(sagas), InstanceId::generate());
         let (pace, tasks) = (Pace::default(), TaskTracker::new());
         let engine = Engine::new(db.clone(), clock.clone(), pace, registry, hub.clone(), instance, tasks);
@@ -115,6 +116,7 @@ impl Plane {
             engine: engine.clone(),
             servers: servers.clone(),
             cloudpods,
+            drift,
         };
         let channel = Channel::bind(parts, shutdown.clone()).await.expect("the listener is bound");
         let address = channel.local_address().expect("an address");
@@ -197,8 +199,8 @@ impl Plane {
 }
 
 /// What inventories are told to, with all it stands on.
-fn cloudpods(db: &Db, clock: &Clock, servers: &Arc<Servers>, hub: &Arc<SessionHub>) -> Arc<CloudPods> {
-    let (db, clock) = (db.clone(), clock.clone());
+fn cloudpods(db: &Db, clock: &Clock, servers: &Arc<Servers>, hub: &Arc<SessionHub>) -> (Arc<CloudPods>, Arc<Drift>) {
+    let (db, clock, store, time) = (db.clone(), clock.clone(), db.clone(), clock.clone());
     let books = Arc::new(Books {
         clock: clock.clone(),
         servers: servers.clone(),
@@ -219,7 +221,10 @@ fn cloudpods(db: &Db, clock: &Clock, servers: &Arc<Servers>, hub: &Arc<SessionHu
     let jobs = jobs::service::Service::new(db.clone(), clock.clone(), registry, hub.clone());
     let tenants = Arc::new(tenants::service::Service::new(db.clone(), clock.clone()));
     let plans = Arc::new(plans::service::Service::new(db.clone(), clock));
-    Arc::new(CloudPods::new(db, books, tenants, plans, jobs))
+    let cloudpods = Arc::new(CloudPods::new(db, books, tenants, plans, jobs.clone()));
+    let policy = Policy::default();
+    let drift = Drift::new(store, time, servers.clone(), cloudpods.clone(), Arc::new(jobs), policy);
+    (cloudpods, Arc::new(drift))
 }
 
 /// An agent's key and certificate.

@@ -14,6 +14,7 @@ use control_plane::domain::cloudpods::sagas::{self, Books};
 use control_plane::domain::cloudpods::service::Service as Pods;
 use control_plane::domain::cloudpods::{CloudPodCreate, Detail};
 use control_plane::domain::firewall::service::Service as Firewalls;
+use control_plane::domain::drift::{Policy, service::Service as Drift};
 use control_plane::domain::images::{ImageCreate, service::Service as Images};
 use control_plane::domain::ipam::{IpPoolCreate, service::Service as Ipam};
 use control_plane::domain::jobs::command::NotConnected;
@@ -22,6 +23,7 @@ use control_plane::domain::jobs::service::Service as Jobs;
 use control_plane::domain::jobs::{
     Action, CommandFailure, CommandOutput, End, Job, JobState, Pace, Power, Registry, Saga, Step, Verdict,
 };
+use control_plane::domain::losses::service::Service as Losses;
 use control_plane::domain::plans::{PlanCreate, Terms, service::Service as Plans};
 use control_plane::domain::scheduling::service::Service as Scheduling;
 use control_plane::domain::secrets::EnvelopeKey;
@@ -223,6 +225,10 @@ pub struct PodBench {
     pub pods: Pods,
     /// The engine.
     pub engine: Engine,
+    /// What hosts show against what is wanted; power is put right by itself, at once, twice.
+    pub drift: Drift,
+    /// Hosts that will not come back.
+    pub losses: Losses,
     instance: InstanceId,
 }
 
@@ -266,9 +272,13 @@ impl PodBench {
         let faults = Arc::new(Faults::default());
         let sagas = sagas::all(&books);
         let faulty = |saga: &Arc<dyn Saga>| Arc::new(FaultySaga::new(saga.clone(), &faults)) as Arc<dyn Saga>;
-        let registry = Registry::new(sagas.iter().map(faulty).collect());
+        let registry = Registry::new(sagas.iter().map(faulty).collect()).with_declarations(books.servers.clone());
         let jobs = Jobs::new(db.clone(), clock.clone(), registry.clone(), agents.clone());
         let pods = Pods::new(db.clone(), books.clone(), tenants, plans.clone(), jobs.clone());
+        let (servers, shared) = (books.servers.clone(), (Arc::new(pods.clone()), Arc::new(jobs.clone())));
+        let policy = Policy { grace: Duration::ZERO, heal_power: true, heal_tries: 2 };
+        let drift = Drift::new(db.clone(), clock.clone(), servers.clone(), shared.0.clone(), shared.1.clone(), policy);
+        let losses = Losses::new(db.clone(), servers, shared.0, shared.1);
         let pace = Pace {
             lease: Duration::from_millis(500),
             retry_first: Duration::from_millis(2),
@@ -279,7 +289,8 @@ impl PodBench {
         let engine =
             Engine::new(db.clone(), clock.clone(), pace, registry, agents.clone(), instance, TaskTracker::new());
         tokio::spawn(results.deliver(engine.clone()));
-        let bench = Self { db, clock, agents, faults, sagas, books, plans, jobs, pods, engine, instance };
+        let bench =
+            Self { db, clock, agents, faults, sagas, books, plans, jobs, pods, engine, drift, losses, instance };
         bench.catalogue_make().await;
         bench
     }
@@ -380,7 +391,27 @@ impl PodBench {
         self.pods.inventory_observe(&mut tx, server, &inventory).await.expect("it is observed");
         let recorded = self.books.servers.inventory_record(&mut tx, server, shown.seen.session_epoch, &inventory).await;
         assert!(recorded.expect("an inventory is taken"));
+        self.drift.server_compare(&mut tx, server).await.expect("it is compared");
         tx.commit().await.expect("it commits");
+    }
+
+    /// The server's agent loses its session: its host is offline.
+    pub async fn offline(&self, server: ServerId) {
+        self.agents.disconnect(server);
+        let shown = self.books.servers.server_show(&server.to_string()).await.expect("the server is there");
+        self.books.servers.session_close(server, shown.seen.session_epoch).await.expect("its session ends");
+        self.engine.session_ended(server).await.expect("what is out waits");
+    }
+
+    /// The server's agent is back.
+    pub async fn online(&self, server: ServerId, name: &str) {
+        let mut tx = self.db.begin().await.expect("a transaction begins");
+        let hello = Hello { agent_version: "1".into(), boot_id: name.into(), machine_id: name.into() };
+        let admission = self.books.servers.session_open(&mut tx, server, &hello, self.instance).await;
+        assert!(matches!(admission, Ok(Admission::Opened(_))), "a session opens: {admission:?}");
+        tx.commit().await.expect("it commits");
+        self.agents.connect(server);
+        self.engine.session_started(server).await.expect("what waits goes on");
     }
 
     /// Asks for a pod.

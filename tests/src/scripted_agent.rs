@@ -167,6 +167,30 @@ impl ScriptedAgents {
         change(&mut self.state().host.backups);
     }
 
+    /// Somebody moves a VM by hand, or gives it another number.
+    pub fn vm_move(&self, from: (ServerId, u32), to: (ServerId, u32)) {
+        let mut state = self.state();
+        let vm = state.host.vms.remove(&from).expect("there is such a VM");
+        state.host.vms.insert(to, vm);
+    }
+
+    /// Somebody makes a second VM with the stamp of a pod.
+    pub fn vm_copy(&self, server: ServerId, vmid: u32, pod: CloudPodId) {
+        self.state().host.vms.insert((server, vmid), ScriptedVm::new(Some(pod), "copy"));
+    }
+
+    /// Somebody removes a VM by hand.
+    pub fn vm_remove(&self, server: ServerId, vmid: u32) {
+        self.state().host.vms.remove(&(server, vmid));
+    }
+
+    /// Every VM there is, ours or not.
+    #[must_use]
+    pub fn vms_all(&self) -> Vec<(ServerId, u32, ScriptedVm)> {
+        let state = self.state();
+        state.host.vms.iter().map(|((server, vmid), vm)| (*server, *vmid, vm.clone())).collect()
+    }
+
     /// The VMs of pods.
     #[must_use]
     pub fn vms(&self) -> Vec<(ServerId, u32, ScriptedVm)> {

@@ -30,6 +30,8 @@ mod remake;
 mod rest;
 #[path = "pods/snapshots.rs"]
 mod snapshots;
+#[path = "pods/upkeep.rs"]
+mod upkeep;
 
 use proofs::{ask, done};
 

@@ -1,5 +1,15 @@
 //! What keeps the whole in order: invariants, drift, lost hosts, adoption, jobs in bulk.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+#[path = "upkeep/bulk.rs"]
+mod bulk;
+#[path = "upkeep/drift.rs"]
+mod drift;
+#[path = "upkeep/fencing.rs"]
+mod fencing;
 #[path = "upkeep/invariants.rs"]
 mod invariants;
+#[path = "upkeep/lost.rs"]
+mod lost;
+#[path = "upkeep/rest.rs"]
+mod rest;

@@ -25,6 +25,12 @@ pub enum Command {
         /// Only in this state
         #[arg(long, value_parser = ["queued", "running", "undoing", "succeeded", "failed", "cancelled", "stuck"])]
         state: Option<String>,
+        /// Only those whose undo cannot finish; as --state stuck
+        #[arg(long, conflicts_with = "state")]
+        stuck: bool,
+        /// Only those that wait for this server's agent: name or id
+        #[arg(long, value_name = "SERVER")]
+        waits_for: Option<String>,
         /// Only of this kind, such as provision
         #[arg(long)]
         kind: Option<String>,
@@ -61,18 +67,28 @@ pub enum Command {
         timeout: Duration,
     },
     /// Try again now: a stuck undo, or a step that waits for its next try
-    #[command(after_help = "Example:\n  mpanel job retry 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --wait")]
+    #[command(
+        after_help = "Example:\n  mpanel job retry 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --wait\n  mpanel job retry --all --state stuck"
+    )]
     Retry {
         /// Its id
-        job: String,
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        job: Option<String>,
+        #[command(flatten)]
+        bulk: super::upkeep::Bulk,
         #[command(flatten)]
         wait: Wait,
     },
     /// Cancel a job and undo what it did
-    #[command(after_help = "Example:\n  mpanel job cancel 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01")]
+    #[command(
+        after_help = "Example:\n  mpanel job cancel 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01\n  mpanel job cancel --all --state queued --server pve1 --yes"
+    )]
     Cancel {
         /// Its id
-        job: String,
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        job: Option<String>,
+        #[command(flatten)]
+        bulk: super::upkeep::Bulk,
         #[command(flatten)]
         wait: Wait,
     },
@@ -82,8 +98,12 @@ impl Command {
     /// Runs it.
     pub async fn run(self, context: &Context) -> Result<()> {
         match self {
-            Self::List { state, kind, pod, server, limit } => {
+            Self::List { state, stuck, waits_for, kind, pod, server, limit } => {
                 let mut filter = Vec::new();
+                let state = if stuck { Some("stuck".to_owned()) } else { state };
+                if let Some(server) = waits_for {
+                    filter.push(("waits_for", server::id_of(context, &server).await?));
+                }
                 filter.extend(state.map(|state| ("state", state)));
                 filter.extend(kind.map(|kind| ("kind", kind)));
                 if let Some(pod) = pod {
@@ -104,11 +124,13 @@ impl Command {
                 log(context, &page)
             }
             Self::Watch { job, timeout } => context.job_follow(&job, timeout).await,
-            Self::Retry { job, wait } => {
+            Self::Retry { job: None, bulk, wait } => bulk.run(context, "retry", &wait).await,
+            Self::Cancel { job: None, bulk, wait } => bulk.run(context, "cancel", &wait).await,
+            Self::Retry { job: Some(job), bulk: _, wait } => {
                 let answer = context.client.post(&path(&job, &["retry"]), None).await?;
                 context.job(&answer.body, &wait, "it is tried again").await
             }
-            Self::Cancel { job, wait } => cancel(context, &job, &wait).await,
+            Self::Cancel { job: Some(job), bulk: _, wait } => cancel(context, &job, &wait).await,
         }
     }
 }

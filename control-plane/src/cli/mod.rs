@@ -5,6 +5,7 @@ mod client;
 mod common;
 mod connection;
 mod console;
+mod drift;
 mod failure;
 mod humane;
 mod image;
@@ -23,6 +24,7 @@ mod server_args;
 mod server_endpoint;
 mod snapshot;
 mod table;
+mod upkeep;
 mod wait;
 
 use std::path::{Path, PathBuf};

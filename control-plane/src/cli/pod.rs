@@ -26,6 +26,11 @@ pub enum Command {
         after_help = "Example:\n  mpanel pod create web-1 --plan small --image debian-12 --ssh-key @~/.ssh/id_ed25519.pub --wait"
     )]
     Create(Box<Create>),
+    /// Make a pod of a VM that is there already
+    #[command(
+        after_help = "Example:\n  mpanel pod adopt web-1 --server pve1 --vmid 105 --plan small --image debian-12 --wait"
+    )]
+    Adopt(super::upkeep::Adopt),
     /// List pods
     #[command(after_help = "Example:\n  mpanel pod list --server pve1")]
     List {
@@ -156,6 +161,7 @@ impl Command {
     pub async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::Create(create) => create_run(context, &create).await,
+            Self::Adopt(adopt) => adopt.run(context).await,
             Self::List { state, server, limit } => {
                 let mut filter = Vec::new();
                 filter.extend(state.map(|state| ("state", state)));

@@ -9,7 +9,7 @@ use super::common::Context;
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
-use super::{backup, image, invariants, ip_pool, job, plan, pod, server, snapshot};
+use super::{backup, drift, image, invariants, ip_pool, job, plan, pod, server, snapshot};
 
 /// What `--help` says of all of them.
 pub const AFTER_HELP: &str = "\
@@ -55,6 +55,9 @@ pub enum Remote {
     IpPool(ip_pool::Command),
     /// What must hold, and whether it does
     Invariants(invariants::Command),
+    /// What hosts show against what is wanted
+    #[command(subcommand)]
+    Drift(drift::Command),
 }
 
 /// What all of them take.
@@ -97,5 +100,6 @@ async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<S
         Remote::Image(command) => command.run(&context).await,
         Remote::IpPool(command) => command.run(&context).await,
         Remote::Invariants(command) => command.run(&context).await,
+        Remote::Drift(command) => command.run(&context).await,
     }
 }

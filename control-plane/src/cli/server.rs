@@ -120,6 +120,9 @@ pub enum Command {
         after_help = "Example:\n  mpanel server endpoint pve9 --host pve9.example.net --fingerprint AA:BB:… --token-file pve9.token"
     )]
     Endpoint(super::server_endpoint::Endpoint),
+    /// Declare that a host will not come back: the only way to free what its VMs held there
+    #[command(after_help = "Example:\n  mpanel server declare-lost pve1 --reason 'disks burnt' --confirm pve1")]
+    DeclareLost(super::upkeep::DeclareLost),
     /// Show a host's load, memory and storage over time
     #[command(after_help = "Example:\n  mpanel server health pve1 --limit 20")]
     Health {
@@ -188,6 +191,7 @@ impl Command {
                 status(context, &server, json!({ "status": "online", "reason": reason }), "open").await
             }
             Self::Endpoint(endpoint) => endpoint.run(context).await,
+            Self::DeclareLost(lost) => lost.run(context).await,
             Self::Health { server, limit } => {
                 let limit = [("limit", limit.to_string())];
                 let samples = context.client.get(&path(&server, &["health"]), &limit).await?.body;
@@ -315,6 +319,11 @@ fn show(context: &Context, server: &Value) -> Result<()> {
     table.field("Id", text(&server["id"]));
     table.field("Problem", text(&server["problem"]));
     table.field("Agent", format!("{} since {}", text(&connection["state"]), when(&connection["since"], now)));
+    table.field("Declared lost", when(&server["lost_at"], now));
+    if server["waiting_jobs"] != 0 {
+        let id = text(&server["name"]);
+        table.field("Waiting", format!("{} jobs: mpanel job list --waits-for {id}", text(&server["waiting_jobs"])));
+    }
     table.field("Last seen", when(&connection["last_seen_at"], now));
     table.field("Scheduling", format!("{} since {}", text(&scheduling["state"]), when(&scheduling["since"], now)));
     table.field("Reason", text(&scheduling["reason"]));

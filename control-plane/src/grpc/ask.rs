@@ -231,7 +231,8 @@ fn replies_of(value: serde_json::Value) -> OurResult<Option<Replies>> {
     Ok(Some(Replies { bodies, first_after: first_ms.map(Duration::from_millis), complete }))
 }
 
-async fn ask_live(
+/// Asks through a session of this process.
+pub(super) async fn ask_live(
     live: &Live,
     nonce: u64,
     message: wire::ControlMessage,

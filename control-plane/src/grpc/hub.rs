@@ -1,7 +1,7 @@
 //! The agents that are connected to this process, one session per server, and the ways to them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub(super) struct Live {
     pub(super) ending: Ending,
     /// The questions that wait for the agent's answers.
     pub(super) answers: Answers,
+    /// What was declared lost with its host is fenced: it may be given orders.
+    pub(super) ready: Arc<AtomicBool>,
 }
 
 impl Live {
@@ -124,6 +126,11 @@ impl SessionHub {
         self.lock().get(&server).cloned()
     }
 
+    /// The session of a server that may be given orders.
+    fn ready(&self, server: ServerId) -> Option<Live> {
+        self.get(server).filter(|live| live.ready.load(Ordering::Acquire))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
@@ -174,12 +181,12 @@ impl SessionHub {
 
 impl AgentPort for SessionHub {
     fn send(&self, order: Order) -> Result<(), NotConnected> {
-        let live = self.get(order.command.server).ok_or(NotConnected)?;
+        let live = self.ready(order.command.server).ok_or(NotConnected)?;
         live.send(convert::run(order))
     }
 
     fn cancel(&self, server: ServerId, command: CommandId, epoch: u64) -> Result<(), NotConnected> {
-        self.get(server).ok_or(NotConnected)?.send(convert::cancel(command, epoch))
+        self.ready(server).ok_or(NotConnected)?.send(convert::cancel(command, epoch))
     }
 
     fn cancel_elsewhere(&self, server: ServerId, command: CommandId, epoch: u64) {
@@ -189,7 +196,9 @@ impl AgentPort for SessionHub {
     }
 
     fn connected(&self) -> Vec<ServerId> {
-        self.lock().keys().copied().collect()
+        let sessions = self.lock();
+        let ready = sessions.iter().filter(|(_, live)| live.ready.load(Ordering::Acquire));
+        ready.map(|(server, _)| *server).collect()
     }
 }
 

@@ -17,6 +17,7 @@ mod config;
 mod convert;
 mod convert_command;
 mod enrolment;
+mod fence;
 pub mod hub;
 pub mod identity;
 mod limits;
@@ -40,6 +41,7 @@ use self::tls::ServingCertificate;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::drift::service::Service as Drift;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::servers::service::Service as Servers;
 use crate::error::{Error, Result};
@@ -71,6 +73,8 @@ pub struct Parts {
     pub servers: Arc<Servers>,
     /// Learns from inventories what became of the pods.
     pub cloudpods: Arc<CloudPods>,
+    /// Compares them with what is wanted.
+    pub drift: Arc<Drift>,
 }
 
 /// The agents' listener, bound. Connections wait in the socket's queue until [`Channel::run`].
@@ -79,7 +83,8 @@ pub struct Channel(server::Server);
 impl Channel {
     /// Binds the listener. It serves until `shutdown`.
     pub async fn bind(parts: Parts, shutdown: CancellationToken) -> Result<Self> {
-        let Parts { config, db, clock, instance, authority, serving, hub, relays, engine, servers, cloudpods } = parts;
+        let Parts { config, db, clock, instance, authority, serving, hub, relays, engine, servers, cloudpods, drift } =
+            parts;
         let tls = tls::server_config(&authority, serving, &clock)?;
         let tasks = TaskTracker::new();
         let enrolment = enrolment::Enrolment::new(db.clone(), clock.clone(), servers.clone(), authority.clone());
@@ -92,6 +97,7 @@ impl Channel {
             engine,
             servers,
             cloudpods,
+            drift,
             authority: authority.clone(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),

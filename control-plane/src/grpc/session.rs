@@ -21,10 +21,11 @@ use super::hub::{EndReason, Ending, Live, SessionHub};
 use super::identity::{Identity, Peer};
 use super::limits::Attempts;
 use super::outbound::{Farewell, Outbound};
-use super::{Config, status_of};
+use super::{Config, fence, status_of};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::Db;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::drift::service::Service as Drift;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::servers::{Admission, Hello, Inventory, service::Service as Servers};
 use crate::error::{Error, Result};
@@ -66,6 +67,7 @@ pub(super) struct Context {
     pub(super) engine: Engine,
     pub(super) servers: Arc<Servers>,
     pub(super) cloudpods: Arc<CloudPods>,
+    pub(super) drift: Arc<Drift>,
     pub(super) authority: Arc<Authority>,
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
@@ -84,6 +86,7 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     pub(super) servers: Arc<Servers>,
     pub(super) cloudpods: Arc<CloudPods>,
+    pub(super) drift: Arc<Drift>,
     pub(super) authority: Arc<Authority>,
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
@@ -91,7 +94,8 @@ pub(super) struct Parts {
 
 impl Sessions {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { config, db, clock, instance, hub, engine, servers, cloudpods, authority, tasks, shutdown } = parts;
+        let Parts { config, db, clock, instance, hub, engine, servers, cloudpods, drift, authority, tasks, shutdown } =
+            parts;
         let opening = Semaphore::new(config.max_opening.min(Semaphore::MAX_PERMITS));
         let openings = Attempts::new(OPENINGS_MAX, OPENINGS_WINDOW, config.max_sessions);
         let renewals = Attempts::new(RENEWALS_MAX, RENEWALS_WINDOW, config.max_sessions);
@@ -104,6 +108,7 @@ impl Sessions {
             engine,
             servers,
             cloudpods,
+            drift,
             authority,
             tasks,
             shutdown,
@@ -256,7 +261,7 @@ impl Session {
         // Only now: whoever says nothing takes nobody's turn.
         let _turn = context.turn(self.identity.server).await?;
         let live = self.enter(&opening.hello, protocol).await?;
-        if let Err(error) = context.engine.session_started(self.identity.server).await {
+        if let Err(error) = fence::begin(&context, self.identity.server, &live).await {
             self.ended(&live).await;
             return Err(Close::error(&error));
         }
@@ -274,6 +279,7 @@ impl Session {
             queue: self.queue.clone(),
             ending: Ending::default(),
             answers: Answers::default(),
+            ready: Arc::default(),
         };
         let config = &self.context.config;
         let welcome = wire::Welcome {
@@ -508,6 +514,7 @@ impl Context {
             tracing::info!(%server, epoch, "an inventory of an older session changes nothing");
             return Ok(());
         }
+        self.drift.server_compare(&mut tx, server).await?;
         tx.commit().await
     }
 

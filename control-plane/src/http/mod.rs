@@ -31,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use attempts::Attempts;
 
 use crate::app::App;
-use crate::domain::{cloudpods, consoles, images, invariants, ipam, jobs, plans, servers, tenants};
+use crate::domain::{cloudpods, consoles, drift, images, invariants, ipam, jobs, losses, plans, servers, tenants};
 use problem::Problem;
 
 /// The routes of every slice, with their description.
@@ -48,7 +48,11 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(cloudpods::moves::routes::router())
         .merge(consoles::routes::router())
         .merge(jobs::routes::router())
+        .merge(jobs::bulk::routes::router())
+        .merge(cloudpods::upkeep::routes::router())
         .merge(invariants::routes::router())
+        .merge(drift::routes::router())
+        .merge(losses::routes::router())
 }
 
 /// The API's description, as `/api/openapi.json` gives it.

@@ -8,6 +8,7 @@ pub mod dispatcher;
 pub mod health;
 pub mod instances;
 pub mod leases;
+pub mod reconciler;
 pub mod renewals;
 pub mod retention;
 pub mod upkeep;

@@ -37,12 +37,13 @@ impl Loop for Retention {
         let samples = self.app.servers.health_prune(now.minus(DAY * 30), BATCH).await?;
         let identities = self.app.servers.identities_prune(now.minus(DAY * 90)).await?;
         let consoles = self.app.consoles.consoles_prune(now.minus(DAY * 30), BATCH).await?;
+        let drifts = self.app.drift.drifts_prune(now.minus(DAY * 90), BATCH).await?;
         let mut tx = self.app.db.begin().await?;
         let events = events_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         let traffic = self.app.cloudpods.traffic_prune(&mut tx, BATCH).await?;
         tx.commit().await?;
         // A full batch says that there may be more; the next run begins at once.
-        let more = [samples, events, consoles, traffic].contains(&u64::from(BATCH));
-        Ok(Report { done: keys + samples + identities + events + consoles + traffic, more })
+        let more = [samples, events, consoles, traffic, drifts].contains(&u64::from(BATCH));
+        Ok(Report { done: keys + samples + identities + events + consoles + traffic + drifts, more })
     }
 }

@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, backups, captures, moves, network, operations, remake, snapshots};
+use super::{NOTHING, ONE_POD, backups, captures, moves, network, operations, remake, snapshots, upkeep};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -45,6 +45,9 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("restore", Some(pod)) => {
             pods.backup_restore(&by, scope, pod, backups::newest(bench, pod).await.id, None).await
         }
+        ("adopt", _) => upkeep::adopt(bench, name).await,
+        ("rehome", Some(pod)) => upkeep::rehome(bench, pod).await,
+        ("destroy_orphan", Some(pod)) => upkeep::destroy_orphan(bench, pod).await,
         ("resize", Some(pod)) => pods.cloudpod_resize(&by, scope, pod, &operations::larger()).await,
         (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
     }
@@ -59,7 +62,7 @@ pub async fn done(bench: &PodBench, kind: &str, pod: CloudPodId) -> Job {
 
 /// The pod that a job of this kind needs.
 pub async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudPodId> {
-    if kind == "provision" {
+    if matches!(kind, "provision" | "adopt") {
         return None;
     }
     let pod = bench.active(name).await;
@@ -79,7 +82,12 @@ pub async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudP
 async fn assert_failed(bench: &PodBench, kind: &str, job: &Job, pod: CloudPodId, held_before: [i64; 4], what: &str) {
     assert_eq!(job.state, JobState::Failed, "{what}: {:?}", job.error);
     let Detail { pod, .. } = bench.pod(pod).await;
+    upkeep::put_back(bench, kind, &pod);
     match kind {
+        "adopt" => {
+            assert_eq!(bench.held().await, held_before, "{what}: it holds nothing");
+            assert!(matches!(&pod.state, State::Failed { cause } if cause.contains("left as it is")), "{what}");
+        }
         "provision" => {
             assert_eq!(bench.held().await, held_before, "{what}: it holds nothing");
             let State::Failed { cause } = &pod.state else { panic!("{what}: {:?}", pod.state) };
@@ -177,6 +185,10 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("unsuspend", "set_options"),
             ("unsuspend", "start"),
             ("unsuspend", "wait_power"),
+            ("adopt", "adopt"),
+            ("adopt", "inspect"),
+            ("rehome", "inspect"),
+            ("destroy_orphan", "destroy"),
             ("resize", "configure"),
             ("resize", "resize_disk"),
             ("resize", "reboot"),
@@ -230,7 +242,11 @@ async fn do_and_undo_of_each_saga_may_be_repeated() {
             let (detail, job) = ask(&bench, kind, pod, "t-provision").await.unwrap();
             let job = bench.over(job.id).await;
             assert_eq!(job.state, JobState::Succeeded, "{what}: {:?}", job.error);
-            let held = if kind == "destroy" { NOTHING } else { ONE_POD };
+            let held = match kind {
+                "destroy" => NOTHING,
+                "adopt" => upkeep::ADOPTED,
+                _ => ONE_POD,
+            };
             assert_eq!(bench.held().await, held, "{what}");
             if kind != "destroy" {
                 done(&bench, "destroy", detail.pod.id).await;

@@ -6,7 +6,7 @@ use mpanel_tests::{TestApp, TestDatabase, assert_invariants, databases};
 use serde_json::Value;
 
 const INVARIANTS: &str = "/api/platform/invariants";
-const POD: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10";
+pub const POD: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10";
 const SERVER: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e11";
 const OTHER: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e12";
 const SECOND: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e13";
@@ -55,6 +55,19 @@ const SOUND: &[&str] = &[
     "INSERT INTO vmids (space, vmid, server_id, pod_id, taken_at) VALUES ('pve1', 100, {server}, {pod}, 1)",
     "INSERT INTO ip_addresses (pool_id, slot, address, pod_id, allocated_at) VALUES ({other}, 0, '192.0.2.2', {pod}, 1)",
 ];
+
+/// A pod in the books of a server that is there.
+pub async fn pod_insert(db: &Db, server: control_plane::ids::ServerId) {
+    let tenants =
+        control_plane::domain::tenants::service::Service::new(db.clone(), control_plane::clock::Clock::system());
+    tenants.tenant_default_ensure().await.unwrap();
+    let of = |sql: &str| sql.starts_with("INSERT INTO plans") || sql.starts_with("INSERT INTO images");
+    let mut wanted: Vec<String> = SOUND.iter().filter(|sql| of(sql)).map(|sql| (*sql).to_owned()).collect();
+    wanted.extend(SOUND.iter().filter(|sql| sql.starts_with("INSERT INTO cloudpods")).map(|sql| (*sql).to_owned()));
+    let own = if db.is_embedded() { format!("X'{}'", server.0.simple()) } else { format!("'{server}'") };
+    let wanted: Vec<String> = wanted.into_iter().map(|sql| sql.replace("{server}", &own)).collect();
+    run(db, &wanted.iter().map(String::as_str).collect::<Vec<_>>()).await;
+}
 
 async fn started(database: &TestDatabase) -> (TestApp, Db) {
     let app = TestApp::start_on(database).await;

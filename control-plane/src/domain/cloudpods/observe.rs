@@ -27,6 +27,7 @@ impl Service {
             })
             .collect();
         let seen = Observations { vms };
+        self.names_observe(tx, server, inventory).await?;
         let mut changed = store::pods_observe(tx, server, &seen, now).await?;
         store::pods_still_observed(tx, server, &seen, now, now.minus(OBSERVED_EVERY)).await?;
         if inventory.full {

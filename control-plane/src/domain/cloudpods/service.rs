@@ -307,7 +307,7 @@ impl Service {
         event_append(tx, now, Event { tenant, name: action, subject: target_id }, detail).await
     }
 
-    async fn name_conflict(&self, tenant: TenantId, name: &str) -> Result<Error> {
+    pub(super) async fn name_conflict(&self, tenant: TenantId, name: &str) -> Result<Error> {
         let taken = store::pod_live_by_name(self.db.read().await?.conn(), tenant, name).await?;
         Ok(taken.map_or_else(
             || Error::unavailable("a pod of this name went away at this moment; try again"),

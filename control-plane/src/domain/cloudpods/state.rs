@@ -202,6 +202,30 @@ impl State {
         }
     }
 
+    /// Its host was declared lost, and its VM with it. What is on its way out stays so.
+    #[must_use]
+    pub fn server_lost(self, cause: String) -> Self {
+        match self {
+            Self::Requested | Self::Provisioning | Self::Active | Self::Suspended => Self::Failed { cause },
+            Self::Failed { .. } | Self::Deleting | Self::Deleted { .. } => self,
+        }
+    }
+
+    /// Its VM was found, and is its own again. `suspended`: it was when it was lost.
+    pub fn vm_found(self, suspended: bool) -> Result<Self, Refused> {
+        match self {
+            Self::Active | Self::Suspended => Ok(self),
+            Self::Failed { .. } if suspended => Ok(Self::Suspended),
+            Self::Failed { .. } => Ok(Self::Active),
+            Self::Requested | Self::Provisioning => {
+                Err(self.refuse("be given a VM", "wait until its provisioning job has ended"))
+            }
+            Self::Deleting | Self::Deleted { .. } => {
+                Err(self.refuse("be given a VM", "destroy the VM, or adopt it as another pod"))
+            }
+        }
+    }
+
     /// Whether the customer may start, stop, restart and change it.
     pub fn power_change(&self, wanted: &'static str) -> Result<(), Refused> {
         match self {

@@ -6,9 +6,14 @@ use super::{Check, Report};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::drift::Kind;
+use crate::domain::drift::service::Service as Drift;
 use crate::domain::jobs::service::Service as Jobs;
 use crate::domain::servers::service::Service as Servers;
 use crate::error::Result;
+
+/// What differs of a pod's own VM.
+const DRIFT: &[Kind] = &[Kind::VmMissing, Kind::Power, Kind::Size, Kind::Renamed, Kind::Locked];
 
 /// The service of this slice.
 pub struct Service {
@@ -17,13 +22,21 @@ pub struct Service {
     servers: Arc<Servers>,
     cloudpods: Arc<CloudPods>,
     jobs: Arc<Jobs>,
+    drift: Arc<Drift>,
 }
 
 impl Service {
     /// Over these slices.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, servers: Arc<Servers>, cloudpods: Arc<CloudPods>, jobs: Arc<Jobs>) -> Self {
-        Self { db, clock, servers, cloudpods, jobs }
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        servers: Arc<Servers>,
+        cloudpods: Arc<CloudPods>,
+        jobs: Arc<Jobs>,
+        drift: Arc<Drift>,
+    ) -> Self {
+        Self { db, clock, servers, cloudpods, jobs, drift }
     }
 
     /// Looks at all of them, as they are at one moment.
@@ -52,6 +65,17 @@ impl Service {
                 self.jobs.overdue_check(at.conn()).await?,
             ),
             Check::new("jobs_stuck", "every undo can finish", self.jobs.stuck_check(at.conn()).await?),
+            Check::new(
+                "orphans",
+                "every VM with our stamp is a pod's",
+                self.drift.drift_check(at.conn(), &[Kind::Orphan]).await?,
+            ),
+            Check::new(
+                "stamps",
+                "every stamp is on one VM, on the host where its pod is",
+                self.drift.drift_check(at.conn(), &[Kind::Duplicate, Kind::Moved]).await?,
+            ),
+            Check::new("drift", "pods' VMs are as they are wanted", self.drift.drift_check(at.conn(), DRIFT).await?),
             Check::new(
                 "certificates",
                 "agents renew their certificates in time",

@@ -16,7 +16,7 @@ use crate::ids::{CloudPodId, IpPoolId};
 /// The address pools.
 pub struct Service {
     db: Db,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 /// Which pools to list.

@@ -4,6 +4,7 @@
 //! transaction is open while an agent works. Whoever writes holds the job's row by its present epoch ([`store::job_hold`]),
 //! so that a control plane that was stopped past its lease changes nothing when it continues.
 
+pub(super) mod declared;
 mod sessions;
 
 use std::collections::HashMap;
@@ -309,6 +310,9 @@ impl Engine {
         job.server = Some(server);
         job.updated_at = now;
         let reach = self.reach(&mut tx, server).await?;
+        if reach == Reach::Nowhere && self.0.registry.is_declared_lost(&mut tx, &command).await? {
+            return self.declared(tx, job, &command).await;
+        }
         if reach != Reach::Here {
             return self.hand_over(tx, job, server, reach).await;
         }

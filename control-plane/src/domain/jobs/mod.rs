@@ -16,8 +16,10 @@
 //! and repeats its result). Every claim and every send raises the job's epoch; what comes with an older one changes nothing.
 
 mod backoff_policy;
+pub mod bulk;
 pub mod command;
 pub mod engine;
+mod lost;
 mod outcome;
 pub mod routes;
 pub mod service;
@@ -227,20 +229,43 @@ pub trait Saga: Send + Sync {
     }
 }
 
+/// Knows which hosts were declared lost: what was there counts as absent.
+#[async_trait]
+pub trait Declarations: Send + Sync {
+    /// Whether the command's server was declared lost and is not back. Its VM is fenced from then on.
+    async fn is_declared_lost(&self, tx: &mut Tx, command: &AgentCommand) -> Result<bool>;
+}
+
 /// The sagas by the job kind that they do.
 #[derive(Clone, Default)]
-pub struct Registry(HashMap<&'static str, Arc<dyn Saga>>);
+pub struct Registry {
+    sagas: HashMap<&'static str, Arc<dyn Saga>>,
+    declarations: Option<Arc<dyn Declarations>>,
+}
 
 impl Registry {
     /// Of these sagas; each kind once.
     #[must_use]
     pub fn new(sagas: Vec<Arc<dyn Saga>>) -> Self {
-        Self(sagas.into_iter().map(|saga| (saga.kind(), saga)).collect())
+        Self { sagas: sagas.into_iter().map(|saga| (saga.kind(), saga)).collect(), declarations: None }
+    }
+
+    /// The same, with somebody to ask for declarations.
+    #[must_use]
+    pub fn with_declarations(self, declarations: Arc<dyn Declarations>) -> Self {
+        Self { declarations: Some(declarations), ..self }
+    }
+
+    async fn is_declared_lost(&self, tx: &mut Tx, command: &AgentCommand) -> Result<bool> {
+        match &self.declarations {
+            Some(declarations) => declarations.is_declared_lost(tx, command).await,
+            None => Ok(false),
+        }
     }
 
     /// The saga that does this kind of job.
     pub fn get(&self, kind: &str) -> Result<&Arc<dyn Saga>> {
-        self.0.get(kind).ok_or_else(|| crate::error::Error::internal(format!("no saga does jobs of kind {kind}")))
+        self.sagas.get(kind).ok_or_else(|| crate::error::Error::internal(format!("no saga does jobs of kind {kind}")))
     }
 }
 

@@ -192,6 +192,8 @@ struct JobListFilter {
     kind: Option<String>,
     /// In this state.
     state: Option<JobState>,
+    /// That waits for this server's agent.
+    waits_for: Option<ServerId>,
 }
 
 /// How much is queued.
@@ -235,8 +237,8 @@ async fn job_list(
     list: Listing<JobListFilter>,
 ) -> Result<Json<Page<JobView>>> {
     auth.require("provisioning:read")?;
-    let JobListFilter { cloudpod_id, server_id, kind, state } = list.filter;
-    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state };
+    let JobListFilter { cloudpod_id, server_id, kind, state, waits_for } = list.filter;
+    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for };
     let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
     Ok(Json(list.page.page(jobs, |job| job.id)?.map(JobView::brief)))
 }

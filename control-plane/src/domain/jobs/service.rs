@@ -24,14 +24,16 @@ pub struct JobFilter {
     pub kind: Option<String>,
     /// In this state.
     pub state: Option<JobState>,
+    /// That waits for this server's agent.
+    pub waits_for: Option<ServerId>,
 }
 
 /// The service of the jobs slice.
 #[derive(Clone)]
 pub struct Service {
-    db: Db,
+    pub(super) db: Db,
     pub(super) clock: Clock,
-    registry: Registry,
+    pub(super) registry: Registry,
     agents: Arc<dyn AgentPort>,
 }
 
@@ -216,7 +218,7 @@ impl Service {
         store::job_hold_any(tx, self.clock.now(), scope, id).await?.ok_or_else(|| Error::not_found("job", id))
     }
 
-    async fn audit(&self, tx: &mut Tx, actor: &Actor, action: &str, job: &Job) -> Result<()> {
+    pub(super) async fn audit(&self, tx: &mut Tx, actor: &Actor, action: &str, job: &Job) -> Result<()> {
         let record = Record { actor, tenant: job.tenant, action, target_kind: "job", target_id: job.id.to_string() };
         let facts = JobFacts { kind: &job.kind, pod_id: job.pod, server_id: job.server, state: job.state };
         audit_append(tx, self.clock.now(), record, &facts).await

@@ -163,12 +163,14 @@ pub(super) async fn job_list(
                 $first,
                 " AND ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR pod_id = $2) AND ($3 IS NULL OR server_id = $3)
                   AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR id < $6)
+                  AND ($8 IS NULL OR waits_for = $8)
                  ORDER BY id DESC LIMIT $7"
             )
         };
     }
-    let JobFilter { pod, server, kind, state } = filter;
+    let JobFilter { pod, server, kind, state, waits_for } = filter;
     let sql = match (pod, state, scope) {
+        _ if waits_for.is_some() => list_sql!("waits_for = $8"),
         (Some(_), _, _) => list_sql!("pod_id = $2"),
         (None, Some(JobState::Queued), _) => {
             list_sql!("state = 'queued' AND state IN ('queued', 'running', 'undoing', 'stuck')")
@@ -195,7 +197,8 @@ pub(super) async fn job_list(
         kind.as_deref(),
         state.map(JobState::as_str),
         window.after,
-        window.limit
+        window.limit,
+        *waits_for
     )?)
 }
 

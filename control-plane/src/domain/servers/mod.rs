@@ -14,9 +14,11 @@ pub mod endpoint;
 pub mod facts;
 pub mod holdings;
 pub mod identity;
+pub mod lost;
 pub mod probe;
 pub mod routes;
 pub mod service;
+pub mod stamped;
 mod store;
 mod view;
 pub mod watch;
@@ -75,6 +77,10 @@ pub struct Server {
     pub storages: Vec<ServerStorage>,
     /// What is wrong with it, for people; empty: nothing known.
     pub problem: String,
+    /// When it was declared lost; `None`: it was not, or is back and fenced.
+    pub lost_at: Option<Ms>,
+    /// Raised by each such declaration.
+    pub generation: u64,
     /// Raised by every change of the operator's.
     pub version: i64,
     /// When it was registered.

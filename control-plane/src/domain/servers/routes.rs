@@ -218,7 +218,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 
 fn view(app: &App, server: Server) -> ServerView {
     let newest = app.servers.heartbeat_newest(server.id);
-    ServerView::new(server, newest)
+    let suspect = app.servers.is_suspect(&server);
+    ServerView::new(server, newest, suspect)
 }
 
 fn tagged(app: &App, server: Server) -> Tagged<ServerView> {
@@ -252,8 +253,9 @@ async fn server_list(
     };
     let filter = ServerFilter { connection, scheduling, region, label };
     let servers = app.servers.server_list(&filter, sort, list.page.window()?).await?;
+    let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
     let page = list.page.page(servers, |server| (server.name.clone(), server.id))?;
-    Ok(Json(page.map(|server| view(&app, server))))
+    Ok(Json(page.map(|server| view(&app, server).waited_for(&waiting))))
 }
 
 /// Registers a server. The answer holds the command to paste on the host; it is shown this once.
@@ -300,7 +302,9 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
 async fn server_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ServerView>> {
     auth.require("servers:read")?;
     let server = app.servers.server_show(&id).await?;
-    Ok(tagged(&app, server))
+    let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
+    let Tagged { version, body } = tagged(&app, server);
+    Ok(Tagged { version, body: body.waited_for(&waiting) })
 }
 
 /// Changes a server. With `If-Match`, only if it is still as it was read.

@@ -44,9 +44,18 @@ struct ServerRow {
     seen: SeenRow,
     problem: String,
     machine_problem: String,
+    #[sqlx(flatten)]
+    lost: LostRow,
     version: i64,
     created_at: Ms,
     updated_at: Ms,
+}
+
+#[derive(sqlx::FromRow)]
+struct LostRow {
+    fence_problem: String,
+    lost_at: Option<Ms>,
+    generation: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -78,11 +87,16 @@ macro_rules! select {
                     cpu_overcommit, memory_mib, pod_limit, reserved_vcpu, reserved_memory_mib, reserved_pods, scheduling, scheduling_reason,
                     scheduling_since, drain_deadline, connection, connection_since, last_seen_at, session_epoch, boot_id,
                     machine_id, agent_version, pve_version, node_name, cluster_name, seen_cpu_threads, seen_memory_mib,
-                    seen_bridges, inventory_at, problem, machine_problem, version, created_at, updated_at
+                    seen_bridges, inventory_at, problem, machine_problem, fence_problem, lost_at, generation,
+                    version, created_at, updated_at
              FROM servers WHERE deleted_at IS NULL ",
             $rest
         )
     };
+}
+
+fn joined<const N: usize>(problems: [String; N]) -> String {
+    problems.into_iter().filter(|problem| !problem.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl ServerRow {
@@ -113,6 +127,7 @@ impl ServerRow {
             seen,
             problem,
             machine_problem,
+            lost: LostRow { fence_problem, lost_at, generation },
             version,
             created_at,
             updated_at,
@@ -150,7 +165,9 @@ impl ServerRow {
             },
             seen: seen.into_seen()?,
             storages,
-            problem: [machine_problem, problem].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("; "),
+            problem: joined([fence_problem, machine_problem, problem]),
+            lost_at,
+            generation: loaded(generation, "generation")?,
             version,
             created_at,
             updated_at,

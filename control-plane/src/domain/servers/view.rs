@@ -47,6 +47,12 @@ pub struct ServerView {
     load: Option<LoadView>,
     /// What is wrong with it; null: nothing known.
     problem: Option<String>,
+    /// When it was declared lost; null: it was not, or is back and its old VMs are fenced.
+    lost_at: Option<Ms>,
+    /// How often it was declared lost.
+    generation: u64,
+    /// Jobs that wait for its agent: `/api/platform/provisioning/jobs?waits_for=` with its id lists them.
+    waiting_jobs: i64,
     /// As in the header `ETag`.
     version: i64,
     created_at: Ms,
@@ -91,9 +97,23 @@ struct SchedulingView {
     deadline: Option<Ms>,
 }
 
+/// Whether a server's agent is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ConnectionShown {
+    /// No agent ever came.
+    Pending,
+    /// Its agent holds a session.
+    Online,
+    /// Its agent holds a session, and has not been heard for two heartbeats; after three it is offline.
+    Suspect,
+    /// Its agent is not heard. Its VMs may well run.
+    Offline,
+}
+
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ConnectionView {
-    state: ConnectionState,
+    state: ConnectionShown,
     since: Ms,
     last_seen_at: Option<Ms>,
     /// How many sessions its agent has had.
@@ -126,7 +146,7 @@ struct LoadView {
 
 impl ServerView {
     /// Of a server and the newest heartbeat, if this process has heard one.
-    pub(super) fn new(server: Server, newest: Option<(Heartbeat, Ms)>) -> Self {
+    pub(super) fn new(server: Server, newest: Option<(Heartbeat, Ms)>, suspect: bool) -> Self {
         let capacity = CapacityView { vcpu: server.vcpu_capacity(), memory_mib: server.memory_capacity_mib() };
         let Server {
             id,
@@ -145,11 +165,13 @@ impl ServerView {
             seen,
             storages,
             problem,
+            lost_at,
+            generation,
             version,
             created_at,
             updated_at,
         } = server;
-        let (connection, host) = seen_views(connection, seen);
+        let (connection, host) = seen_views(connection, seen, suspect);
         Self {
             id,
             name,
@@ -177,6 +199,9 @@ impl ServerView {
                 uptime_s: heartbeat.uptime_s,
             }),
             problem: Some(problem).filter(|text| !text.is_empty()),
+            lost_at,
+            generation,
+            waiting_jobs: 0,
             version,
             created_at,
             updated_at,
@@ -184,8 +209,21 @@ impl ServerView {
     }
 }
 
-fn seen_views(connection: Connection, seen: Seen) -> (ConnectionView, HostView) {
+impl ServerView {
+    /// With the number of jobs that wait for its agent.
+    pub(super) fn waited_for(self, counts: &std::collections::HashMap<ServerId, i64>) -> Self {
+        Self { waiting_jobs: counts.get(&self.id).copied().unwrap_or(0), ..self }
+    }
+}
+
+fn seen_views(connection: Connection, seen: Seen, suspect: bool) -> (ConnectionView, HostView) {
     let Connection { state, since } = connection;
+    let state = match state {
+        ConnectionState::Pending => ConnectionShown::Pending,
+        ConnectionState::Online if suspect => ConnectionShown::Suspect,
+        ConnectionState::Online => ConnectionShown::Online,
+        ConnectionState::Offline => ConnectionShown::Offline,
+    };
     let Seen {
         last_seen_at,
         session_epoch,

@@ -22,6 +22,8 @@ pub struct PodBrief {
     pub tenant: TenantId,
     /// Its name.
     pub name: String,
+    /// The name that its VM is known to have; `None`: not seen yet.
+    pub vm_name: Option<String>,
     /// Its state's name.
     pub state: String,
     /// What somebody wants.
@@ -36,6 +38,8 @@ pub struct PodBrief {
     pub server: Option<ServerId>,
     /// Its number there.
     pub vmid: Option<u32>,
+    /// What was changed of it takes effect only at its next restart.
+    pub restart_needed: bool,
     /// When it last changed.
     pub updated_at: Ms,
 }

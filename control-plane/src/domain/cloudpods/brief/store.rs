@@ -14,6 +14,7 @@ struct BriefRow {
     id: CloudPodId,
     tenant_id: TenantId,
     name: String,
+    vm_name: Option<String>,
     state: String,
     desired_power: String,
     vcpu: i64,
@@ -21,6 +22,7 @@ struct BriefRow {
     disk_gib: i64,
     server_id: Option<ServerId>,
     vmid: Option<i64>,
+    restart_needed: bool,
     updated_at: Ms,
 }
 
@@ -32,6 +34,7 @@ impl TryFrom<BriefRow> for PodBrief {
             id,
             tenant_id,
             name,
+            vm_name,
             state,
             desired_power,
             vcpu,
@@ -39,12 +42,14 @@ impl TryFrom<BriefRow> for PodBrief {
             disk_gib,
             server_id,
             vmid,
+            restart_needed,
             updated_at,
         } = row;
         Ok(Self {
             id,
             tenant: tenant_id,
             name,
+            vm_name,
             state,
             desired_power: if desired_power == "running" { DesiredPower::Running } else { DesiredPower::Stopped },
             vcpu: loaded(vcpu, "cloudpods.vcpu")?,
@@ -52,6 +57,7 @@ impl TryFrom<BriefRow> for PodBrief {
             disk_gib: loaded(disk_gib, "cloudpods.disk_gib")?,
             server: server_id,
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
+            restart_needed,
             updated_at,
         })
     }
@@ -64,7 +70,8 @@ fn all(rows: Vec<BriefRow>) -> Result<Vec<PodBrief>> {
 macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
-            "SELECT id, tenant_id, name, state, desired_power, vcpu, memory_mib, disk_gib, server_id, vmid, updated_at
+            "SELECT id, tenant_id, name, vm_name, state, desired_power, vcpu, memory_mib, disk_gib, server_id, vmid, restart_needed,
+                    updated_at
              FROM cloudpods ",
             $($rest),+
         )

@@ -4,10 +4,12 @@
 //! however often it is asked. What a pod holds is freed by one function, [`release_all`], and by the undos of `provision`,
 //! and both run only behind a `Destroy` that an agent answered with *absent*.
 
+mod adopt;
 mod backups;
 mod capture;
 mod destroy;
 mod firewall;
+mod destroy_orphan;
 mod media;
 mod migrate;
 mod migrate_undo;
@@ -15,6 +17,7 @@ mod password;
 mod provision;
 mod reboot;
 mod rebuild;
+mod rehome;
 mod rescue;
 mod resize;
 mod restart;
@@ -51,14 +54,17 @@ use crate::domain::traffic::service::Service as Traffic;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 
+pub use adopt::AdoptParams;
 pub use backups::BackupParams;
 pub use capture::ImageParams;
 pub use destroy::DestroyParams;
+pub use destroy_orphan::DestroyOrphanParams;
 pub(super) use media::{MediaParams, not_in_rescue};
 pub use migrate::MigrateParams;
 pub(super) use password::{PasswordParams, secret_name};
 pub use reboot::RebootParams;
 pub(super) use rebuild::{RebuildParams, template_on};
+pub use rehome::RehomeParams;
 pub(super) use rescue::{RescueParams, in_rescue};
 pub(super) use resize::{ResizeParams, size_of};
 pub(super) use restart::RestartParams;
@@ -121,6 +127,12 @@ pub mod kind {
     pub const CAPTURE: &str = "capture";
     /// Removes such an image.
     pub const DELETE_IMAGE: &str = "delete_image";
+    /// Makes a pod of a VM that is there.
+    pub const ADOPT: &str = "adopt";
+    /// Takes a pod's VM where it was found.
+    pub const REHOME: &str = "rehome";
+    /// Removes a VM that bears our stamp and is no pod's.
+    pub const DESTROY_ORPHAN: &str = "destroy_orphan";
 }
 
 /// How long an agent may try a quick change: start, stop, a configuration.
@@ -184,6 +196,9 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(firewall::SetFirewall::new(books)),
         Arc::new(capture::Capture::new(books)),
         Arc::new(capture::DeleteImage::new(books)),
+        Arc::new(adopt::Adopt::new(books)),
+        Arc::new(rehome::Rehome::new(books)),
+        Arc::new(destroy_orphan::DestroyOrphan::new(books)),
     ]
 }
 

@@ -2,11 +2,13 @@
 
 mod store;
 
+use std::net::IpAddr;
+
 use super::service::Service;
 use crate::clock::Ms;
-use crate::db::Conn;
+use crate::db::{Conn, Tx};
 use crate::domain::finding::{FINDINGS_MAX, Finding, Findings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::CloudPodId;
 
 /// What one pod holds of all pools.
@@ -24,6 +26,28 @@ pub struct AddressHolding {
 }
 
 impl Service {
+    /// Holds an address for a pod that uses it already. Repeatable. A conflict when it is of no pool, a gateway's, another
+    /// pod's, or not the pod's only one of its pool.
+    pub async fn address_claim(&self, tx: &mut Tx, pod: CloudPodId, address: IpAddr) -> Result<()> {
+        let pools = super::store::pools_all(tx.conn()).await?;
+        let of = pools.iter().find_map(|pool| Some((pool, pool.range.slot_of(address)?)));
+        let refuse = |code, detail: String| Err(Error::conflict(code, detail));
+        let Some((pool, slot)) = of else {
+            return refuse(
+                "address_of_no_pool",
+                format!("no pool has the address {address}: add one, or leave it out"),
+            );
+        };
+        if pool.range.gateway_slot() == Some(slot) {
+            return refuse("address_is_gateway", format!("{address} is the gateway of the pool {}", pool.name));
+        }
+        if store::address_claim(tx, pool.id, slot, address, pod, self.clock.now()).await? {
+            return Ok(());
+        }
+        let detail = format!("{address} of the pool {} is held already, or the pod holds another one of it", pool.name);
+        refuse("address_taken", detail)
+    }
+
     /// A page of pods that hold addresses, in the order of their ids.
     pub async fn holdings_page(
         &self,

@@ -1,8 +1,39 @@
+use std::net::IpAddr;
+
 use super::AddressHolding;
-use crate::db::Conn;
+use crate::clock::Ms;
+use crate::db::{Conn, Tx};
 use crate::error::Result;
-use crate::fetch_all;
-use crate::ids::CloudPodId;
+use crate::ids::{CloudPodId, IpPoolId};
+use crate::{execute, fetch_all, fetch_optional};
+
+/// Takes one address for a pod, the pool's row first, as whoever chooses one does. `false`: somebody holds it, or the pod
+/// holds another one of the pool.
+pub(super) async fn address_claim(
+    tx: &mut Tx,
+    pool: IpPoolId,
+    slot: i64,
+    address: IpAddr,
+    pod: CloudPodId,
+    now: Ms,
+) -> Result<bool> {
+    const COUNT: &str = "UPDATE ip_pools SET allocated = allocated + 1 WHERE id = $1 AND allocated < size";
+    const UNCOUNT: &str = "UPDATE ip_pools SET allocated = allocated - 1 WHERE id = $1";
+    const OWN: &str = "SELECT slot FROM ip_addresses WHERE pool_id = $1 AND slot = $2 AND pod_id = $3";
+    const TAKE: &str = "INSERT INTO ip_addresses (pool_id, slot, address, pod_id, allocated_at)
+                        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    if fetch_optional!(tx.conn(), (i64,), OWN, pool, slot, pod)?.is_some() {
+        return Ok(true);
+    }
+    if execute!(tx.conn(), COUNT, pool)? == 0 {
+        return Ok(false);
+    }
+    if execute!(tx.conn(), TAKE, pool, slot, address.to_string(), pod, now)? == 1 {
+        return Ok(true);
+    }
+    execute!(tx.conn(), UNCOUNT, pool)?;
+    Ok(false)
+}
 
 pub(super) async fn holdings_page(
     conn: Conn<'_>,

@@ -3,6 +3,7 @@
 
 pub mod change;
 mod image;
+mod claim;
 pub mod moves;
 mod store;
 

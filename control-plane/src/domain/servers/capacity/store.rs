@@ -229,7 +229,12 @@ pub(super) async fn vmid_mark_foreign(tx: &mut Tx, server: ServerId, vmid: u32, 
 }
 
 pub(super) async fn vmid_release(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
+    // Its VM may still be on a host that was declared lost: nobody is given its number before it is seen to be gone.
+    const FENCED: &str = "UPDATE vmids SET pod_id = NULL WHERE pod_id = $1 AND EXISTS (
+                            SELECT 1 FROM fences f WHERE f.server_id = vmids.server_id AND f.pod_id = $1
+                               AND f.vmid = vmids.vmid)";
     const SQL: &str = "DELETE FROM vmids WHERE pod_id = $1";
+    execute!(tx.conn(), FENCED, pod)?;
     execute!(tx.conn(), SQL, pod)?;
     Ok(())
 }
@@ -262,4 +267,31 @@ pub(super) async fn image_vmid_release(tx: &mut Tx, image: ImageId) -> Result<()
     const SQL: &str = "DELETE FROM vmids WHERE image_id = $1";
     execute!(tx.conn(), SQL, image)?;
     Ok(())
+}
+
+/// Raises the server's totals, whatever it has room for: what is there already is counted, not asked for.
+pub(super) async fn totals_claim(tx: &mut Tx, hold: &Hold<'_>) -> Result<bool> {
+    const SQL: &str =
+        "UPDATE servers SET reserved_vcpu = reserved_vcpu + $2, reserved_memory_mib = reserved_memory_mib + $3,
+                            reserved_pods = reserved_pods + 1
+         WHERE id = $1 AND deleted_at IS NULL";
+    Ok(execute!(tx.conn(), SQL, hold.server, i64::from(hold.vcpu), stored(hold.memory_mib))? == 1)
+}
+
+/// Likewise the storage's; `false`: the server has no such storage.
+pub(super) async fn storage_claim(tx: &mut Tx, hold: &Hold<'_>) -> Result<bool> {
+    const SQL: &str = "UPDATE server_storages SET reserved_gib = reserved_gib + $3 WHERE server_id = $1 AND name = $2";
+    Ok(execute!(tx.conn(), SQL, hold.server, hold.storage, stored(hold.disk_gib))? == 1)
+}
+
+/// `false`: a pod has it.
+pub(super) async fn vmid_claim(tx: &mut Tx, server: &Server, vmid: u32, pod: CloudPodId, now: Ms) -> Result<bool> {
+    const SQL: &str = "INSERT INTO vmids (space, vmid, server_id, pod_id, taken_at) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT (space, vmid) DO UPDATE SET pod_id = excluded.pod_id, server_id = excluded.server_id,
+                            taken_at = excluded.taken_at
+                       WHERE (vmids.pod_id IS NULL AND vmids.image_id IS NULL) OR vmids.pod_id = excluded.pod_id";
+    // It was not lost after all: nobody is to stop it when its agent comes back.
+    const FENCE: &str = "DELETE FROM fences WHERE server_id = $1 AND pod_id = $2 AND vmid = $3";
+    execute!(tx.conn(), FENCE, server.id, pod, i64::from(vmid))?;
+    Ok(execute!(tx.conn(), SQL, server.vmid_space.as_str(), i64::from(vmid), server.id, pod, now)? == 1)
 }

@@ -243,6 +243,9 @@ pub(super) async fn inventory_write(
     for vm in vms {
         vm_write(tx, server, vm, now).await?;
     }
+    if *full {
+        crate::domain::servers::lost::fences_prune(tx, server).await?;
+    }
     Ok(true)
 }
 

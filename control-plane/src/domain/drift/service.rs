@@ -1,0 +1,352 @@
+//! What can be done with drift.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::compare::{Difference, Known, differences};
+use super::{Action, Drift, Filter, Kind, Policy, store};
+use crate::clock::{Clock, Ms};
+use crate::db::{Conn, Db, Tx, Window};
+use crate::domain::audit::{Actor, Scope};
+use crate::domain::check::Checks;
+use crate::domain::cloudpods::DesiredPower;
+use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::finding::{FINDINGS_MAX, Finding, Findings};
+use crate::domain::jobs::Job;
+use crate::domain::jobs::service::Service as Jobs;
+use crate::domain::servers::service::Service as Servers;
+use crate::error::{Error, Result};
+use crate::events::{Event, event_append};
+use crate::ids::{CloudPodId, DriftId, ServerId};
+
+/// How often an unchanged difference is written down.
+const SEEN_EVERY: Duration = Duration::from_mins(1);
+/// Hosts and differences that one run looks at in one go.
+const BATCH: i64 = 100;
+
+/// What one run of the reconciler did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Hosts that were compared anew.
+    pub compared: u64,
+    /// Pods for which a job was made.
+    pub healed: u64,
+}
+
+/// The service of this slice.
+pub struct Service {
+    db: Db,
+    clock: Clock,
+    servers: Arc<Servers>,
+    cloudpods: Arc<CloudPods>,
+    jobs: Arc<Jobs>,
+    policy: Policy,
+}
+
+impl Service {
+    /// Over these slices.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        servers: Arc<Servers>,
+        cloudpods: Arc<CloudPods>,
+        jobs: Arc<Jobs>,
+        policy: Policy,
+    ) -> Self {
+        Self { db, clock, servers, cloudpods, jobs, policy }
+    }
+
+    /// Compares what a host last showed with what is wanted, and opens, changes and closes what differs. Writes only where
+    /// something changed.
+    pub async fn server_compare(&self, tx: &mut Tx, server: ServerId) -> Result<()> {
+        let now = self.clock.now();
+        let open = store::drifts_open(tx.conn(), server).await?;
+        let found = match self.known(tx.conn(), server).await? {
+            Some(known) => differences(&known),
+            // The host is deleted, or has not told its VMs yet.
+            None => Vec::new(),
+        };
+        for drift in &open {
+            match found.iter().find(|d| is_same(drift, d)) {
+                None => self.close(tx, drift, now).await?,
+                Some(d) if d.seen != drift.seen || d.expected != drift.expected => {
+                    store::drift_update(tx, drift.id, d, now).await?;
+                }
+                Some(_) => {}
+            }
+        }
+        for difference in found.iter().filter(|d| !d.excused && !open.iter().any(|drift| is_same(drift, d))) {
+            let id = DriftId::generate();
+            if store::drift_open(tx, id, server, difference, now).await? {
+                self.event(tx, now, "drift.opened", id, server, difference).await?;
+            }
+        }
+        if open.iter().any(|drift| now.since(drift.last_seen) >= SEEN_EVERY) {
+            store::drifts_seen(tx, server, now, now.minus(SEEN_EVERY)).await?;
+        }
+        Ok(())
+    }
+
+    async fn known(&self, mut conn: Conn<'_>, server: ServerId) -> Result<Option<Known>> {
+        let Some(stamped) = self.servers.vms_stamped(conn.again(), server).await? else { return Ok(None) };
+        let placed = self.cloudpods.pods_on_server(conn.again(), server).await?;
+        let strangers: Vec<CloudPodId> =
+            stamped.iter().map(|vm| vm.pod).filter(|pod| !placed.iter().any(|p| p.id == *pod)).collect();
+        let mut pods = self.cloudpods.pods_brief(conn.again(), &strangers).await?;
+        pods.extend(placed.into_iter().map(|pod| (pod.id, pod)));
+        let mut ids: Vec<CloudPodId> = pods.keys().copied().chain(strangers).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let vms = self.servers.vms_of_pods(conn.again(), &ids).await?;
+        let busy = self.jobs.pods_busy(conn, &ids).await?;
+        Ok(Some(Known { server, vms, pods, busy }))
+    }
+
+    async fn close(&self, tx: &mut Tx, drift: &Drift, now: Ms) -> Result<()> {
+        if store::drift_close(tx, drift.id, now).await? {
+            let event = Event { tenant: drift.tenant, name: "drift.closed", subject: drift.id.to_string() };
+            let data =
+                json!({ "kind": drift.kind, "server_id": drift.server, "cloudpod_id": drift.pod, "vmid": drift.vmid });
+            event_append(tx, now, event, &data).await?;
+        }
+        Ok(())
+    }
+
+    async fn event(
+        &self,
+        tx: &mut Tx,
+        now: Ms,
+        name: &'static str,
+        id: DriftId,
+        server: ServerId,
+        d: &Difference,
+    ) -> Result<()> {
+        metrics::counter!("mpanel_drift_opened_total", "kind" => d.kind.as_str()).increment(1);
+        let data = json!({
+            "kind": d.kind, "server_id": server, "cloudpod_id": d.pod, "vmid": d.vmid, "expected": d.expected, "seen": d.seen,
+        });
+        event_append(tx, now, Event { tenant: None, name, subject: id.to_string() }, &data).await
+    }
+
+    /// The newest first.
+    pub async fn drift_list(&self, filter: &Filter, window: Window<DriftId>) -> Result<Vec<Drift>> {
+        store::drift_list(self.db.read().await?.conn(), filter, window).await
+    }
+
+    /// One, also when it is over.
+    pub async fn drift_get(&self, id: DriftId) -> Result<Drift> {
+        let mut read = self.db.read().await?;
+        store::drift_get(read.conn(), id).await?.ok_or_else(|| Error::not_found("drift", id))
+    }
+
+    /// Whether it has not lasted long enough to count.
+    #[must_use]
+    pub fn is_settling(&self, drift: &Drift) -> bool {
+        drift.closed_at.is_none() && self.clock.now().since(drift.since) < drift.kind.settles(self.policy.grace)
+    }
+
+    /// Makes what is seen what is wanted: at once, or by a job where hosts have to confirm it first.
+    pub async fn drift_accept(&self, actor: &Actor, id: DriftId) -> Result<(Drift, Option<Job>)> {
+        let drift = self.open(id, Action::Accept).await?;
+        let job = match drift.kind {
+            Kind::Moved | Kind::Orphan => {
+                let vmid = drift.vmid;
+                Some(self.cloudpods.cloudpod_rehome(actor, drift.pod, drift.server, vmid).await?)
+            }
+            _ => {
+                let mut tx = self.db.begin().await?;
+                self.accept_at_once(&mut tx, actor, &drift).await?;
+                self.server_compare(&mut tx, drift.server).await?;
+                tx.commit().await?;
+                None
+            }
+        };
+        Ok((self.drift_get(id).await?, job))
+    }
+
+    async fn accept_at_once(&self, tx: &mut Tx, actor: &Actor, drift: &Drift) -> Result<()> {
+        let seen = &drift.seen;
+        let number = |name: &str| {
+            seen[name].as_u64().ok_or_else(|| Error::internal(format!("the drift {} has seen no {name}", drift.id)))
+        };
+        match drift.kind {
+            Kind::Power => {
+                let power = match seen["power"].as_str() {
+                    Some("running") => DesiredPower::Running,
+                    Some("stopped") => DesiredPower::Stopped,
+                    other => {
+                        let shown = other.unwrap_or("unknown");
+                        let detail = format!("nobody can want a pod to be {shown}: heal it, or change it on its host");
+                        return Err(Error::conflict("drift_not_acceptable", detail));
+                    }
+                };
+                self.cloudpods.power_adopt(tx, actor, drift.pod, power).await
+            }
+            Kind::Size => {
+                let vcpu = u32::try_from(number("vcpu")?).map_err(Error::internal)?;
+                let (memory, disk) = (number("memory_mib")?, number("disk_gib")?);
+                self.cloudpods.size_adopt(tx, actor, drift.pod, vcpu, memory, disk).await
+            }
+            _ => {
+                let name = seen["name"].as_str().unwrap_or_default();
+                self.cloudpods.name_adopt(tx, actor, drift.pod, name).await
+            }
+        }
+    }
+
+    /// Makes a job that puts the pod back as it is wanted.
+    pub async fn drift_heal(&self, actor: &Actor, id: DriftId) -> Result<(Drift, Job)> {
+        let drift = self.open(id, Action::Heal).await?;
+        let job = self.heal(actor, &drift).await?;
+        Ok((self.drift_get(id).await?, job))
+    }
+
+    /// Makes a job that removes a VM that bears our stamp and is nobody's. `confirm` is `SERVER/VMID`, typed by a person.
+    pub async fn drift_destroy(&self, actor: &Actor, id: DriftId, confirm: &str) -> Result<(Drift, Job)> {
+        let drift = self.open(id, Action::Destroy).await?;
+        let wanted = format!("{}/{}", drift.server_name, drift.vmid);
+        let mut checks = Checks::new();
+        checks.require(
+            confirm == wanted,
+            "confirm",
+            &format!("must be {wanted}: the VM and its disks will be gone for good"),
+        );
+        checks.finish()?;
+        let job = self.cloudpods.orphan_destroy(actor, drift.pod, drift.server, drift.vmid).await?;
+        Ok((self.drift_get(id).await?, job))
+    }
+
+    async fn open(&self, id: DriftId, action: Action) -> Result<Drift> {
+        let drift = self.drift_get(id).await?;
+        if drift.closed_at.is_some() {
+            return Err(Error::conflict("drift_over", "it is over already; there is nothing to do"));
+        }
+        if !drift.kind.actions().contains(&action) {
+            let detail = format!(
+                "that cannot be done about a difference of kind {}: {}",
+                drift.kind.as_str(),
+                drift.kind.cure()
+            );
+            return Err(Error::conflict("drift_action", detail));
+        }
+        Ok(drift)
+    }
+
+    async fn heal(&self, actor: &Actor, drift: &Drift) -> Result<Job> {
+        let mut tx = self.db.begin().await?;
+        if !store::heal_claim(&mut tx, drift.id, drift.heal_tries, self.clock.now()).await? {
+            return Err(Error::conflict(
+                "drift_busy",
+                "somebody else is putting it right at this moment; read it again",
+            ));
+        }
+        tx.commit().await?;
+        let (_, job) = match drift.expected["power"].as_str() {
+            Some("running") => self.cloudpods.cloudpod_start(actor, Scope::Platform, drift.pod).await?,
+            _ => self.cloudpods.cloudpod_stop(actor, Scope::Platform, drift.pod).await?,
+        };
+        let mut tx = self.db.begin().await?;
+        store::heal_job_set(&mut tx, drift.id, job.id).await?;
+        tx.commit().await?;
+        Ok(job)
+    }
+
+    /// One run of the reconciler: compares hosts with something open anew, because a job or a person may have ended it, and
+    /// puts right what may be put right by itself.
+    pub async fn reconcile(&self) -> Result<Reconciled> {
+        let mut done = Reconciled::default();
+        let mut after = None;
+        loop {
+            let servers = store::servers_with_drift(self.db.read().await?.conn(), after, BATCH).await?;
+            let Some(last) = servers.last() else { break };
+            after = Some(*last);
+            for server in servers {
+                let mut tx = self.db.begin().await?;
+                self.server_compare(&mut tx, server).await?;
+                tx.commit().await?;
+                done.compared += 1;
+            }
+        }
+        if self.policy.heal_power {
+            done.healed = self.power_heal().await?;
+        }
+        Ok(done)
+    }
+
+    async fn power_heal(&self) -> Result<u64> {
+        let now = self.clock.now();
+        let before = now.minus(self.policy.grace);
+        let settled = store::drifts_settled(self.db.read().await?.conn(), Kind::Power, before, BATCH).await?;
+        let actor = Actor::system("reconciler");
+        let mut healed = 0;
+        for drift in settled {
+            // Again only when the last try has had its time.
+            let waits = drift.healed_at.is_some_and(|at| now.since(at) < self.policy.grace);
+            if waits || drift.heal_tries >= self.policy.heal_tries || self.is_busy(drift.pod).await? {
+                continue;
+            }
+            match self.heal(&actor, &drift).await {
+                Ok(job) => {
+                    tracing::info!(drift = %drift.id, pod = %drift.pod, job = %job.id, "putting a pod's power right");
+                    healed += 1;
+                }
+                // The try is spent: a pod that cannot be started or stopped now stays shown.
+                Err(error @ (Error::Conflict { .. } | Error::NotFound { .. })) => {
+                    tracing::warn!(drift = %drift.id, pod = %drift.pod, %error, "a pod's power was not put right");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(healed)
+    }
+
+    async fn is_busy(&self, pod: CloudPodId) -> Result<bool> {
+        let mut read = self.db.read().await?;
+        Ok(self.jobs.pods_busy(read.conn(), &[pod]).await?.contains(&pod))
+    }
+
+    /// Finds what differs and has lasted, of these kinds.
+    pub async fn drift_check(&self, mut conn: Conn<'_>, kinds: &[Kind]) -> Result<Findings> {
+        let now = self.clock.now();
+        let mut found = Findings::default();
+        for kind in kinds {
+            let before = now.minus(kind.settles(self.policy.grace));
+            for drift in store::drifts_settled(conn.again(), *kind, before, FINDINGS_MAX as i64 + 1).await? {
+                if !found.push(finding(&drift)) {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Forgets what was over before `before`, up to `limit`; how many.
+    pub async fn drifts_prune(&self, before: Ms, limit: u32) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let gone = store::drifts_prune(&mut tx, before, limit).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+}
+
+fn is_same(drift: &Drift, difference: &Difference) -> bool {
+    (drift.kind, drift.pod, drift.vmid) == (difference.kind, difference.pod, difference.vmid)
+}
+
+fn finding(drift: &Drift) -> Finding {
+    Finding {
+        subject: format!("VM {} on server {} (drift {})", drift.vmid, drift.server_name, drift.id),
+        since: Some(drift.since),
+        detail: format!(
+            "{} of cloudpod {}: expected {}, seen {}",
+            drift.kind.as_str(),
+            drift.pod,
+            drift.expected,
+            drift.seen
+        ),
+        cure: drift.kind.cure().to_owned(),
+    }
+}

@@ -1,0 +1,60 @@
+//! What becomes of jobs whose host was declared lost.
+
+mod store;
+
+use super::engine::declared::SERVER_LOST;
+use super::service::{Service, job_event};
+use super::store::{NewLine, job_hold_any, job_store, log_append};
+use super::{Job, JobError, JobState};
+use crate::db::{Conn, Tx};
+use crate::domain::audit::{Actor, Scope};
+use crate::error::Result;
+use crate::events::Topic;
+use crate::ids::ServerId;
+
+impl Service {
+    /// The live jobs that have an order out at a server, wait for its agent, or belong to it.
+    pub async fn jobs_at_server(&self, conn: Conn<'_>, server: ServerId) -> Result<Vec<Job>> {
+        store::jobs_at_server(conn, server).await
+    }
+
+    /// Takes the orders of these jobs back that are out at a server that was declared lost: nobody will answer them. What can
+    /// be undone is undone, with the code `server_lost`; what is past its point of no return is looked at anew, for the
+    /// declaration may be all that it waited for.
+    pub async fn jobs_lose(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        server: ServerId,
+        jobs: &[Job],
+        why: &str,
+    ) -> Result<u64> {
+        let now = self.clock.now();
+        let mut lost = 0;
+        for job in jobs {
+            let Some(mut job) = job_hold_any(tx, now, Scope::Platform, job.id).await? else { continue };
+            let waits = job.waits_for == Some(server) || job.command.is_some_and(|(_, at)| at == server);
+            // One that has not begun looks at its pod when it does.
+            if job.state.is_final() || job.state == JobState::Stuck || job.epoch == 0 || !waits {
+                continue;
+            }
+            let saga = self.registry.get(&job.kind)?.clone();
+            let step = saga.steps().get(job.step);
+            if job.state != JobState::Undoing && step.is_none_or(|step| step.cancellable()) {
+                job.state = JobState::Undoing;
+                job.attempt = 1;
+                job.error = Some(JobError { code: SERVER_LOST.to_owned(), detail: why.to_owned() });
+            }
+            (job.command, job.waits_for, job.run_at, job.updated_at) = (None, None, now, now);
+            job.epoch += 1;
+            job_store(tx, &job, None).await?;
+            log_append(tx, now, &job, step.map_or("", |step| step.name()), &[NewLine { level: "error", line: why }])
+                .await?;
+            self.audit(tx, actor, "job.server_lost", &job).await?;
+            job_event(tx, now, "job.server_lost", &job).await?;
+            lost += 1;
+        }
+        tx.wake(Topic::Jobs);
+        Ok(lost)
+    }
+}

@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ms};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::db::Db;
 use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-backups, cloudpods, consoles, drift, firewall, idempotency, images, invariants, ipam, jobs, losses, plans, scheduling, secrets, servers, snapshots, tenants, tokens, traffic,
+    backups, cloudpods, consoles, drains, drift, firewall, idempotency, images, invariants, ipam, jobs, losses, plans,
+    scheduling, secrets, servers, snapshots, tenants, tokens, traffic,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -35,6 +36,7 @@ use crate::lifecycle::Running;
 use crate::loops::backups::Backups;
 use crate::loops::calls::Calls;
 use crate::loops::dispatcher::Dispatcher;
+use crate::loops::drains::Drains;
 use crate::loops::health::Health;
 use crate::loops::instances::Instances;
 use crate::loops::leases::Leases;
@@ -107,6 +109,8 @@ pub struct App {
     pub relays: Arc<Relays>,
     /// Customers' VMs.
     pub cloudpods: Arc<cloudpods::service::Service>,
+    /// Emptying servers.
+    pub drains: Arc<drains::service::Service>,
     /// What is to be done.
     pub jobs: Arc<jobs::service::Service>,
     /// Does it.
@@ -153,6 +157,7 @@ impl App {
         let relays = Relays::new(hub.clone(), clock.clone());
         let consoles = Arc::new(consoles_of(&config, &db, &clock, &cloudpods, &relays));
         let (drift, invariants) = compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs));
+        let drains = Arc::new(drains_of(&config, &db, &clock, &servers, &cloudpods, &jobs, &hub));
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
@@ -173,6 +178,7 @@ impl App {
             invariants,
             losses: losses::service::Service::new(db.clone(), servers.clone(), cloudpods.clone(), jobs.clone()),
             drift,
+            drains,
             cloudpods,
             tenants,
             plans,
@@ -296,6 +302,7 @@ impl App {
                 clock: self.clock.clone(),
             }),
             Arc::new(Health { servers: self.servers.clone(), interval: self.config.agents.heartbeat_interval / 2 }),
+            Arc::new(Drains { drains: self.drains.clone() }),
             Arc::new(Retention { app: self.clone() }),
             Arc::new(Backups { cloudpods: self.cloudpods.clone() }),
             Arc::new(Upkeep { metrics: self.metrics.clone() }),
@@ -336,6 +343,22 @@ fn consoles_of(
 ) -> consoles::service::Service {
     let limits = config.consoles.limits();
     consoles::service::Service::new(db.clone(), clock.clone(), cloudpods.clone(), relays.clone(), limits)
+}
+
+/// The drains, with the limits of the configuration.
+fn drains_of(
+    config: &Config,
+    db: &Db,
+    clock: &Clock,
+    servers: &Arc<servers::service::Service>,
+    cloudpods: &Arc<cloudpods::service::Service>,
+    jobs: &Arc<jobs::service::Service>,
+    hub: &Arc<SessionHub>,
+) -> drains::service::Service {
+    let config::Moves { bandwidth_mibps: _, at_once, per_target, tries_max } = config.moves;
+    let limits = drains::Limits { at_once, per_target, tries_max };
+    let (servers, cloudpods, jobs) = (servers.clone(), cloudpods.clone(), jobs.clone());
+    drains::service::Service::new(db.clone(), clock.clone(), servers, cloudpods, jobs, hub.clone(), limits)
 }
 
 /// What has begun.

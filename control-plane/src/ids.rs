@@ -66,6 +66,8 @@ ids! {
     ConsoleId,
     /// A range of addresses.
     IpPoolId,
+    /// The emptying of a server, or the filling after it.
+    DrainId,
     /// A bearer token of the API.
     TokenId,
     /// A one-time token with which an agent enrols.

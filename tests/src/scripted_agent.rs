@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use control_plane::domain::jobs::command::NotConnected;
 use control_plane::domain::jobs::engine::{Engine, ResultReport};
 use control_plane::domain::jobs::{AgentPort, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power};
+use control_plane::domain::servers::query::{MigrateCheck, Querier, QueryError, Volume};
 use control_plane::ids::{CloudPodId, CommandId, ServerId};
 use tokio::sync::mpsc;
 
@@ -267,6 +270,43 @@ impl AgentPort for ScriptedAgents {
 
     fn connected(&self) -> Vec<ServerId> {
         self.state().connected.iter().copied().collect()
+    }
+}
+
+#[async_trait]
+impl Querier for ScriptedAgents {
+    async fn migrate_checks(
+        &self,
+        server: ServerId,
+        vmids: Vec<u32>,
+        _within: Duration,
+    ) -> Result<Vec<MigrateCheck>, QueryError> {
+        let state = self.state();
+        if !state.connected.contains(&server) {
+            return Err(QueryError::NotConnected);
+        }
+        let check = |vmid: u32| {
+            let vm = state.host.vms.get(&(server, vmid))?;
+            let pinned = vm.pod.is_some_and(|pod| state.host.pinned.contains(&pod));
+            Some(MigrateCheck {
+                vmid,
+                blockers: if pinned { vec!["hostpci0: a passed-through device".to_owned()] } else { Vec::new() },
+                local_disk_mib: vm.disk_gib << 10,
+                running: vm.power == Power::Running,
+                ..MigrateCheck::default()
+            })
+        };
+        Ok(vmids.into_iter().filter_map(check).collect())
+    }
+
+    async fn storage_content(
+        &self,
+        _server: ServerId,
+        _storage: &str,
+        _content: &str,
+        _within: Duration,
+    ) -> Result<Vec<Volume>, QueryError> {
+        Ok(Vec::new())
     }
 }
 

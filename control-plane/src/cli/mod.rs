@@ -21,6 +21,7 @@ mod remote;
 mod serve;
 mod server;
 mod server_args;
+mod server_drain;
 mod server_endpoint;
 mod snapshot;
 mod table;

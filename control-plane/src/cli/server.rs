@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::common::{Confirm, Context, Limit, object, text};
+use super::common::{Confirm, Context, Limit, text};
 use super::failure::{Failure, Result};
 use super::humane::{self, gib, mib, when};
 use super::output::{document, line};
 use super::server_args::{Add, Edit};
 use super::table::Table;
 use super::wait;
-use crate::clock::{Clock, Ms};
+use crate::clock::Clock;
 
 const SERVERS: [&str; 2] = ["platform", "servers"];
 
@@ -94,27 +94,14 @@ pub enum Command {
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Cordon a host: nothing new is placed on it. Nothing is moved off it yet
-    #[command(after_help = "Example:\n  mpanel server drain pve1 --reason 'to be replaced'")]
-    Drain {
-        /// Name or id
-        server: String,
-        /// Why; shown with its state
-        #[arg(long, default_value = "")]
-        reason: String,
-        /// When it is to be over, such as 2026-01-31T12:00:00Z
-        #[arg(long, value_name = "TIME", value_parser = parse_time)]
-        deadline: Option<Ms>,
-    },
+    /// Empty a host: nothing new is placed on it, and what is on it is moved to other hosts
+    #[command(
+        after_help = "Example:\n  mpanel server drain pve1 --preview\n  mpanel server drain pve1 --deadline 2h --wait\n  mpanel server drain pve1 --cancel"
+    )]
+    Drain(super::server_drain::Drain),
     /// Open a locked or draining host again
-    #[command(after_help = "Example:\n  mpanel server online pve1")]
-    Online {
-        /// Name or id
-        server: String,
-        /// Why; shown with its state
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
+    #[command(after_help = "Example:\n  mpanel server online pve1 --fill-back --wait")]
+    Online(super::server_drain::Online),
     /// Show or set where hosts of other Proxmox clusters send VMs to when they go to this host
     #[command(
         after_help = "Example:\n  mpanel server endpoint pve9 --host pve9.example.net --fingerprint AA:BB:… --token-file pve9.token"
@@ -132,10 +119,6 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=3000))]
         limit: u32,
     },
-}
-
-fn parse_time(text: &str) -> Result<Ms, String> {
-    Ms::from_rfc3339(text).ok_or_else(|| format!("`{text}` is no time: write 2026-01-31T12:00:00Z"))
 }
 
 impl Command {
@@ -181,15 +164,8 @@ impl Command {
             Self::Lock { server, reason } => {
                 status(context, &server, json!({ "status": "locked", "reason": reason }), "locked").await
             }
-            Self::Drain { server, reason, deadline } => {
-                let deadline = deadline.map(Ms::to_rfc3339);
-                let body =
-                    object([("status", "draining".into()), ("reason", reason.into()), ("deadline", deadline.into())]);
-                status(context, &server, body, "cordoned").await
-            }
-            Self::Online { server, reason } => {
-                status(context, &server, json!({ "status": "online", "reason": reason }), "open").await
-            }
+            Self::Drain(drain) => drain.run(context).await,
+            Self::Online(online) => online.run(context).await,
             Self::Endpoint(endpoint) => endpoint.run(context).await,
             Self::DeclareLost(lost) => lost.run(context).await,
             Self::Health { server, limit } => {

@@ -89,6 +89,11 @@ async fn patiently(client: &Client, path: &[&str], progress: &mut Progress) -> R
     }
 }
 
+/// Reads a document, and keeps at it while the control plane restarts.
+pub async fn patiently_get(client: &Client, out: Out, path: &[&str]) -> Result<Value> {
+    Ok(patiently(client, path, &mut Progress::new(out)).await?.body)
+}
+
 /// Waits until a server's agent holds a session.
 pub async fn server_online(client: &Client, out: Out, name: &str, timeout: Duration) -> Result<Value> {
     let mut progress = Progress::new(out);

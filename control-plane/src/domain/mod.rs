@@ -6,6 +6,7 @@ pub mod check;
 pub mod cloudpods;
 pub mod cluster;
 pub mod consoles;
+pub mod drains;
 pub mod drift;
 pub mod finding;
 pub mod firewall;

@@ -117,6 +117,11 @@ impl SessionHub {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time, for the deadline of a question.
+    pub(super) fn now(&self) -> Ms {
+        self.clock.now()
+    }
+
     /// A number that no other ping or question has.
     pub(super) fn nonce(&self) -> u64 {
         self.nonce.fetch_add(1, Ordering::Relaxed)

@@ -22,6 +22,7 @@ pub mod hub;
 pub mod identity;
 mod limits;
 mod outbound;
+mod query;
 pub mod relay;
 mod server;
 mod session;

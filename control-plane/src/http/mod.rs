@@ -31,7 +31,9 @@ use utoipa_axum::router::OpenApiRouter;
 pub use attempts::Attempts;
 
 use crate::app::App;
-use crate::domain::{cloudpods, consoles, drift, images, invariants, ipam, jobs, losses, plans, servers, tenants};
+use crate::domain::{
+    cloudpods, consoles, drains, drift, images, invariants, ipam, jobs, losses, plans, servers, tenants,
+};
 use problem::Problem;
 
 /// The routes of every slice, with their description.
@@ -40,6 +42,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(operations::router())
         .merge(servers::routes::router())
         .merge(servers::endpoint::routes::router())
+        .merge(drains::routes::router())
         .merge(plans::routes::router())
         .merge(images::routes::router())
         .merge(ipam::routes::router())

@@ -5,6 +5,7 @@
 pub mod backups;
 pub mod calls;
 pub mod dispatcher;
+pub mod drains;
 pub mod health;
 pub mod instances;
 pub mod leases;

@@ -16,11 +16,12 @@ pub mod holdings;
 pub mod identity;
 pub mod lost;
 pub mod probe;
+pub mod query;
 pub mod routes;
 pub mod service;
 pub mod stamped;
 mod store;
-mod view;
+pub mod view;
 pub mod watch;
 
 use std::collections::BTreeMap;

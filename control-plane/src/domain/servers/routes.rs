@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,7 +16,7 @@ use super::service::{ServerFilter, ServerSort};
 use super::view::ServerView;
 use super::{
     Check, CheckState, ConnectionState, EnrolmentCommand, HealthSample, SchedulingState, Server, ServerCreate,
-    ServerPatch, StatusChange, StorageOffer, TestReport,
+    ServerPatch, StorageOffer, TestReport,
 };
 use crate::app::App;
 use crate::clock::Ms;
@@ -112,34 +112,12 @@ struct PatchBody {
     storages: Option<Vec<StorageBody>>,
 }
 
-/// What is wanted of a server from now on.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = ServerStatusChange)]
-struct StatusBody {
-    status: SchedulingState,
-    /// Why; shown with the state.
-    #[serde(default)]
-    reason: String,
-    /// When a drain is to be over.
-    deadline: Option<Ms>,
-}
-
 /// A registered server, and what to paste on its host.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = ServerCreated)]
 struct CreatedView {
     server: ServerView,
     enrolment: EnrolmentCommand,
-}
-
-/// What a change of status came to.
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = ServerStatus)]
-struct StatusView {
-    server: ServerView,
-    /// What happens now, and what does not.
-    detail: String,
 }
 
 /// What a connection test found.
@@ -208,7 +186,6 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     let servers = OpenApiRouter::new()
         .routes(routes!(server_list, server_create))
         .routes(routes!(server_get, server_update, server_delete))
-        .routes(routes!(server_status_set))
         .routes(routes!(server_test_connection))
         .routes(routes!(server_health))
         .routes(routes!(enrolment_token_create))
@@ -216,7 +193,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().nest(PATH, servers)
 }
 
-fn view(app: &App, server: Server) -> ServerView {
+/// As the API shows it.
+pub fn view(app: &App, server: Server) -> ServerView {
     let newest = app.servers.heartbeat_newest(server.id);
     let suspect = app.servers.is_suspect(&server);
     ServerView::new(server, newest, suspect)
@@ -365,42 +343,6 @@ async fn server_delete(
     let id = app.servers.server_show(&id).await?.id;
     app.servers.server_delete(&auth.actor, id, if_match.version()).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Opens, locks or drains a server. `locked` and `draining` keep everything new away at once; what runs stays, for this
-/// version cannot move pods yet.
-#[utoipa::path(post, path = "/{id}/status", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
-    request_body = StatusBody,
-    responses((status = 200, body = StatusView), (status = 202, body = StatusView, description = "Draining")),
-    extensions(("x-permission" = json!("servers:write"))))]
-async fn server_status_set(
-    State(app): State<Arc<App>>,
-    auth: Auth,
-    Path(id): Path<String>,
-    if_match: IfMatch,
-    Body(StatusBody { status, reason, deadline }): Body<StatusBody>,
-) -> Result<Response> {
-    auth.require("servers:write")?;
-    let id = app.servers.server_show(&id).await?.id;
-    let change = StatusChange { status, reason, deadline };
-    let server = app.servers.server_status_set(&auth.actor, id, if_match.version(), change).await?;
-    let pods = server.reserved.pods;
-    let detail = match status {
-        SchedulingState::Online => "new pods may be placed on it".to_owned(),
-        SchedulingState::Locked => format!("nothing new is placed on it; the {pods} pod(s) on it stay and run on"),
-        SchedulingState::Draining if pods == 0 => {
-            "nothing new is placed on it, and no pod is on it: it is empty".to_owned()
-        }
-        SchedulingState::Draining => format!(
-            "nothing new is placed on it. The {pods} pod(s) on it stay and run on: this version cannot move pods yet; \
-             destroy them, or wait until they are gone"
-        ),
-    };
-    let body = StatusView { server: view(&app, server), detail };
-    Ok(match status {
-        SchedulingState::Draining => crate::http::accepted(&format!("{PATH}/{id}"), body),
-        SchedulingState::Online | SchedulingState::Locked => Json(body).into_response(),
-    })
 }
 
 /// Tests the connection to a server and what is needed on it; answers within 10 s.

@@ -12,7 +12,7 @@ use super::identity::EnrolmentCommand;
 use super::watch::Heard;
 use super::{ConnectionState, SchedulingState, Server, ServerCreate, ServerPatch, StatusChange, store};
 use crate::clock::Clock;
-use crate::db::{Conn, Db, Window};
+use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::Actor;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
@@ -171,20 +171,38 @@ impl Service {
         expected: Option<i64>,
         change: StatusChange,
     ) -> Result<Server> {
+        let mut tx = self.db.begin().await?;
+        let after = self.server_status_set_in(&mut tx, actor, id, expected, change).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// As [`Service::server_status_set`], in the caller's transaction.
+    pub async fn server_status_set_in(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        id: ServerId,
+        expected: Option<i64>,
+        change: StatusChange,
+    ) -> Result<Server> {
         let now = self.clock.now();
         change.check(now)?;
-        let mut tx = self.db.begin().await?;
         let before = store::server_get(tx.conn(), id).await?;
         version_check(&before, expected)?;
         let since = if before.scheduling.state == change.status { before.scheduling.since } else { now };
-        store::scheduling_set(&mut tx, id, before.version, &change, since, now).await?;
+        store::scheduling_set(tx, id, before.version, &change, since, now).await?;
         let detail = json!({
             "before": before.scheduling.state, "after": change.status, "reason": change.reason, "deadline": change.deadline,
         });
-        self.note(&mut tx, actor, "server.status_changed", id, &detail).await?;
-        let after = store::server_get(tx.conn(), id).await?;
-        tx.commit().await?;
-        Ok(after)
+        self.note(tx, actor, "server.status_changed", id, &detail).await?;
+        store::server_get(tx.conn(), id).await
+    }
+
+    /// How many pods hold something of a server, and how many VMs of ours were last seen on it.
+    pub async fn server_left(&self, conn: Conn<'_>, id: ServerId) -> Result<(i64, i64)> {
+        let held = store::server_held(conn, id).await?;
+        Ok((held.pod_count, held.stamped_vms))
     }
 
     /// Deletes a server on which nothing is held; its agent's certificates are void from now on.

@@ -99,7 +99,22 @@ impl Service {
         Ok(job)
     }
 
-    /// The pods that are on a server, or on their way from or to it, the oldest first.
+    /// A pod, whoever's it is.
+    pub async fn pod_read(&self, conn: Conn<'_>, id: CloudPodId) -> Result<CloudPod> {
+        store::pod_get(conn, Scope::Platform, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// What a move of the pod needs, and what somebody wants of it.
+    pub async fn move_ask(&self, conn: Conn<'_>, pod: &CloudPod, wish: MoveWish) -> Result<MoveAsk> {
+        MoveAsk::read(&self.books, conn, pod, wish).await
+    }
+
+    /// The servers around one, as they are now.
+    pub async fn move_terrain(&self, conn: Conn<'_>, source: ServerId) -> Result<Terrain> {
+        Terrain::read(&self.books, conn, source).await
+    }
+
+    /// The pods that are on a server, the oldest first.
     pub async fn pods_of_server(&self, conn: Conn<'_>, server: ServerId) -> Result<Vec<CloudPod>> {
         store::pods_of_server(conn, server).await
     }

@@ -2,8 +2,8 @@
 //! each total is changed by one conditional update, each VMID is a row with a unique key.
 
 pub mod change;
-mod image;
 mod claim;
+mod image;
 pub mod moves;
 mod store;
 

@@ -240,7 +240,7 @@ impl Service {
         }
     }
 
-    /// How many moves are under way from a server, and how many to each.
+    /// The source and the target of every move under way.
     pub async fn moves_count(&self, conn: Conn<'_>) -> Result<Vec<(ServerId, ServerId)>> {
         store::moves_all(conn).await
     }

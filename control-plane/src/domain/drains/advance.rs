@@ -1,0 +1,270 @@
+//! How a drain goes on: what its jobs came to, which pods are next, whether it is over. One transaction a drain; whoever runs
+//! it holds the drain's row, so that several control planes take turns.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::plan::{method_of, state_blocker};
+use super::service::Service;
+use super::{Drain, DrainPod, DrainState, Kind, PlanRow, PodState, store};
+use crate::db::Tx;
+use crate::domain::audit::Actor;
+use crate::domain::cloudpods::Named;
+use crate::domain::cloudpods::moves::{MoveWish, Terrain, nowhere};
+use crate::domain::cloudpods::sagas::MigrateParams;
+use crate::domain::jobs::JobState;
+use crate::error::{Error, Result};
+use crate::ids::{DrainId, ServerId};
+
+/// The wait before a pod's next try; it grows with the tries.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+fn actor() -> Actor {
+    Actor::system("drains")
+}
+
+/// What has been begun in this run, and the ground that it is on.
+struct Ground {
+    terrains: HashMap<ServerId, Terrain>,
+    /// How many moves go to each server.
+    towards: HashMap<ServerId, u32>,
+}
+
+impl Service {
+    /// Takes every drain that is under way further; how many changed.
+    pub async fn drains_run(&self) -> Result<u64> {
+        let live = store::drains_live(self.db.read().await?.conn()).await?;
+        let mut changed = 0;
+        for id in live {
+            changed += u64::from(self.drain_advance(id).await?);
+        }
+        Ok(changed)
+    }
+
+    async fn drain_advance(&self, id: DrainId) -> Result<bool> {
+        let mut tx = self.db.begin().await?;
+        let Some(drain) = store::drain_lock(&mut tx, id).await? else { return Ok(false) };
+        let mut changed = self.newcomers_note(&mut tx, &drain).await?;
+        let mut rows = store::pods(tx.conn(), id).await?;
+        for row in &mut rows {
+            if self.follow(&drain, row) {
+                store::pod_store(&mut tx, id, row, self.clock.now()).await?;
+                changed = true;
+            }
+        }
+        if drain.state.is_open() {
+            let late = drain.deadline.is_some_and(|deadline| deadline <= self.clock.now());
+            if !late {
+                changed |= self.moves_begin(&mut tx, &drain, &mut rows).await?;
+            }
+            changed |= self.judge(&mut tx, &drain, &rows, late).await?;
+        }
+        if changed {
+            tx.commit().await?;
+        }
+        Ok(changed)
+    }
+
+    /// A pod that came after the plan was made, by a job that had begun before, is one more to move.
+    async fn newcomers_note(&self, tx: &mut Tx, drain: &Drain) -> Result<bool> {
+        if drain.kind != Kind::Drain || !drain.state.is_open() {
+            return Ok(false);
+        }
+        let mut added = false;
+        for (pod, name) in store::newcomers(tx.conn(), drain).await? {
+            let row =
+                PlanRow { pod, name, method: None, target: None, bytes: None, blocker: String::new(), refused: false };
+            store::pod_insert(tx, drain, &row, self.limits.tries_max).await?;
+            added = true;
+        }
+        Ok(added)
+    }
+
+    /// Takes in what became of a pod; whether that is news.
+    fn follow(&self, drain: &Drain, row: &mut DrainPod) -> bool {
+        let before = row.clone();
+        let arrived = match drain.kind {
+            Kind::Drain => row.at != Some(drain.server),
+            Kind::FillBack => row.at == Some(drain.server),
+        };
+        let deleted = row.pod_state == "deleted";
+        match (row.state, row.job_state) {
+            (PodState::Planned | PodState::Blocked, _) if deleted || (arrived && drain.kind == Kind::Drain) => {
+                row.state = PodState::Gone;
+                row.blocker.clear();
+            }
+            (PodState::Planned | PodState::Blocked, _) if arrived => row.state = PodState::Moved,
+            (PodState::Moving, Some(JobState::Stuck)) => {
+                let detail = row.job_error.as_ref().map_or("", |(_, detail)| detail.as_str());
+                row.blocker = format!("its move is stuck: {detail}; put that right, and retry its job");
+            }
+            (PodState::Moving, Some(state)) if state.is_final() => {
+                row.blocker.clear();
+                if let Some((_, detail)) = &row.job_error {
+                    row.error.clone_from(detail);
+                }
+                match (deleted, arrived, drain.state.is_open()) {
+                    (true, ..) => row.state = PodState::Gone,
+                    (false, true, _) => row.state = PodState::Moved,
+                    (false, false, false) => row.state = PodState::Left,
+                    (false, false, true) => self.failed(row, state),
+                }
+            }
+            (PodState::Moving, _) => row.blocker.clear(),
+            _ => {}
+        }
+        *row != before
+    }
+
+    /// Its move has failed: to another server next, unless that would change nothing.
+    fn failed(&self, row: &mut DrainPod, state: JobState) {
+        let (code, now) = (row.job_error.as_ref().map_or("", |(code, _)| code.as_str()), self.clock.now());
+        row.state = PodState::Planned;
+        row.run_at = now.plus(RETRY_AFTER * (row.attempts + 1));
+        if state == JobState::Cancelled {
+            row.attempts = self.limits.tries_max;
+            row.blocker = "somebody cancelled its move; repeat the drain to try again".to_owned();
+        } else if matches!(code, "proxmox_refused" | "cloudpod_running" | "deadline") {
+            row.attempts = self.limits.tries_max;
+        } else if !matches!(code, "no_capacity" | "cloudpod_moving") {
+            row.attempts += 1;
+            row.avoid.extend(row.target.as_ref().map(|target| target.id));
+        }
+        if row.attempts >= self.limits.tries_max {
+            row.state = PodState::Blocked;
+            if row.blocker.is_empty() {
+                row.blocker.clone_from(&row.error);
+            }
+        }
+    }
+
+    /// Begins as many moves as the limits allow.
+    async fn moves_begin(&self, tx: &mut Tx, drain: &Drain, rows: &mut [DrainPod]) -> Result<bool> {
+        let now = self.clock.now();
+        let due = |row: &DrainPod| {
+            matches!(row.state, PodState::Planned | PodState::Blocked)
+                && row.run_at <= now
+                && row.attempts < self.limits.tries_max
+        };
+        let moving = |rows: &[DrainPod]| rows.iter().filter(|r| r.state == PodState::Moving && !r.is_stuck()).count();
+        if !rows.iter().any(due) || moving(rows) >= self.limits.at_once as usize {
+            return Ok(false);
+        }
+        let mut ground = Ground { terrains: HashMap::new(), towards: HashMap::new() };
+        for (_, target) in self.servers.moves_count(tx.conn()).await? {
+            *ground.towards.entry(target).or_default() += 1;
+        }
+        // Those that are queued hold nothing of their target yet.
+        let queued = rows.iter().filter(|r| r.state == PodState::Moving && r.job_state == Some(JobState::Queued));
+        for target in queued.filter_map(|row| row.target.as_ref()) {
+            *ground.towards.entry(target.id).or_default() += 1;
+        }
+        let mut changed = false;
+        for at in 0..rows.len() {
+            if moving(rows) >= self.limits.at_once as usize {
+                break;
+            }
+            let before = rows[at].clone();
+            if due(&before) {
+                self.move_begin(tx, drain, &mut rows[at], &mut ground).await?;
+                if rows[at] != before {
+                    store::pod_store(tx, drain.id, &rows[at], now).await?;
+                    changed = true;
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Queues the move of one pod, or says what keeps it.
+    async fn move_begin(&self, tx: &mut Tx, drain: &Drain, row: &mut DrainPod, ground: &mut Ground) -> Result<()> {
+        let pod = self.pods.pod_read(tx.conn(), row.pod).await?;
+        let source = match (&pod.server, state_blocker(&pod)) {
+            (Some(source), None) => source.id,
+            (_, blocker) => return Ok(block(row, blocker.unwrap_or_else(|| "it has no VM".to_owned()))),
+        };
+        let home = (drain.kind == Kind::FillBack).then_some(drain.server);
+        let wish = MoveWish { target: home, avoid: row.avoid.clone(), ..MoveWish::default() };
+        let ask = self.pods.move_ask(tx.conn(), &pod, wish).await?;
+        let terrain = match ground.terrains.remove(&source) {
+            Some(terrain) => terrain,
+            None => self.pods.move_terrain(tx.conn(), source).await?,
+        };
+        let terrain = ground.terrains.entry(source).or_insert(terrain);
+        let limit = self.limits.per_target;
+        let full: HashSet<_> = ground.towards.iter().filter(|(_, n)| **n >= limit).map(|(id, _)| *id).collect();
+        let chosen = match terrain.choose(&ask, &full) {
+            Ok(chosen) => chosen,
+            Err(_) if !full.is_empty() && terrain.choose(&ask, &HashSet::new()).is_ok() => {
+                // There is room, and others are on their way there: its turn comes.
+                row.state = PodState::Planned;
+                row.blocker.clear();
+                return Ok(());
+            }
+            Err(explanation) => return Ok(block(row, nowhere(&explanation).to_string())),
+        };
+        let target = chosen.choice.server;
+        let params = MigrateParams {
+            wish: MoveWish { target: Some(target), ..MoveWish::default() },
+            with_local_disks: true,
+            allow_shutdown: drain.options.allow_shutdown,
+            shutdown_s: drain.options.shutdown_s,
+        };
+        let job = match self.pods.migrate_queue(tx, &actor(), &pod, &params).await {
+            Ok(job) => job,
+            Err(error @ Error::Conflict { .. }) => return Ok(block(row, error.to_string())),
+            Err(error) => return Err(error),
+        };
+        terrain.take(&ask, &chosen);
+        *ground.towards.entry(target).or_default() += 1;
+        row.state = PodState::Moving;
+        row.method = Some(method_of(&pod, chosen.remote));
+        row.target = Some(Named { id: target, name: chosen.choice.name });
+        row.job = Some(job.id);
+        row.job_state = Some(job.state);
+        row.job_error = None;
+        row.blocker.clear();
+        Ok(())
+    }
+
+    /// Where the drain is now.
+    async fn judge(&self, tx: &mut Tx, drain: &Drain, rows: &[DrainPod], late: bool) -> Result<bool> {
+        let open = rows.iter().filter(|row| row.state.is_open()).count();
+        let held = rows.iter().filter(|row| row.state == PodState::Blocked || row.is_stuck()).count();
+        let (state, note) = if open > 0 {
+            match (late, held == open) {
+                (true, _) => (
+                    DrainState::Blocked,
+                    format!("its deadline has passed, and {open} pod(s) are not moved; repeat it"),
+                ),
+                (false, true) => {
+                    (DrainState::Blocked, format!("{held} pod(s) cannot be moved as things are: see their blockers"))
+                }
+                (false, false) => (DrainState::Running, String::new()),
+            }
+        } else if drain.kind == Kind::FillBack {
+            (DrainState::Done, String::new())
+        } else {
+            match self.servers.server_left(tx.conn(), drain.server).await? {
+                (0, 0) => (DrainState::Done, String::new()),
+                (pods, vms) => {
+                    let state = if late { DrainState::Blocked } else { DrainState::Running };
+                    (
+                        state,
+                        format!("{pods} pod(s) still hold something of it, and {vms} VM(s) of ours were seen on it"),
+                    )
+                }
+            }
+        };
+        if (state, &note) == (drain.state, &drain.note) {
+            return Ok(false);
+        }
+        self.state_set(tx, &actor(), drain, state, &note).await?;
+        Ok(true)
+    }
+}
+
+fn block(row: &mut DrainPod, blocker: String) {
+    row.state = PodState::Blocked;
+    row.blocker = blocker;
+}

@@ -137,11 +137,7 @@ impl App {
         let authority = Arc::new(Authority::load(&config.agents, &secrets, clock.now()).await?);
         let cluster = Arc::new(Cluster::new(db.clone(), clock.clone(), instance, config.jobs.lease));
         let hub = SessionHub::among(clock.clone(), cluster.clone());
-        let facts = servers::service::Facts {
-            agents_url: config.agents.public_url.clone(),
-            ca_sha256: authority.sha256(),
-            heartbeat: config.agents.heartbeat_interval,
-        };
+        let facts = facts_of(&config, &authority);
         let servers =
             Arc::new(servers::service::Service::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone()));
         let tenants = Arc::new(tenants::service::Service::new(db.clone(), clock.clone()));
@@ -343,6 +339,15 @@ fn consoles_of(
 ) -> consoles::service::Service {
     let limits = config.consoles.limits();
     consoles::service::Service::new(db.clone(), clock.clone(), cloudpods.clone(), relays.clone(), limits)
+}
+
+/// What the servers' service needs to know of the installation.
+fn facts_of(config: &Config, authority: &Authority) -> servers::service::Facts {
+    servers::service::Facts {
+        agents_url: config.agents.public_url.clone(),
+        ca_sha256: authority.sha256(),
+        heartbeat: config.agents.heartbeat_interval,
+    }
 }
 
 /// The drains, with the limits of the configuration.

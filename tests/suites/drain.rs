@@ -16,6 +16,9 @@ use mpanel_tests::pod_bench::{PodBench, SOON, actor};
 use mpanel_tests::scripted_agent::Fail;
 use mpanel_tests::{TestDatabase, databases, eventually};
 
+#[path = "drain/processes.rs"]
+mod processes;
+
 /// A bench with drains, and pods on its first server.
 struct Rig {
     bench: PodBench,

@@ -15,11 +15,12 @@ use crate::clock::{Clock, Ms};
 use crate::config::{self, Config};
 use crate::db::Db;
 use crate::domain::cluster::service::Service as Cluster;
+use crate::domain::idempotency::service::Service as Idempotency;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    backups, cloudpods, consoles, drains, drift, firewall, idempotency, images, invariants, ipam, jobs, losses, plans,
-    scheduling, secrets, servers, snapshots, tenants, tokens, traffic,
+    backups, cloudpods, consoles, drains, drift, firewall, images, invariants, ipam, jobs, losses, plans, scheduling,
+    secrets, servers, snapshots, tenants, tokens, traffic,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -82,7 +83,7 @@ pub struct App {
     /// Wrong tokens by address.
     pub attempts: Attempts,
     /// Keys of repeated requests.
-    pub idempotency: idempotency::service::Service,
+    pub idempotency: Idempotency,
     /// The API's tokens.
     pub tokens: tokens::service::Service,
     /// Secrets, sealed.
@@ -157,13 +158,7 @@ impl App {
         let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
-            idempotency: idempotency::service::Service::new(
-                db.clone(),
-                clock.clone(),
-                instance,
-                lease,
-                cluster.clone(),
-            ),
+            idempotency: Idempotency::new(db.clone(), clock.clone(), instance, lease, cluster.clone()),
             tokens: tokens::service::Service::new(db.clone(), clock.clone()),
             secrets,
             authority,

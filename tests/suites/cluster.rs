@@ -37,7 +37,9 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 /// Waits until that many pods are active and no job is under way.
 async fn come_to_rest(fleet: &Fleet, pods: usize) {
-    eventually(&format!("{pods} pods to be active and every job to end"), REST, async || {
+    // Some seconds for each on a busy machine.
+    let deadline = REST + Duration::from_secs(5) * u32::try_from(pods).unwrap();
+    eventually(&format!("{pods} pods to be active and every job to end"), deadline, async || {
         for state in ["queued", "running", "undoing", "stuck"] {
             let request = fleet.api.request(Method::GET, &format!("{JOBS}?state={state}&limit=1"));
             let answer = try_send(request).await.ok().filter(|answer| answer.status == 200)?;

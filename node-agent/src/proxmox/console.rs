@@ -44,8 +44,8 @@ pub struct Console {
 struct Ticket {
     #[serde(default)]
     port: Num,
-    #[serde(default)]
-    ticket: Text,
+    #[serde(default, rename = "ticket")]
+    secret: Text,
     #[serde(default)]
     password: Text,
     #[serde(default)]
@@ -73,7 +73,7 @@ impl Pve {
                 self.client.post(&format!("{base}/termproxy"), &json!({ "serial": serial })).await?
             }
         };
-        let (Some(port), Some(secret)) = (ticket.port.0, ticket.ticket.0) else {
+        let (Some(port), Some(secret)) = (ticket.port.0, ticket.secret.0) else {
             return Err(PveError::new(ErrorKind::Unavailable, "Proxmox opened a console without a port or a ticket"));
         };
         let path = format!("{base}/vncwebsocket?port={port}&vncticket={}", encode(&secret));
@@ -102,7 +102,7 @@ impl Pve {
         let pairs = pairs
             .into_iter()
             .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
-        let (answered, upgraded) = self.client.upgrade(path, HeaderMap::from_iter(pairs)).await?;
+        let (answered, upgraded) = self.client.upgrade(path, pairs.collect::<HeaderMap>()).await?;
         let accepted = answered.get("sec-websocket-accept").map(HeaderValue::as_bytes);
         if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
             return Err(PveError::new(ErrorKind::Unavailable, "what answers is no websocket of Proxmox's"));
@@ -169,7 +169,7 @@ mod tests {
     fn a_ticket_is_read_whatever_its_types() {
         let ticket: Ticket =
             serde_json::from_value::<Ticket>(json!({"port": "5900", "ticket": "t", "new": 1})).unwrap();
-        assert_eq!((ticket.port.0, ticket.ticket.0.as_deref()), (Some(5900.0), Some("t")));
+        assert_eq!((ticket.port.0, ticket.secret.0.as_deref()), (Some(5900.0), Some("t")));
         assert!(ticket.password.0.is_none());
     }
 }

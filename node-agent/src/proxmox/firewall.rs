@@ -168,7 +168,7 @@ impl Pve {
             Self::check_own(target, config)?;
             let cards = config.iter().filter(|(key, _)| card_index(key).is_some());
             let changed = cards.filter_map(|(key, card)| Some((key.to_owned(), card_with_filter(&card)?.into())));
-            Ok(Map::from_iter(changed))
+            Ok(changed.collect::<Map<_, _>>())
         };
         self.amend(target.vmid, changes).await
     }

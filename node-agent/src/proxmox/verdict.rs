@@ -39,6 +39,9 @@ pub(super) fn warnings_of(log: &[String]) -> Vec<String> {
     log.iter().filter_map(text).filter(|text| !text.is_empty()).collect()
 }
 
+/// How lines begin that tell no cause.
+const NO_CAUSE: [&str; 3] = ["TASK ERROR", "transferred", "INFO:"];
+
 /// What is wrong with a task's exit status; `None` when it is a success, also one that says the work was done already.
 pub(super) fn failure_of(operation: &Operation, task_kind: &str, exit: &str, log: &[String]) -> Option<PveError> {
     let done_already = match operation {
@@ -75,7 +78,6 @@ pub(super) fn failure_of(operation: &Operation, task_kind: &str, exit: &str, log
         return Some(PveError::new(ErrorKind::Lost, text));
     }
     // The cause is often only in the log: "No space left on device" above a bare "exit code 1".
-    const NO_CAUSE: [&str; 3] = ["TASK ERROR", "transferred", "INFO:"];
     let causes = log.iter().rev().filter(|line| !NO_CAUSE.iter().any(|words| line.starts_with(words)));
     let cause = causes.take(5).find(|line| kind_of_text(line) == Some(ErrorKind::NoSpace) || is_complaint(line));
     let kind = kind_of_text(exit)

@@ -186,7 +186,7 @@ impl Steady {
 fn steadily(at_ns: i64, passed_ns: i64, target_ns: i64) -> i64 {
     let natural_ns = at_ns.saturating_add(passed_ns);
     let behind_ns = target_ns.saturating_sub(natural_ns);
-    if behind_ns > BEHIND_MAX_NS || behind_ns < -AHEAD_MAX_NS {
+    if !(-AHEAD_MAX_NS..=BEHIND_MAX_NS).contains(&behind_ns) {
         return target_ns;
     }
     let most_ns = passed_ns / CATCH_UP;

@@ -186,12 +186,11 @@ fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| match code.as_ref() {
         // PostgreSQL: serialization failure, deadlock, lock timeout, statement timeout, idle too long in a transaction,
         // shutdown and start, read-only after a failover, full, out of memory, too many connections.
+        // SQLite: busy, locked, input/output error, full.
         "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" | "57P01" | "57P02" | "57P03" | "53100" | "53200"
-        | "53300" => true,
+        | "53300" | "5" | "6" | "10" | "13" | "261" | "517" => true,
         // A table was changed under a prepared statement: another control plane is being upgraded.
         "0A000" => error.message().contains("cached plan"),
-        // SQLite: busy, locked, input/output error, full.
-        "5" | "6" | "10" | "13" | "261" | "517" => true,
         other => other.starts_with("08"),
     })
 }

@@ -123,7 +123,9 @@ async fn wakes_receive(db: &Db, instance: InstanceId) {
             listener.listen(CHANNEL).await?;
             loop {
                 // What was said before, or while the connection was gone, was not heard.
-                Topic::ALL.into_iter().for_each(|topic| db.wakes().wake_here(topic));
+                for topic in Topic::ALL {
+                    db.wakes().wake_here(topic);
+                }
                 while let Some(said) = listener.try_recv().await? {
                     let (sender, topic) = said.payload().split_once(' ').unwrap_or_default();
                     if let Some(topic) = Topic::parse(topic).filter(|_| sender != own) {

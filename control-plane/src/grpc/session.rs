@@ -446,7 +446,7 @@ impl Session {
                 }
             }
             Some(answer @ (Body::ProbeResult(_) | Body::FenceResult(_) | Body::QueryResult(_))) => {
-                live.answers.take(answer)
+                live.answers.take(answer);
             }
             Some(Body::Hello(_)) => {
                 return Err(Close::status(

@@ -55,7 +55,7 @@ pub async fn only_the_pods_own_backup_is_deleted(rig: Arc<Rig>) {
     let delete = || Operation::DeleteBackup { volid: backup.volid.clone() };
     let error = rig.drive(rig.rival(target), delete()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Refused, "{error:?}");
-    assert_eq!(listed(&rig, target).await, [backup.volid.clone()]);
+    assert_eq!(listed(&rig, target).await, std::slice::from_ref(&backup.volid));
     // The VM need not exist any more.
     rig.drive(target, Operation::Destroy).await.unwrap();
     rig.drive(target, delete()).await.unwrap();

@@ -31,7 +31,7 @@ async fn seen_by(bench: &PodBench, scope: Scope) -> Vec<Image> {
 /// The newest image that was made of the pod's tenant's pods.
 pub async fn newest(bench: &PodBench, pod: CloudPodId) -> Image {
     let tenant = bench.pod(pod).await.pod.tenant;
-    seen_by(bench, Scope::Tenant(tenant)).await.into_iter().filter(|image| image.tenant.is_some()).next_back().unwrap()
+    seen_by(bench, Scope::Tenant(tenant)).await.into_iter().rfind(|image| image.tenant.is_some()).unwrap()
 }
 
 async fn stranger(bench: &PodBench) -> TenantId {

@@ -31,7 +31,9 @@ async fn stuck_jobs_are_retried_in_bulk_with_a_result_per_item() {
         assert!(!more);
         let results: Vec<_> = done
             .iter()
-            .map(|done| (done.id, done.outcome.as_ref().map_or_else(|e| e.code(), |j| j.state.as_str())))
+            .map(|done| {
+                (done.id, done.outcome.as_ref().map_or_else(control_plane::error::Error::code, |j| j.state.as_str()))
+            })
             .collect();
         assert_eq!(results, [(stuck[0], "undoing"), (unknown, "not_found")], "each once, each with its result");
 

@@ -81,7 +81,7 @@ async fn a_silent_server_is_suspect_before_it_is_offline() {
         let (agent, _) = plane.session(&identity, hello("machine")).await.unwrap();
         let interval = std::time::Duration::from_mins(10);
         for (silent, suspect, online) in [(1, false, true), (1, false, true), (1, true, true), (1, false, false)] {
-            plane.clock.advance(interval * silent - std::time::Duration::from_secs(1));
+            plane.clock.advance((interval * silent).saturating_sub(std::time::Duration::from_secs(1)));
             plane.servers.health_run().await.unwrap();
             let shown = plane.show(&server).await;
             let state = shown.connection.state == control_plane::domain::servers::ConnectionState::Online;

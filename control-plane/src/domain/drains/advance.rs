@@ -123,7 +123,7 @@ impl Service {
         row.run_at = now.plus(RETRY_AFTER * (row.attempts + 1));
         if state == JobState::Cancelled {
             row.attempts = self.limits.tries_max;
-            row.blocker = "somebody cancelled its move; repeat the drain to try again".to_owned();
+            "somebody cancelled its move; repeat the drain to try again".clone_into(&mut row.blocker);
         } else if matches!(code, "proxmox_refused" | "cloudpod_running" | "deadline") {
             row.attempts = self.limits.tries_max;
         } else if !matches!(code, "no_capacity" | "cloudpod_moving") {
@@ -181,7 +181,10 @@ impl Service {
         let pod = self.pods.pod_read(tx.conn(), row.pod).await?;
         let source = match (&pod.server, state_blocker(&pod)) {
             (Some(source), None) => source.id,
-            (_, blocker) => return Ok(block(row, blocker.unwrap_or_else(|| "it has no VM".to_owned()))),
+            (_, blocker) => {
+                block(row, blocker.unwrap_or_else(|| "it has no VM".to_owned()));
+                return Ok(());
+            }
         };
         let home = (drain.kind == Kind::FillBack).then_some(drain.server);
         let wish = MoveWish { target: home, avoid: row.avoid.clone(), ..MoveWish::default() };
@@ -201,7 +204,10 @@ impl Service {
                 row.blocker.clear();
                 return Ok(());
             }
-            Err(explanation) => return Ok(block(row, nowhere(&explanation).to_string())),
+            Err(explanation) => {
+                block(row, nowhere(&explanation).to_string());
+                return Ok(());
+            }
         };
         let target = chosen.choice.server;
         let params = MigrateParams {
@@ -212,7 +218,10 @@ impl Service {
         };
         let job = match self.pods.migrate_queue(tx, &actor(), &pod, &params).await {
             Ok(job) => job,
-            Err(error @ Error::Conflict { .. }) => return Ok(block(row, error.to_string())),
+            Err(error @ Error::Conflict { .. }) => {
+                block(row, error.to_string());
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         terrain.take(&ask, &chosen);

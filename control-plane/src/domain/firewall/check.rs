@@ -85,15 +85,12 @@ fn ports(text: &str) -> Result<(), String> {
     };
     let mut named = 0;
     for item in text.split(',') {
-        let right = match item.split_once(':') {
-            Some((first, last)) => {
-                named += 2;
-                port(first).zip(port(last)).is_some_and(|(first, last)| first <= last)
-            }
-            None => {
-                named += 1;
-                port(item).is_some()
-            }
+        let right = if let Some((first, last)) = item.split_once(':') {
+            named += 2;
+            port(first).zip(port(last)).is_some_and(|(first, last)| first <= last)
+        } else {
+            named += 1;
+            port(item).is_some()
         };
         if !right {
             return Err(HOW.to_owned());

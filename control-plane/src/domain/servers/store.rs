@@ -132,6 +132,12 @@ impl ServerRow {
             created_at,
             updated_at,
         } = self;
+        let reserved = Reserved {
+            vcpu: loaded(reserved_vcpu, "reserved_vcpu")?,
+            memory_mib: loaded(reserved_memory_mib, "reserved_memory_mib")?,
+            pods: loaded(reserved_pods, "reserved_pods")?,
+        };
+        let state = ConnectionState::parse(&connection).ok_or_else(|| Error::internal(connection))?;
         Ok(Server {
             id,
             name,
@@ -148,21 +154,14 @@ impl ServerRow {
                 memory_mib: loaded_option(memory_mib, "memory_mib")?,
                 pod_limit: loaded_option(pod_limit, "pod_limit")?,
             },
-            reserved: Reserved {
-                vcpu: loaded(reserved_vcpu, "reserved_vcpu")?,
-                memory_mib: loaded(reserved_memory_mib, "reserved_memory_mib")?,
-                pods: loaded(reserved_pods, "reserved_pods")?,
-            },
+            reserved,
             scheduling: Scheduling {
                 state: SchedulingState::parse(&scheduling).ok_or_else(|| Error::internal(scheduling))?,
                 reason: scheduling_reason,
                 since: scheduling_since,
                 deadline: drain_deadline,
             },
-            connection: Connection {
-                state: ConnectionState::parse(&connection).ok_or_else(|| Error::internal(connection))?,
-                since: connection_since,
-            },
+            connection: Connection { state, since: connection_since },
             seen: seen.into_seen()?,
             storages,
             problem: joined([fence_problem, machine_problem, problem]),

@@ -502,9 +502,8 @@ impl Step for Settle {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (pod, under_way) = match own_move(tx, &self.0, job).await? {
-            Some(found) => found,
-            None => return Ok(Action::Done("it is settled".to_owned())),
+        let Some((pod, under_way)) = own_move(tx, &self.0, job).await? else {
+            return Ok(Action::Done("it is settled".to_owned()));
         };
         settle(tx, &self.0, job, &pod, &under_way).await.map(Action::Done)
     }

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 
 const DESTROY_TIMEOUT: Duration = Duration::from_mins(15);
 
-fn nothing(detail: &str) -> Result<Action> {
-    Ok(Action::Done(detail.to_owned()))
+fn nothing(detail: &str) -> Action {
+    Action::Done(detail.to_owned())
 }
 
 /// The job's move, if it may have been ordered: otherwise nobody has to be asked where the VM is.
@@ -25,7 +25,7 @@ async fn ordered_move(tx: &mut Tx, books: &Books, job: &Job) -> Result<Option<(C
 pub(super) async fn target_look(tx: &mut Tx, books: &Books, job: &Job) -> Result<Action> {
     match ordered_move(tx, books, job).await? {
         Some((_, under_way)) => at_target(&under_way, CommandKind::Inspect, QUICK),
-        None => nothing("the move was not ordered"),
+        None => Ok(nothing("the move was not ordered")),
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn target_looked(tx: &mut Tx, books: &Books, job: &Job, output:
 pub(super) async fn source_look(tx: &mut Tx, books: &Books, job: &Job) -> Result<Action> {
     match ordered_move(tx, books, job).await? {
         Some((_, under_way)) => Ok(at_source(&under_way, CommandKind::Inspect, QUICK)),
-        None => nothing("the move was not ordered"),
+        None => Ok(nothing("the move was not ordered")),
     }
 }
 
@@ -80,12 +80,12 @@ fn both_have(under_way: &Move, here: Power, there: Power) -> Result<()> {
 /// The copy that a broken move left on the other cluster goes.
 pub(super) async fn leftover_remove(tx: &mut Tx, books: &Books, job: &Job) -> Result<Action> {
     let Some((_, under_way)) = ordered_move(tx, books, job).await? else {
-        return nothing("the move was not ordered");
+        return Ok(nothing("the move was not ordered"));
     };
     let both = under_way.source_seen.is_some_and(Sighting::is_present)
         && under_way.target_seen.is_some_and(Sighting::is_present);
     if !both {
-        return nothing("one side alone has the VM");
+        return Ok(nothing("one side alone has the VM"));
     }
     at_target(&under_way, CommandKind::Destroy, DESTROY_TIMEOUT)
 }
@@ -99,9 +99,9 @@ pub(super) async fn leftover_removed(tx: &mut Tx, books: &Books, job: &Job, outp
 
 /// A guest that was shut down for the move runs again, wherever its VM is.
 pub(super) async fn start_again(tx: &mut Tx, books: &Books, job: &Job) -> Result<Action> {
-    let Some((pod, under_way)) = own_move(tx, books, job).await? else { return nothing("it is settled") };
+    let Some((pod, under_way)) = own_move(tx, books, job).await? else { return Ok(nothing("it is settled")) };
     if !under_way.shut_down || pod.desired_power == DesiredPower::Stopped {
-        return nothing("it was not shut down");
+        return Ok(nothing("it was not shut down"));
     }
     if under_way.target_seen.is_some_and(Sighting::is_present) {
         at_target(&under_way, CommandKind::Start, QUICK)
@@ -112,11 +112,11 @@ pub(super) async fn start_again(tx: &mut Tx, books: &Books, job: &Job) -> Result
 
 /// At last the target is given back; or the VM had arrived, and is recorded there.
 pub(super) async fn end(tx: &mut Tx, books: &Books, job: &Job) -> Result<Action> {
-    let Some((pod, under_way)) = own_move(tx, books, job).await? else { return nothing("nothing is held") };
+    let Some((pod, under_way)) = own_move(tx, books, job).await? else { return Ok(nothing("nothing is held")) };
     match (under_way.ordered, under_way.source_seen, under_way.target_seen) {
         (false, _, _) | (true, Some(Sighting::Present(_)), Some(Sighting::Absent)) => {
             books.servers.move_release(tx, pod.id).await?;
-            nothing("the VM is where it was; the target is released")
+            Ok(nothing("the VM is where it was; the target is released"))
         }
         (true, Some(Sighting::Absent), Some(Sighting::Present(_))) => {
             let shown = settle(tx, books, job, &pod, &under_way).await?;

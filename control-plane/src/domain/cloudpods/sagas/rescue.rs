@@ -91,9 +91,9 @@ async fn rescued_pod_of(tx: &mut Tx, job: &Job) -> Result<(CloudPod, RescueParam
     let params: RescueParams = params_of(job)?;
     let pod = active_pod_of(tx, job, "be started from another disk").await?;
     if params.iso.is_some() {
-        not_in_rescue(&pod)?
+        not_in_rescue(&pod)?;
     } else {
-        in_rescue(&pod)?
+        in_rescue(&pod)?;
     }
     Ok((pod, params))
 }

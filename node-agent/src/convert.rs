@@ -333,7 +333,8 @@ pub fn command_output(vmid: u32, outcome: Outcome, upid: String) -> wire::Comman
         upid,
         snapshots: snapshots.into_iter().map(snapshot).collect(),
         backups: backups.into_iter().map(backup).collect(),
-        node: node.unwrap_or_default(),
+        // Also of a VM that was only looked for: it is present, and not here.
+        node: node.or(state.other_node).unwrap_or_default(),
         restart_needed,
     }
 }

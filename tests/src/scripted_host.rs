@@ -108,6 +108,10 @@ impl Host {
             }
             _ => {}
         }
+        let elsewhere = self.node_of(order).filter(|_| !self.vague && !self.vms.contains_key(&key));
+        if let (CommandKind::Inspect, Some(node)) = (&command.kind, elsewhere) {
+            return Ok(CommandOutput { node, ..output(Presence::Present, Power::Unknown) });
+        }
         let Some(vm) = self.vms.get_mut(&key) else {
             return match command.kind {
                 CommandKind::Destroy | CommandKind::Inspect => Ok(output(absent, Power::Unknown)),
@@ -140,6 +144,16 @@ impl Host {
             done.backups = vec![made];
         }
         Ok(done)
+    }
+
+    /// As a real agent in a cluster sees it: the other node that has this pod's VM, under the same number.
+    fn node_of(&self, order: &Order) -> Option<String> {
+        let command = &order.command;
+        let has = |server: ServerId| {
+            server != command.server
+                && self.vms.get(&(server, command.vmid)).is_some_and(|vm| vm.pod == Some(command.pod))
+        };
+        self.nodes.iter().find(|(_, server)| has(**server)).map(|(name, _)| name.clone())
     }
 
     fn restore(&mut self, order: &Order, volid: &str) -> Outcome {

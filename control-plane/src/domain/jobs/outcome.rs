@@ -72,7 +72,7 @@ pub struct CommandOutput {
     pub snapshots: Vec<SnapshotSeen>,
     /// After a backup the one made, after a listing all of the pod's.
     pub backups: Vec<BackupSeen>,
-    /// After a migration: the node that has the VM now, by Proxmox's name.
+    /// The node that has the VM, by Proxmox's name, where it is not the agent's own: after a migration, or found by a look.
     pub node: String,
     /// What was changed takes effect only once the VM is stopped and started.
     pub restart_needed: bool,

@@ -122,9 +122,11 @@ pub(super) fn at_target(under_way: &Move, kind: CommandKind, timeout: Duration) 
     Ok(Action::Command(AgentCommand { server, pod, vmid, kind, timeout }))
 }
 
-/// What an agent saw. That it does not know is a try that has to be repeated.
+/// What an agent saw on its host. A VM that it sees on another node of the cluster is not on its own. That it does not know is
+/// a try that has to be repeated.
 pub(super) fn sighting(output: &CommandOutput, side: &str) -> Result<Sighting> {
     match output.presence {
+        Presence::Present if !output.node.is_empty() => Ok(Sighting::Absent),
         Presence::Present => Ok(Sighting::Present(output.power)),
         Presence::Absent => Ok(Sighting::Absent),
         Presence::Unknown => {
@@ -486,6 +488,12 @@ impl Step for ConfirmSource {
         }
         under_way.source_seen = Some(Sighting::Absent);
         self.0.servers.move_note(tx, &under_way).await
+    }
+
+    /// While the cluster's own view lags, the source's agent sees that the number is taken and not yet by which node.
+    async fn failed(&self, _tx: &mut Tx, _job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        let lags = failure.kind == FailureKind::ForeignVm;
+        Ok(if lags || failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail })
     }
 
     fn cancellable(&self) -> bool {

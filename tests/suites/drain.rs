@@ -111,8 +111,11 @@ impl Rig {
         !self.places().await.contains(&self.first)
     }
 
+    /// How many moves were ordered; one that is sent again is the same.
     fn migrations(&self) -> usize {
-        self.bench.agents.orders().into_iter().filter(|order| *order == "migrate").count()
+        let sent = self.bench.agents.sent();
+        let moves = sent.iter().filter(|order| order.command.kind.name() == "migrate");
+        moves.map(|order| order.id).collect::<BTreeSet<_>>().len()
     }
 }
 

@@ -77,13 +77,15 @@ async fn the_database_is_gone_for_a_while_the_api_says_503_and_every_job_ends() 
     relay.out(0);
     let away = Duration::from_secs(std::env::var("MPANEL_TEST_AWAY_S").map_or(6, |s| s.parse().unwrap()));
     let gone = std::time::Instant::now();
+    // What it found a moment ago is told for a moment.
+    let ready = async || try_send(fleet.api.anonymous(Method::GET, "/readyz")).await.expect("an answer").status;
+    eventually("the control plane to be not ready", REST, async || (ready().await == 503).then_some(())).await;
     while gone.elapsed() < away {
         let answer = ask(&fleet, "during").await.expect("an answer, whatever it is");
         is_503_with_a_time_to_come_back(&answer);
         let read = try_send(fleet.api.request(Method::GET, PODS)).await.expect("an answer");
         is_503_with_a_time_to_come_back(&read);
-        let ready = try_send(fleet.api.anonymous(Method::GET, "/readyz")).await.expect("an answer");
-        assert_eq!(ready.status, 503);
+        assert_eq!(ready().await, 503);
     }
     relay.back(0);
     ids.push(create(&fleet, "during").await);

@@ -372,12 +372,7 @@ async fn an_undo_that_cannot_finish_is_stuck_until_somebody_retries() {
         bench.report(&bench.order(3).await, done()).await;
         bench.until_state(id, JobState::Failed).await;
         let trace = bench.script.trace();
-        assert_eq!(
-            trace[trace.len() - 3..],
-            ["undo second", "undo first", "failed: scripted"],
-            "{}",
-            database.name
-        );
+        assert_eq!(trace[trace.len() - 3..], ["undo second", "undo first", "failed: scripted"], "{}", database.name);
     }
 }
 

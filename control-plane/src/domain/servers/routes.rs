@@ -145,6 +145,7 @@ struct HealthView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListFilter {
+    #[param(inline)]
     connection: Option<ConnectionState>,
     scheduling: Option<SchedulingState>,
     region: Option<String>,

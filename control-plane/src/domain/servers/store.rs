@@ -99,6 +99,10 @@ fn joined<const N: usize>(problems: [String; N]) -> String {
     problems.into_iter().filter(|problem| !problem.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
+fn connection_load(text: &str) -> Result<ConnectionState> {
+    ConnectionState::parse(text).ok_or_else(|| Error::internal(text.to_owned()))
+}
+
 impl ServerRow {
     fn into_server(self, storages: Vec<ServerStorage>) -> Result<Server> {
         let Self {
@@ -137,7 +141,6 @@ impl ServerRow {
             memory_mib: loaded(reserved_memory_mib, "reserved_memory_mib")?,
             pods: loaded(reserved_pods, "reserved_pods")?,
         };
-        let state = ConnectionState::parse(&connection).ok_or_else(|| Error::internal(connection))?;
         Ok(Server {
             id,
             name,
@@ -161,7 +164,7 @@ impl ServerRow {
                 since: scheduling_since,
                 deadline: drain_deadline,
             },
-            connection: Connection { state, since: connection_since },
+            connection: Connection { state: connection_load(&connection)?, since: connection_since },
             seen: seen.into_seen()?,
             storages,
             problem: joined([fence_problem, machine_problem, problem]),

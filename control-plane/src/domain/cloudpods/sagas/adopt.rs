@@ -138,7 +138,7 @@ impl Step for Inspect {
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        if output.presence != Presence::Present {
+        if output.presence != Presence::Present || !output.node.is_empty() {
             let detail = format!("the host does not say that the VM {} is there", output.vmid);
             return Err(Error::conflict("vm_not_there", detail));
         }

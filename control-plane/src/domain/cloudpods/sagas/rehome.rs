@@ -8,10 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Books, QUICK, kind, params_of, pod_of, require_absent, state_store};
+use super::migrate::sighting;
+use super::{Books, QUICK, kind, params_of, pod_of, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::upkeep::store as upkeep;
-use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, End, Job, Presence, Saga, Step};
+use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, End, Job, Saga, Step};
+use crate::domain::servers::Sighting;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
@@ -68,7 +70,7 @@ impl Step for InspectThere {
     }
 
     async fn complete(&self, _tx: &mut Tx, _job: &Job, output: &CommandOutput) -> Result<()> {
-        if output.presence == Presence::Present {
+        if let Sighting::Present(_) = sighting(output, "new host")? {
             return Ok(());
         }
         let detail = format!("the host does not say that the VM {} is there: look where it is now", output.vmid);
@@ -99,14 +101,14 @@ impl Step for InspectHere {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
-        if output.presence == Presence::Present {
+        if let Sighting::Present(_) = sighting(output, "old host")? {
             let detail = format!(
                 "the VM {} of the pod {} is still where the books have it: the other one is a second VM with its stamp",
                 output.vmid, pod.name
             );
             return Err(Error::conflict("vm_still_there", detail));
         }
-        require_absent(&pod, output)
+        Ok(())
     }
 }
 

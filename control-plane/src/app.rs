@@ -13,38 +13,45 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ms};
 use crate::config::{self, Config};
-use crate::db::Db;
+use crate::db::{Db, Lookout};
 use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::idempotency::service::Service as Idempotency;
 use crate::domain::jobs::engine::Engine;
 use crate::domain::secrets::{EnvelopeKey, Secret};
 use crate::domain::{
-    backups, cloudpods, consoles, drains, drift, firewall, images, invariants, ipam, jobs, losses, plans, scheduling,
-    secrets, servers, snapshots, tenants, tokens, traffic,
+    access, audit, backups, cloudpods, consoles, credentials, drains, drift, feed, firewall, images, invariants, ipam,
+    jobs, jws, losses, mail, oidc, passwords, plans, scheduling, secrets, servers, sessions, snapshots, tenants,
+    tokens, traffic, users, webhooks,
 };
 use crate::error::{Error, Result};
 use crate::events;
 use crate::grpc;
 use crate::grpc::ca::Authority;
 use crate::grpc::hub::SessionHub;
+use crate::grpc::plane::Planes;
 use crate::grpc::relay::Relays;
 use crate::grpc::tls::ServingCertificate;
 use crate::http::server::Server;
 use crate::http::tls::Tls;
-use crate::http::{self, Attempts};
+use crate::http::{self, Attempts, Refusals};
 use crate::ids::InstanceId;
 use crate::lifecycle::Running;
 use crate::loops::backups::Backups;
 use crate::loops::calls::Calls;
+use crate::loops::consoles::Consoles;
 use crate::loops::dispatcher::Dispatcher;
 use crate::loops::drains::Drains;
+use crate::loops::feed::Feed;
 use crate::loops::health::Health;
 use crate::loops::instances::Instances;
 use crate::loops::leases::Leases;
+use crate::loops::numberer::Numberer;
 use crate::loops::reconciler::Reconciler;
 use crate::loops::renewals::Renewals;
 use crate::loops::retention::Retention;
+use crate::loops::sealer::Sealer;
 use crate::loops::upkeep::Upkeep;
+use crate::loops::webhooks::Webhooks;
 use crate::loops::{self, Loop};
 use crate::telemetry;
 
@@ -82,10 +89,24 @@ pub struct App {
     pub readiness: Readiness,
     /// Wrong tokens by address.
     pub attempts: Attempts,
+    /// What callers were refused of late.
+    pub refusals: Refusals,
     /// Keys of repeated requests.
     pub idempotency: Idempotency,
+    /// Who may do what.
+    pub access: Arc<access::service::Service>,
+    /// Passwords' hashes.
+    pub passwords: passwords::service::Service,
+    /// Sign-ins.
+    pub sessions: Arc<sessions::service::Service>,
+    /// Sign-in by OIDC providers.
+    pub oidc: oidc::service::Service,
     /// The API's tokens.
     pub tokens: tokens::service::Service,
+    /// The people.
+    pub users: Arc<users::service::Service>,
+    /// Mails to people.
+    pub mail: mail::service::Service,
     /// Secrets, sealed.
     pub secrets: secrets::service::Service,
     /// Issues the agents' certificates.
@@ -120,6 +141,12 @@ pub struct App {
     pub drift: Arc<drift::service::Service>,
     /// Hosts that will not come back.
     pub losses: losses::service::Service,
+    /// Who did what.
+    pub audit: Arc<audit::service::Service>,
+    /// The events, as they happen.
+    pub feed: Arc<feed::service::Service>,
+    /// Where events are sent.
+    pub webhooks: Arc<webhooks::service::Service>,
     /// Whether all holds that must.
     pub invariants: invariants::service::Service,
 }
@@ -128,44 +155,50 @@ impl App {
     /// Opens the store and builds the services.
     pub async fn build(config: Config, surroundings: &Surroundings) -> Result<Arc<Self>> {
         let clock = surroundings.clock.clone();
-        let chosen_key = surroundings.secret_key.as_ref().map(|key| key.expose().as_str());
-        let key = EnvelopeKey::load(chosen_key, &config.secret_key_file())?;
-        let db = opened(&config.database.url, &clock).await?;
-        let instance = InstanceId::generate();
+        let (db, secrets) = store_of(&config, surroundings).await?;
         let lease = config.http.request_timeout.saturating_add(REQUEST_SLACK);
-        let tasks = TaskTracker::new();
-        let secrets = secrets::service::Service::new(db.clone(), clock.clone(), key);
-        let authority = Arc::new(Authority::load(&config.agents, &secrets, clock.now()).await?);
-        let cluster = Arc::new(Cluster::new(db.clone(), clock.clone(), instance, config.jobs.lease));
-        let hub = SessionHub::among(clock.clone(), cluster.clone());
-        let facts = facts_of(&config, &authority);
-        let servers =
-            Arc::new(servers::service::Service::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone()));
+        let (instance, tasks, shutdown) = (InstanceId::generate(), TaskTracker::new(), CancellationToken::new());
         let tenants = Arc::new(tenants::service::Service::new(db.clone(), clock.clone()));
-        let plans = Arc::new(plans::service::Service::new(db.clone(), clock.clone()));
-        let images = Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone()));
-        let ipam = Arc::new(ipam::service::Service::new(db.clone(), clock.clone()));
+        let People { access, passwords, mail, sessions, oidc, tokens, users } =
+            people_of(&config, &db, &clock, &secrets, &tenants, (tasks.clone(), shutdown.clone()))?;
+        let authority = Arc::new(Authority::load(&config.agents, &secrets, clock.now()).await?);
+        let cluster =
+            Arc::new(Cluster::new(db.clone(), clock.clone(), instance, config.jobs.lease, config.agents.reached_at()));
+        let hub = SessionHub::among(clock.clone(), cluster.clone());
+        let servers = Arc::new(servers_of(&config, &db, &clock, &authority, &hub));
+        let Catalogue { plans, images, ipam } = Catalogue::new(&db, &clock, &servers);
         let books = Arc::new(books_of(&config, &clock, &servers, &images, &ipam, &secrets));
         let sagas = jobs::Registry::new(cloudpods::sagas::all(&books)).with_declarations(servers.clone());
         let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
         let cloudpods =
             cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
         let (cloudpods, jobs) = (Arc::new(cloudpods), Arc::new(jobs));
-        let relays = Relays::new(hub.clone(), clock.clone());
-        let consoles = Arc::new(consoles_of(&config, &db, &clock, &cloudpods, &relays));
-        let (drift, invariants) = compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs));
+        let planes = Planes::new(authority.clone(), clock.clone(), instance, tasks.clone());
+        let relays = Relays::new(hub.clone(), clock.clone(), planes);
+        let (of, whose) = ((instance, cluster.clone()), (access.clone(), cloudpods.clone()));
+        let (pace, limits) = (config.jobs.pace(), config.consoles.limits());
+        let consoles = consoles::service::Service::new(db.clone(), clock.clone(), of, whose, relays.clone(), limits);
+        let (audit, drift, invariants) = compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs));
         let drains = Arc::new(drains_of(&config, &db, &clock, &servers, &cloudpods, &jobs, &hub));
-        let pace = config.jobs.pace();
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
+            feed: Arc::new(feed::service::Service::new(db.clone())),
+            webhooks: webhooks_of(&config, &db, &clock, &secrets, &tasks),
             idempotency: Idempotency::new(db.clone(), clock.clone(), instance, lease, cluster.clone()),
-            tokens: tokens::service::Service::new(db.clone(), clock.clone()),
+            access,
+            users,
+            passwords,
+            tokens,
+            sessions,
+            oidc,
+            mail,
             secrets,
             authority,
             cluster,
             hub,
-            consoles,
+            consoles: Arc::new(consoles),
             relays,
+            audit,
             invariants,
             losses: losses::service::Service::new(db.clone(), servers.clone(), cloudpods.clone(), jobs.clone()),
             drift,
@@ -181,8 +214,9 @@ impl App {
             metrics: telemetry::metrics()?,
             readiness: Readiness::default(),
             attempts: Attempts::default(),
+            refusals: Refusals::default(),
             tasks,
-            shutdown: CancellationToken::new(),
+            shutdown,
             config,
             clock,
             db,
@@ -224,6 +258,8 @@ impl App {
         if self.db.is_embedded() {
             self.engine.leases_free().await?;
         }
+        // What is appended from now on is for the streams; what was before, for those who resume.
+        self.feed.events_pull().await?;
         let tls = Tls::load(config)?;
         let listener = bind("http.listen", config.listen).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
@@ -282,6 +318,7 @@ impl App {
                 servers: self.servers.clone(),
                 tasks: self.tasks.clone(),
             }),
+            Arc::new(Consoles { consoles: self.consoles.clone(), interval: self.config.jobs.lease }),
             Arc::new(Reconciler { drift: self.drift.clone() }),
             Arc::new(Leases { engine: engine(), interval: self.config.jobs.lease / 3 }),
             Arc::new(Renewals {
@@ -295,10 +332,50 @@ impl App {
             Arc::new(Health { servers: self.servers.clone(), interval: self.config.agents.heartbeat_interval / 2 }),
             Arc::new(Drains { drains: self.drains.clone() }),
             Arc::new(Retention { app: self.clone() }),
+            Arc::new(Sealer { audit: self.audit.clone() }),
+            Arc::new(Feed { feed: self.feed.clone() }),
+            Arc::new(Webhooks { webhooks: self.webhooks.clone() }),
+            Arc::new(Numberer { db: self.db.clone(), clock: self.clock.clone(), lookout: Lookout::default() }),
             Arc::new(Backups { cloudpods: self.cloudpods.clone() }),
             Arc::new(Upkeep { metrics: self.metrics.clone() }),
         ]
     }
+}
+
+/// The key under which secrets are sealed.
+fn key_of(config: &Config, surroundings: &Surroundings) -> Result<EnvelopeKey> {
+    let chosen = surroundings.secret_key.as_ref().map(|key| key.expose().as_str());
+    EnvelopeKey::load(chosen, &config.secret_key_file())
+}
+
+/// What pods are made of.
+struct Catalogue {
+    plans: Arc<plans::service::Service>,
+    images: Arc<images::service::Service>,
+    ipam: Arc<ipam::service::Service>,
+}
+
+impl Catalogue {
+    fn new(db: &Db, clock: &Clock, servers: &Arc<servers::service::Service>) -> Self {
+        Self {
+            plans: Arc::new(plans::service::Service::new(db.clone(), clock.clone())),
+            images: Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone())),
+            ipam: Arc::new(ipam::service::Service::new(db.clone(), clock.clone())),
+        }
+    }
+}
+
+/// Where events are sent.
+fn webhooks_of(
+    config: &Config,
+    db: &Db,
+    clock: &Clock,
+    secrets: &secrets::service::Service,
+    tasks: &TaskTracker,
+) -> Arc<webhooks::service::Service> {
+    let sender = webhooks::Sender::new(config.webhooks.allowed());
+    let (secrets, tasks) = (secrets.clone(), tasks.clone());
+    Arc::new(webhooks::service::Service::new(db.clone(), clock.clone(), secrets, sender, tasks))
 }
 
 /// What the sagas use.
@@ -325,24 +402,78 @@ fn books_of(
     }
 }
 
-fn consoles_of(
+/// How people prove who they are, and what may follow from it.
+struct People {
+    access: Arc<access::service::Service>,
+    passwords: passwords::service::Service,
+    mail: mail::service::Service,
+    sessions: Arc<sessions::service::Service>,
+    oidc: oidc::service::Service,
+    tokens: tokens::service::Service,
+    users: Arc<users::service::Service>,
+}
+
+fn people_of(
     config: &Config,
     db: &Db,
     clock: &Clock,
-    cloudpods: &Arc<cloudpods::service::Service>,
-    relays: &Arc<Relays>,
-) -> consoles::service::Service {
-    let limits = config.consoles.limits();
-    consoles::service::Service::new(db.clone(), clock.clone(), cloudpods.clone(), relays.clone(), limits)
+    secrets: &secrets::service::Service,
+    tenants: &Arc<tenants::service::Service>,
+    (tasks, shutdown): (TaskTracker, CancellationToken),
+) -> Result<People> {
+    jws::install();
+    let (db, clock) = (db.clone(), clock.clone());
+    let access = Arc::new(access::service::Service::new(db.clone(), clock.clone()));
+    let passwords = passwords::service::Service::default();
+    let tokens = tokens::service::Service::new(db.clone(), clock.clone());
+    let (public_url, running) = (config.http.public_url.as_deref(), (tasks.clone(), shutdown));
+    let mail = mail::service::Service::new(&config.mail, public_url, db.clone(), clock.clone(), running)?;
+    let credentials = credentials::service::Service::new(db.clone(), clock.clone(), passwords.clone(), secrets.clone());
+    let users = users::service::Service::new(users::service::Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        passwords: passwords.clone(),
+        credentials: credentials.clone(),
+        tenants: tenants.clone(),
+        mail: mail.clone(),
+        tokens: tokens.clone(),
+        owner_email: config.people.platform_owner_email.clone(),
+    });
+    let sessions = Arc::new(sessions::service::Service::new(sessions::service::Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        secrets: secrets.clone(),
+        credentials: credentials.clone(),
+        access: access.clone(),
+        mail: mail.clone(),
+        tasks,
+    }));
+    let parts = oidc::service::Parts {
+        db,
+        clock,
+        secrets: secrets.clone(),
+        credentials,
+        access: access.clone(),
+        sessions: sessions.clone(),
+    };
+    let oidc = oidc::service::Service::new(parts, &config.oidc, public_url)?;
+    Ok(People { access, passwords, mail, sessions, oidc, tokens, users: Arc::new(users) })
 }
 
-/// What the servers' service needs to know of the installation.
-fn facts_of(config: &Config, authority: &Authority) -> servers::service::Facts {
-    servers::service::Facts {
+/// The hosts, and what their service needs to know of the installation.
+fn servers_of(
+    config: &Config,
+    db: &Db,
+    clock: &Clock,
+    authority: &Authority,
+    hub: &Arc<SessionHub>,
+) -> servers::service::Service {
+    let facts = servers::service::Facts {
         agents_url: config.agents.public_url.clone(),
         ca_sha256: authority.sha256(),
         heartbeat: config.agents.heartbeat_interval,
-    }
+    };
+    servers::service::Service::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone())
 }
 
 /// The drains, with the limits of the configuration.
@@ -369,6 +500,13 @@ struct Begun {
     bootstrap_token: Option<Secret<String>>,
 }
 
+/// The store, and the secrets in it.
+async fn store_of(config: &Config, surroundings: &Surroundings) -> Result<(Db, secrets::service::Service)> {
+    let (key, clock) = (key_of(config, surroundings)?, &surroundings.clock);
+    let db = opened(&config.database.url, clock).await?;
+    Ok((db.clone(), secrets::service::Service::new(db, clock.clone(), key)))
+}
+
 /// Opens the store, makes sure that it may be used, and sets the clock by it.
 async fn opened(url: &str, clock: &Clock) -> Result<Db> {
     let db = Db::open(url).await?;
@@ -383,14 +521,13 @@ async fn opened(url: &str, clock: &Clock) -> Result<Db> {
 type Compared<'a> =
     (&'a Arc<servers::service::Service>, &'a Arc<cloudpods::service::Service>, &'a Arc<jobs::service::Service>);
 
+/// The services that compare what the others keep, the audit's among them.
+type Comparing = (Arc<audit::service::Service>, Arc<drift::service::Service>, invariants::service::Service);
+
 /// The services that compare what the others keep.
-fn compared(
-    db: &Db,
-    clock: &Clock,
-    policy: drift::Policy,
-    (servers, cloudpods, jobs): Compared<'_>,
-) -> (Arc<drift::service::Service>, invariants::service::Service) {
+fn compared(db: &Db, clock: &Clock, policy: drift::Policy, (servers, cloudpods, jobs): Compared<'_>) -> Comparing {
     let (db, clock) = (db.clone(), clock.clone());
+    let audit = Arc::new(audit::service::Service::new(db.clone(), clock.clone()));
     let (servers, cloudpods, jobs) = (servers.clone(), cloudpods.clone(), jobs.clone());
     let drift = drift::service::Service::new(
         db.clone(),
@@ -401,7 +538,9 @@ fn compared(
         policy,
     );
     let drift = Arc::new(drift);
-    (drift.clone(), invariants::service::Service::new(db, clock, servers, cloudpods, jobs, drift))
+    let (comparing, kept) = (drift.clone(), audit.clone());
+    let invariants = invariants::service::Service::new(db, clock, servers, cloudpods, jobs, comparing, kept);
+    (audit, drift, invariants)
 }
 
 async fn bind(field: &str, address: SocketAddr) -> Result<TcpListener> {

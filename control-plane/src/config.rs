@@ -1,17 +1,22 @@
 //! The configuration: a TOML file, overridden by the environment. `deploy/mpanel.toml` is its annotated default.
 
+mod pods;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+pub use crate::clock::parse_duration;
 use crate::domain::backups::service::Limits;
-use crate::domain::consoles;
 use crate::domain::drift::Policy;
 use crate::domain::jobs::Pace;
+use crate::domain::{mail, oidc, users, webhooks};
 use crate::error::{Error, FieldError, Result};
 use crate::grpc;
+
+pub use pods::{Consoles, Media};
 
 /// The annotated default configuration, as `mpanel config` prints it.
 pub const ANNOTATED: &str = include_str!("../../deploy/mpanel.toml");
@@ -21,6 +26,9 @@ pub const DEFAULT_FILE: &str = "/etc/mpanel/mpanel.toml";
 
 /// `MPANEL__HTTP__LISTEN` overrides `[http] listen`.
 const ENVIRONMENT_PREFIX: &str = "MPANEL__";
+
+/// Overrides `[people] platform_owner_email`.
+const PLATFORM_OWNER: &str = "PLATFORM_OWNER_EMAIL";
 
 /// Where things lie that have no place beside an SQLite file.
 const STATE_DIRECTORY: &str = "/var/lib/mpanel";
@@ -38,6 +46,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// `[http]`
     pub http: Http,
+    /// `[people]`
+    pub people: users::Config,
     /// `[agents]`
     pub agents: grpc::Config,
     /// `[jobs]`
@@ -50,8 +60,16 @@ pub struct Config {
     pub backups: Backups,
     /// `[consoles]`
     pub consoles: Consoles,
+    /// `[media]`
+    pub media: Media,
     /// `[drift]`
     pub drift: Drift,
+    /// `[webhooks]`
+    pub webhooks: webhooks::Config,
+    /// `[mail]`
+    pub mail: mail::Config,
+    /// `[[oidc]]`, each a provider.
+    pub oidc: Vec<oidc::Config>,
     /// `[log]`
     pub log: Log,
 }
@@ -84,6 +102,8 @@ pub struct Http {
     pub tls_key: Option<PathBuf>,
     /// A reverse proxy on the way to here does TLS and says in `X-Forwarded-For` who asks.
     pub behind_proxy: bool,
+    /// Where people's browsers reach this, for the links in mails: `https://panel.example.net`, without a path.
+    pub public_url: Option<String>,
     /// Where to write the platform's first token, mode 0600. `None`: it is printed once.
     pub bootstrap_token_file: Option<PathBuf>,
     /// How long a client may take for a request's headers, and stay idle between two requests.
@@ -152,22 +172,6 @@ pub struct Backups {
     pub after_destroy: Duration,
 }
 
-/// `[consoles]`: consoles of pods.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Consoles {
-    /// The most open on one server.
-    pub per_server: u32,
-    /// The most that one tenant may have open.
-    pub per_tenant: u32,
-    /// One on which nothing moves for so long is closed.
-    #[serde(deserialize_with = "duration")]
-    pub idle: Duration,
-    /// The longest that one may be open.
-    #[serde(deserialize_with = "duration")]
-    pub longest: Duration,
-}
-
 /// `[drift]`: what hosts show against what is wanted.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -208,13 +212,18 @@ impl Default for Config {
             database: Database::default(),
             secrets: Secrets::default(),
             http: Http::default(),
+            people: users::Config::default(),
             agents: grpc::Config::default(),
             jobs: Jobs::default(),
+            media: Media::default(),
             drift: Drift::default(),
             snapshots: Snapshots::default(),
             moves: Moves::default(),
             backups: Backups::default(),
             consoles: Consoles::default(),
+            webhooks: webhooks::Config::default(),
+            mail: mail::Config::default(),
+            oidc: Vec::new(),
             log: Log::default(),
         }
     }
@@ -233,6 +242,7 @@ impl Default for Http {
             tls_certificate: None,
             tls_key: None,
             behind_proxy: false,
+            public_url: None,
             bootstrap_token_file: None,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
@@ -263,12 +273,6 @@ impl Default for Moves {
 impl Default for Backups {
     fn default() -> Self {
         Self { per_pod: 64, after_destroy: Duration::from_hours(30 * 24) }
-    }
-}
-
-impl Default for Consoles {
-    fn default() -> Self {
-        Self { per_server: 12, per_tenant: 8, idle: Duration::from_mins(15), longest: Duration::from_hours(12) }
     }
 }
 
@@ -312,15 +316,6 @@ impl Backups {
     }
 }
 
-impl Consoles {
-    /// As the slice wants it.
-    #[must_use]
-    pub fn limits(&self) -> consoles::Limits {
-        let Self { per_server, per_tenant, idle, longest } = *self;
-        consoles::Limits { per_server, per_tenant, idle, longest }
-    }
-}
-
 impl Config {
     /// Reads `file`, or the default one if there is one, then what the environment overrides, and checks all of it.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
@@ -341,8 +336,12 @@ impl Config {
         // As text first, because only then can an error say which line.
         let mut config: Self = toml::from_str(text).map_err(|error| explain(name, text, &error))?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| explain(name, text, &error))?;
-        let mut overrides: Vec<_> =
-            environment.into_iter().filter(|(k, _)| k.starts_with(ENVIRONMENT_PREFIX)).collect();
+        let renamed = |(name, value): (String, String)| match name.as_str() {
+            PLATFORM_OWNER => (format!("{ENVIRONMENT_PREFIX}PEOPLE__PLATFORM_OWNER_EMAIL"), value),
+            _ => (name, value),
+        };
+        let environment = environment.into_iter().map(renamed);
+        let mut overrides: Vec<_> = environment.filter(|(k, _)| k.starts_with(ENVIRONMENT_PREFIX)).collect();
         overrides.sort();
         for (variable, value) in overrides {
             (config, table) = overridden(&table, &variable, &value)?;
@@ -378,6 +377,16 @@ impl Config {
             "is not loopback, and tokens would cross the network in the clear: set http.tls_certificate and http.tls_key, \
              or http.behind_proxy = true if a reverse proxy does TLS in front of it",
         );
+        require(
+            http.public_url.as_deref().is_none_or(is_origin),
+            "http.public_url",
+            "must be the address alone, without a path: https://panel.example.net",
+        );
+        require(
+            self.mail.host.is_none() || http.public_url.is_some(),
+            "http.public_url",
+            "must be set where [mail] is, because mails hold links to it",
+        );
         let second = Duration::from_secs(1);
         require(http.header_timeout >= second, "http.header_timeout", "must be at least 1s");
         require(http.request_timeout >= second, "http.request_timeout", "must be at least 1s");
@@ -398,6 +407,7 @@ impl Config {
         require(self.consoles.per_server > 0, "consoles.per_server", "must be at least 1");
         require(self.consoles.per_tenant > 0, "consoles.per_tenant", "must be at least 1");
         require(self.consoles.idle >= second, "consoles.idle", "must be at least 1s");
+        require(self.consoles.recheck >= second, "consoles.recheck", "must be at least 1s");
         require(self.consoles.idle <= self.consoles.longest, "consoles.longest", "must be at least consoles.idle");
         require(self.backups.per_pod > 0, "backups.per_pod", "must be at least 1");
         let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
@@ -407,6 +417,8 @@ impl Config {
             "must be a level such as info, or by module: info,control_plane::http=debug",
         );
         problems.extend(self.agents.problems());
+        problems.extend(self.mail.problems());
+        problems.extend(oidc::problems(&self.oidc, http.public_url.is_some()));
         problems
     }
 
@@ -422,6 +434,12 @@ impl Config {
         let file = sqlite.map(|rest| Path::new(rest.split('?').next().unwrap_or(rest)));
         file.and_then(Path::parent).map_or_else(|| PathBuf::from(STATE_DIRECTORY), Path::to_path_buf)
     }
+}
+
+/// Whether it is the address of a site and no more, as a browser's `Origin` has it.
+fn is_origin(url: &str) -> bool {
+    let parsed = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    parsed.is_some_and(|parsed| parsed.origin().ascii_serialization() == url)
 }
 
 /// The table with one variable put into it: as text where the setting is a text, otherwise as a TOML value.
@@ -474,117 +492,5 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
         .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration: write 500ms, 10s, 5m, 24h or 7d")))
 }
 
-/// Reads `500ms`, `10s`, `5m`, `24h` or `7d`.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(unit_ms).map(Duration::from_millis)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Config::parse("mpanel.toml", text, environment).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_annotated_default_is_the_default() {
-        let annotated = check(ANNOTATED, &[]).unwrap();
-        assert_eq!(format!("{annotated:?}"), format!("{:?}", Config::default()));
-        assert!(annotated.problems().is_empty());
-    }
-
-    #[test]
-    fn a_mistake_is_named_with_its_line() {
-        for (text, expected) in [
-            ("[http]\nlistne = 1\n", "mpanel.toml, line 2: unknown field `listne`, expected one of `listen`,"),
-            ("[htp]\n", "mpanel.toml, line 1: unknown field `htp`,"),
-            ("\n[http]\nheader_timeout = \"5 parsecs\"\n", "mpanel.toml, line 3: `5 parsecs` is no duration"),
-            ("[http]\nlisten = true\n", "mpanel.toml, line 2: invalid type: boolean `true`"),
-            ("[http\n", "mpanel.toml, line 1: "),
-        ] {
-            let error = check(text, &[]).unwrap_err();
-            assert!(error.starts_with(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_environment_overrides_the_file() {
-        let config = check(
-            "[http]\nlisten = \"127.0.0.1:1\"\nmax_connections = 1\n",
-            &[
-                ("MPANEL__HTTP__LISTEN", "127.0.0.1:2"),
-                ("MPANEL__HTTP__BEHIND_PROXY", "true"),
-                ("MPANEL__HTTP__MAX_CONNECTIONS", "7"),
-                ("MPANEL__AGENTS__TRUST_DOMAIN", "123"),
-                ("MPANEL__AGENTS__NAMES", "[\"a.example\", \"b.example\"]"),
-                ("MPANEL__SHUTDOWN_GRACE", "3s"),
-                ("MPANEL_UNRELATED", "x"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(config.http.listen.port(), 2);
-        assert!(config.http.behind_proxy);
-        assert_eq!(config.http.max_connections, 7);
-        assert_eq!(config.agents.trust_domain, "123");
-        assert_eq!(config.agents.names, ["a.example", "b.example"]);
-        assert_eq!(config.shutdown_grace, Duration::from_secs(3));
-    }
-
-    #[test]
-    fn a_mistake_in_the_environment_is_named() {
-        for (variable, value, expected) in [
-            ("MPANEL__HTTP__LISTNE", "x", "MPANEL__HTTP__LISTNE: unknown field `listne`"),
-            ("MPANEL__HTTP__MAX_CONNECTIONS", "-1", "MPANEL__HTTP__MAX_CONNECTIONS: invalid value"),
-            ("MPANEL__HTTP__MAX_CONNECTIONS", "many", "MPANEL__HTTP__MAX_CONNECTIONS: invalid type"),
-            ("MPANEL__SHUTDOWN_GRACE__X", "1", "MPANEL__SHUTDOWN_GRACE__X: "),
-        ] {
-            let error = check("", &[(variable, value)]).unwrap_err();
-            assert!(error.starts_with(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_or_behind_a_proxy() {
-        let fields = |text: &str| check(text, &[]).unwrap().problems().into_iter().map(|p| p.field).collect::<Vec<_>>();
-        assert_eq!(fields("[http]\nlisten = \"0.0.0.0:8080\""), ["http.listen"]);
-        assert!(fields("[http]\nlisten = \"0.0.0.0:8080\"\nbehind_proxy = true").is_empty());
-        assert!(fields("[http]\nlisten = \"[::1]:8080\"").is_empty());
-        assert!(fields("[http]\nlisten = \"0.0.0.0:1\"\ntls_certificate = \"c\"\ntls_key = \"k\"").is_empty());
-        assert_eq!(fields("[http]\ntls_key = \"k\""), ["http.tls_certificate"]);
-        assert_eq!(fields("[database]\nurl = \"mysql://x\""), ["database.url"]);
-        assert_eq!(fields("[log]\nfilter = \"a=b=c\""), ["log.filter"]);
-    }
-
-    #[test]
-    fn the_key_lies_beside_the_database() {
-        let file =
-            |url: &str| Config { database: Database { url: url.to_owned() }, ..Config::default() }.secret_key_file();
-        assert_eq!(file("sqlite:///srv/x/mpanel.db?mode=rwc"), Path::new("/srv/x/secret.key"));
-        assert_eq!(file("sqlite://mpanel.db"), Path::new("secret.key"));
-        assert_eq!(file("postgres://u@h/d"), Path::new("/var/lib/mpanel/secret.key"));
-    }
-
-    #[test]
-    fn durations_carry_their_unit() {
-        assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(parse_duration("24h"), Some(Duration::from_hours(24)));
-        assert_eq!(parse_duration("7d"), Some(Duration::from_hours(168)));
-        for wrong in ["", "5", "s", "5 s", "-5s", "5y", "99999999999999999999s", "9999999999999999999d"] {
-            assert_eq!(parse_duration(wrong), None, "{wrong}");
-        }
-    }
-}
+mod tests;

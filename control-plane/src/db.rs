@@ -9,12 +9,17 @@ mod migrate;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+pub use self::migrate::migrations;
+
+use uuid::Uuid;
 
 use self::alone::Alone;
 use crate::clock::{Ms, Stopwatch};
@@ -263,6 +268,31 @@ impl Db {
     }
 }
 
+/// Where to look for rows that wait to be worked off in the order of their ids: after the last one, and every few seconds from the
+/// start, for those whose transactions were slow to commit. Always from the start, one would go over all the rows that were worked
+/// off and that PostgreSQL cannot clean away while an old transaction is open.
+#[derive(Debug, Default)]
+pub struct Lookout(Mutex<(Option<Ms>, Uuid)>);
+
+impl Lookout {
+    /// It looks from the start so often.
+    const BACK_EVERY: Duration = Duration::from_secs(5);
+
+    /// The id after which to look now.
+    pub fn after(&self, now: Ms) -> Uuid {
+        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.0.is_none_or(|at| now < at || now.since(at) >= Self::BACK_EVERY) {
+            *looked = (Some(now), Uuid::nil());
+        }
+        looked.1
+    }
+
+    /// Everything up to this id is worked off, as far as it is to be seen.
+    pub fn done(&self, last: Uuid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = last;
+    }
+}
+
 async fn open_sqlite(url: &str) -> Result<Pools> {
     let options = SqliteConnectOptions::from_str(url)?
         .create_if_missing(true)
@@ -270,16 +300,12 @@ async fn open_sqlite(url: &str) -> Result<Pools> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5));
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
+    // A full disk ends a transaction by itself; sqlx still takes it for open, and would begin no other one on that connection.
+    let pool = SqlitePoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.clone())
-        .await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.read_only(true).create_if_missing(false))
-        .await?;
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+    let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
+    let readers = pool.max_connections(4).connect_with(options.read_only(true).create_if_missing(false)).await?;
     Ok(Pools::Sqlite { writer, readers })
 }
 

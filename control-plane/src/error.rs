@@ -74,10 +74,16 @@ pub enum Error {
     /// No server can take it (507).
     #[error("no server can take it: {}", list(.0))]
     NoCapacity(Vec<FieldError>),
+    /// No pool has an address left for it (507).
+    #[error("no pool has an address left for it: {}", list(.0))]
+    NoAddresses(Vec<FieldError>),
     /// A defect or a broken dependency; the text is for the log alone (500).
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
+
+/// The code of [`Error::NoCapacity`].
+pub const NO_CAPACITY: &str = "no_capacity";
 
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -127,6 +133,7 @@ impl Error {
             | Self::Unavailable { .. }
             | Self::Retry { .. }
             | Self::NoCapacity(_)
+            | Self::NoAddresses(_)
             | Self::Internal(_) => true,
             Self::Malformed(_)
             | Self::Invalid(_)
@@ -154,7 +161,8 @@ impl Error {
             Self::TooMany { .. } => "too_many_requests",
             Self::Unavailable { .. } => "unavailable",
             Self::Retry { .. } => "retry",
-            Self::NoCapacity(_) => "no_capacity",
+            Self::NoCapacity(_) => NO_CAPACITY,
+            Self::NoAddresses(_) => "no_addresses",
             Self::Internal(_) => "internal",
         }
     }
@@ -186,9 +194,10 @@ fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|code| match code.as_ref() {
         // PostgreSQL: serialization failure, deadlock, lock timeout, statement timeout, idle too long in a transaction,
         // shutdown and start, read-only after a failover, full, out of memory, too many connections.
-        // SQLite: busy, locked, input/output error, full.
         "40001" | "40P01" | "55P03" | "57014" | "25P03" | "25006" | "57P01" | "57P02" | "57P03" | "53100" | "53200"
-        | "53300" | "5" | "6" | "10" | "13" | "261" | "517" => true,
+        | "53300" => true,
+        // SQLite, whose codes are shorter and say in their last byte what it is: busy, locked, input/output error, full.
+        code if code.len() < 5 => code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6 | 10 | 13)),
         // A table was changed under a prepared statement: another control plane is being upgraded.
         "0A000" => error.message().contains("cached plan"),
         other => other.starts_with("08"),

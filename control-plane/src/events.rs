@@ -12,12 +12,13 @@ use sqlx::postgres::PgListener;
 use sqlx::types::Json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::clock::Ms;
-use crate::db::{Db, Tx};
+use crate::db::{Conn, Db, Lookout, Tx};
 use crate::error::Result;
-use crate::execute;
 use crate::ids::{EventId, InstanceId, TenantId};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 /// PostgreSQL's channel; its messages are `<sender> <topic>`.
 const CHANNEL: &str = "mpanel_wakes";
@@ -31,7 +32,7 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 pub enum Topic {
     /// A job may be claimed.
     Jobs,
-    /// An event was appended.
+    /// Events were numbered: they can be read in order.
     Events,
     /// A control plane asks another for something, or has answered.
     Calls,
@@ -159,12 +160,109 @@ pub async fn event_append(tx: &mut Tx, at: Ms, event: Event<'_>, data: &impl Ser
         "INSERT INTO events (id, tenant_id, name, subject, data, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     let data = serde_json::to_value(data).map_err(crate::error::Error::internal)?;
     execute!(tx.conn(), SQL, EventId::generate(), event.tenant, event.name, event.subject, Json(data), at)?;
-    tx.wake(Topic::Events);
     Ok(())
+}
+
+/// Events that are numbered by one transaction.
+const NUMBER_BATCH: i64 = 1000;
+
+/// Numbers the events that were appended, in the order in which they are seen; how many, and whether more may wait. Any number of
+/// control planes may do this at once: one at a time does. A number is given when its transaction commits, and all before it are
+/// given by then, so that a reader who asks for what comes after a number misses nothing.
+pub async fn events_number(db: &Db, lookout: &Lookout, now: Ms) -> Result<(u64, bool)> {
+    const WAITS: &str = "SELECT id FROM events WHERE seq IS NULL AND id > $1 ORDER BY id LIMIT 1";
+    let after = lookout.after(now);
+    let waits = fetch_optional!(db.read().await?.conn(), (EventId,), WAITS, after)?;
+    if waits.is_none() {
+        return Ok((0, false));
+    }
+    let mut tx = db.begin().await?;
+    let numbered = number(&mut tx, after).await?;
+    if let Some(last) = numbered.iter().map(|(id,)| id.0).max() {
+        tx.wake(Topic::Events);
+        tx.commit().await?;
+        lookout.done(last);
+    }
+    Ok((numbered.len() as u64, numbered.len() as i64 == NUMBER_BATCH))
+}
+
+async fn number(tx: &mut Tx, after: Uuid) -> Result<Vec<(EventId,)>> {
+    const SQLITE: &str = "SELECT seq FROM event_head WHERE id = 1";
+    const POSTGRES: &str = "SELECT seq FROM event_head WHERE id = 1 FOR UPDATE";
+    const NUMBER: &str = "
+        UPDATE events SET seq = numbered.seq
+        FROM (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq
+              FROM (SELECT id FROM events WHERE seq IS NULL AND id > $2 ORDER BY id LIMIT $3) AS waiting) AS numbered
+        WHERE events.id = numbered.id
+        RETURNING events.id";
+    const HEAD: &str = "UPDATE event_head SET seq = seq + $1 WHERE id = 1";
+    let sql = sql_by_db!(tx.conn(), sqlite: SQLITE, postgres: POSTGRES);
+    let (head,) = fetch_one!(tx.conn(), (i64,), sql)?;
+    let numbered = fetch_all!(tx.conn(), (EventId,), NUMBER, head, after, NUMBER_BATCH)?;
+    execute!(tx.conn(), HEAD, numbered.len() as i64)?;
+    Ok(numbered)
+}
+
+/// An event as it is kept, with its number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbered {
+    /// Its number: higher than that of all that were numbered before.
+    pub seq: i64,
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is; `None`: the platform's alone.
+    pub tenant: Option<TenantId>,
+    /// `noun.verb`.
+    pub name: String,
+    /// The noun's id.
+    pub subject: String,
+    /// What more there is to say.
+    pub data: serde_json::Value,
+    /// When.
+    pub at: Ms,
+}
+
+#[derive(sqlx::FromRow)]
+struct NumberedRow {
+    seq: i64,
+    id: EventId,
+    tenant_id: Option<TenantId>,
+    name: String,
+    subject: String,
+    data: Json<serde_json::Value>,
+    created_at: Ms,
+}
+
+impl From<NumberedRow> for Numbered {
+    fn from(row: NumberedRow) -> Self {
+        let NumberedRow { seq, id, tenant_id: tenant, name, subject, data: Json(data), created_at: at } = row;
+        Self { seq, id, tenant, name, subject, data, at }
+    }
+}
+
+/// Events after this number, in their order.
+pub async fn events_after(conn: Conn<'_>, seq: i64, limit: i64) -> Result<Vec<Numbered>> {
+    const SQL: &str = "SELECT seq, id, tenant_id, name, subject, data, created_at FROM events
+                       WHERE seq > $1 ORDER BY seq LIMIT $2";
+    Ok(fetch_all!(conn, NumberedRow, SQL, seq, limit)?.into_iter().map(Numbered::from).collect())
+}
+
+/// The highest number given, and the highest that was deleted: who has read less far has missed something.
+pub async fn events_bounds(conn: Conn<'_>) -> Result<(i64, i64)> {
+    const SQL: &str = "SELECT seq, pruned FROM event_head WHERE id = 1";
+    Ok(fetch_one!(conn, (i64, i64), SQL)?)
 }
 
 /// Deletes up to `limit` of the oldest events that happened before `before`; how many.
 pub async fn events_prune(tx: &mut Tx, before: Ms, limit: u32) -> Result<u64> {
-    const SQL: &str = "DELETE FROM events WHERE created_at < $1 AND id IN (SELECT id FROM events ORDER BY id LIMIT $2)";
-    Ok(execute!(tx.conn(), SQL, before, i64::from(limit))?)
+    const SQL: &str = "
+        DELETE FROM events WHERE created_at < $1
+            AND seq IN (SELECT seq FROM events WHERE seq IS NOT NULL ORDER BY seq LIMIT $2)
+        RETURNING seq";
+    const PRUNED: &str = "UPDATE event_head SET pruned = $1 WHERE id = 1 AND pruned < $1";
+    let deleted = fetch_all!(tx.conn(), (i64,), SQL, before, i64::from(limit))?;
+    if let Some(highest) = deleted.iter().map(|(seq,)| *seq).max() {
+        execute!(tx.conn(), PRUNED, highest)?;
+    }
+    Ok(deleted.len() as u64)
 }

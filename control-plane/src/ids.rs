@@ -70,6 +70,14 @@ ids! {
     DrainId,
     /// A bearer token of the API.
     TokenId,
+    /// A person.
+    UserId,
+    /// A one-time link by which somebody joins a tenant.
+    InvitationId,
+    /// What one sign-in began.
+    SessionId,
+    /// A one-time link by which somebody chooses a new password.
+    PasswordResetId,
     /// A one-time token with which an agent enrols.
     EnrolmentTokenId,
     /// One running control plane process.
@@ -78,6 +86,10 @@ ids! {
     CallId,
     /// An entry of the outbox.
     EventId,
+    /// Where events are sent.
+    WebhookId,
+    /// A message to a webhook's receiver.
+    DeliveryId,
     /// An audit record.
     AuditId,
     /// A difference between what is wanted and what a host shows.

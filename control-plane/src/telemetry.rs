@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::config::{Log, LogFormat};
+use crate::domain::jobs::JobState;
 use crate::error::{Error, Result};
 
 const SECONDS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0];
@@ -46,8 +47,11 @@ pub fn metrics() -> Result<PrometheusHandle> {
 
 /// Sets the gauges that are read and not counted.
 pub async fn observe(app: &App) -> Result<()> {
-    for (state, count) in app.jobs.counts_by_state().await? {
-        metrics::gauge!("mpanel_jobs", "state" => state).set(count as f64);
+    let counts = app.jobs.counts_by_state().await?;
+    for state in [JobState::Queued, JobState::Running, JobState::Undoing, JobState::Stuck] {
+        // A state that no job is in is told too: an alert ends with it.
+        let count = counts.iter().find(|(counted, _)| counted == state.as_str()).map_or(0, |(_, count)| *count);
+        metrics::gauge!("mpanel_jobs", "state" => state.as_str()).set(count as f64);
     }
     for (pool, size, idle) in app.db.connections() {
         metrics::gauge!("mpanel_db_connections", "pool" => pool).set(f64::from(size));

@@ -5,6 +5,7 @@ use proto::agent::v1::run_command::Kind;
 use uuid::Uuid;
 
 use crate::convert_commands::day_two;
+use crate::fault;
 use crate::proxmox::{
     Backup, Check, CheckState, CloneSpec, ConfigureSpec, ErrorKind, Look, MigrateSpec, Nic, Operation, Outcome, Power,
     Presence, PveError, Request, Secret, Snapshot, Storage, Target, Vm,
@@ -65,7 +66,7 @@ pub(crate) fn refuse(field: &str, cause: &str) -> Refusal {
 }
 
 pub(crate) fn unsupported() -> Refusal {
-    let message = format!("this agent ({}) does not know the command: upgrade it", env!("CARGO_PKG_VERSION"));
+    let message = format!("this agent ({}) does not know the command: update the agent", env!("CARGO_PKG_VERSION"));
     Refusal { kind: wire::ErrorKind::Unsupported, message }
 }
 
@@ -99,6 +100,7 @@ pub fn kind_name(command: &wire::RunCommand) -> &'static str {
         Some(Kind::SetMedia(_)) => "set_media",
         Some(Kind::SetFirewall(_)) => "set_firewall",
         Some(Kind::Adopt(_)) => "adopt",
+        Some(Kind::Release(_)) => "release",
         Some(Kind::CheckMigrate(_)) => "check_migrate",
     }
 }
@@ -113,7 +115,8 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
     if !(100..=999_999_999).contains(&command.vmid) {
         return Err(refuse("vmid", &format!("{} is not between 100 and 999999999", command.vmid)));
     }
-    let Some(kind) = &command.kind else { return Err(unsupported()) };
+    let known = command.kind.as_ref().filter(|_| fault::knows(kind_name(command)));
+    let Some(kind) = known else { return Err(unsupported()) };
     let action = match kind {
         Kind::Clone(wire::Clone { template_vmid, name, full, storage, pool }) => {
             Action::Change(Operation::Clone(CloneSpec {
@@ -160,7 +163,8 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
         | Kind::MakeTemplate(_)
         | Kind::SetMedia(_)
         | Kind::SetFirewall(_)
-        | Kind::Adopt(_) => Action::Change(day_two(kind)?),
+        | Kind::Adopt(_)
+        | Kind::Release(_) => Action::Change(day_two(kind)?),
         Kind::ListSnapshots(wire::ListSnapshots {}) => Action::Look(Look::Snapshots),
         Kind::ListBackups(wire::ListBackups { storage }) => {
             Action::Look(Look::Backups { storage: needed("list_backups.storage", storage)? })
@@ -350,10 +354,20 @@ fn backup(backup: Backup) -> wire::Backup {
     wire::Backup { volid, created_ms, size_bytes, pod_id: pod_id.to_string(), command_id }
 }
 
+/// Whether the datacenter's firewall is on; `None`: not known.
+pub(crate) fn firewall_state(on: Option<bool>) -> wire::FirewallState {
+    match on {
+        None => wire::FirewallState::Unknown,
+        Some(true) => wire::FirewallState::On,
+        Some(false) => wire::FirewallState::Off,
+    }
+}
+
 /// A storage, on the wire.
 pub fn storage(storage: Storage) -> wire::Storage {
-    let Storage { name, kind, active, shared, holds_images, total_mib, used_mib } = storage;
-    wire::Storage { name, active, shared, holds_images, total_mib, used_mib, kind }
+    let Storage { name, kind, active, shared, holds_images, holds_backups, total_mib, used_mib } = storage;
+    let holds_backups = Some(holds_backups);
+    wire::Storage { name, active, shared, holds_images, holds_backups, total_mib, used_mib, kind }
 }
 
 /// A check, on the wire.

@@ -65,6 +65,7 @@ pub(crate) fn day_two(kind: &Kind) -> Result<Operation, Refusal> {
         }
         Kind::SetFirewall(firewall) => Operation::SetFirewall(firewall_of(firewall)?),
         Kind::Adopt(wire::Adopt {}) => Operation::Adopt,
+        Kind::Release(wire::Release {}) => Operation::Release,
         Kind::Clone(_)
         | Kind::Configure(_)
         | Kind::ResizeDisk(_)

@@ -1,4 +1,5 @@
-//! Points at which a test kills the process, to prove that it resumes from there. Compiled in with the feature `fault-points` only.
+//! Points at which a test kills the process, to prove that it resumes from there, and the age that a test may give it. Compiled in
+//! with the feature `fault-points` only.
 
 /// Ends the process by SIGKILL if the environment's `MPANEL_FAULT_POINT` is `name`, or `name#2` the second time it comes by.
 #[cfg(feature = "fault-points")]
@@ -27,3 +28,33 @@ pub fn point(name: &str) {
 #[cfg(not(feature = "fault-points"))]
 #[inline]
 pub fn point(_name: &str) {}
+
+/// The protocol versions that this process speaks. A test may make it an older or a newer one: `MPANEL_FAULT_PROTOCOL=0-1`.
+#[cfg(feature = "fault-points")]
+#[must_use]
+pub fn protocol() -> std::ops::RangeInclusive<u32> {
+    let wanted = std::env::var("MPANEL_FAULT_PROTOCOL").ok();
+    let ends = wanted.as_deref().and_then(|text| text.split_once('-'));
+    ends.and_then(|(min, max)| Some(min.parse().ok()?..=max.parse().ok()?)).unwrap_or(proto::PROTOCOL)
+}
+
+/// Those of this build.
+#[cfg(not(feature = "fault-points"))]
+#[inline]
+#[must_use]
+pub fn protocol() -> std::ops::RangeInclusive<u32> {
+    proto::PROTOCOL
+}
+
+/// Whether this agent knows a command. A test may make it one that is too old for some: `MPANEL_FAULT_UNKNOWN=adopt,set_media`.
+#[cfg(feature = "fault-points")]
+pub fn knows(command: &str) -> bool {
+    !std::env::var("MPANEL_FAULT_UNKNOWN").is_ok_and(|names| names.split(',').any(|name| name == command))
+}
+
+/// It knows all that this build knows.
+#[cfg(not(feature = "fault-points"))]
+#[inline]
+pub fn knows(_command: &str) -> bool {
+    true
+}

@@ -423,9 +423,14 @@ impl Inner {
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = match database.as_ref() {
             None => Err(self.error().unwrap_or_else(|| "the ledger is not open".to_owned())),
-            Some(database) => {
-                commit(database, put, remove).map_err(|e| format!("{} cannot be written: {e}", self.path().display()))
-            }
+            Some(database) => commit(database, put, remove).map_err(|error| {
+                let text = || format!("{} cannot be written: {error}", self.path().display());
+                match error {
+                    // Of what it could not do before: that is the cause to tell.
+                    redb::Error::PreviousIo => self.error().unwrap_or_else(text),
+                    _ => text(),
+                }
+            }),
         };
         if let Err(error) = &outcome {
             self.note(Some(error.clone()));

@@ -43,11 +43,16 @@ impl TestApp {
 
     /// Over this database, with what `change` changes of the configuration.
     pub async fn start_with(database: &TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(database, Clock::system(), change).await
+    }
+
+    /// The same by another clock.
+    pub async fn start_at(database: &TestDatabase, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut config = config(database, dir.path());
         change(&mut config);
         let surroundings = Surroundings {
-            clock: Clock::system(),
+            clock,
             bootstrap_token: Some(Secret::new(TOKEN.to_owned())),
             secret_key: Some(Secret::new("00".repeat(32))),
         };
@@ -96,6 +101,16 @@ impl Api {
         Self { url: url.to_owned(), token: token.to_owned(), client }
     }
 
+    /// The same of an API whose certificate is this one (PEM), of its own making.
+    #[must_use]
+    pub fn trusting(url: &str, token: &str, pem: &str) -> Self {
+        let certificate = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(Duration::from_mins(1)).tls_certs_only([certificate]);
+        let client = client.build().expect("a client");
+        Self { url: url.to_owned(), token: token.to_owned(), client }
+    }
+
     /// The same with another token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
@@ -110,6 +125,17 @@ impl Api {
     /// The same without any token.
     pub fn anonymous(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// A metric as `/metrics` shows it: the sum of its lines that begin so, labels included, as in `x_total{kind=\"a\"`.
+    pub async fn metric(&self, begin: &str) -> f64 {
+        let answer = self.get("/metrics").await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let lines = answer
+            .text
+            .lines()
+            .filter(|line| line.strip_prefix(begin).is_some_and(|rest| rest.starts_with([' ', '{', ',', '}'])));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
     /// GET.
@@ -147,7 +173,9 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
 pub async fn try_send(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let text = response.text().await?;
+    // A stream of events has no end to wait for.
+    let is_stream = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let text = if is_stream { String::new() } else { response.text().await? };
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
     Ok(Answer { status, headers, text, body })
 }
@@ -174,6 +202,15 @@ impl Answer {
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self.body
+    }
+
+    /// Proves that the status is this one, whatever the body.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    pub fn expect_status(&self, status: u16) {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
     }
 
     /// Proves that it is a problem document of this status and code.

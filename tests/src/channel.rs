@@ -18,6 +18,7 @@ use control_plane::domain::servers::{EnrolmentCommand, Server, ServerCreate};
 use control_plane::domain::{backups, firewall, images, ipam, jobs, plans, scheduling, snapshots, tenants, traffic};
 use control_plane::grpc::ca::Authority;
 use control_plane::grpc::hub::SessionHub;
+use control_plane::grpc::plane::Planes;
 use control_plane::grpc::relay::Relays;
 use control_plane::grpc::tls::ServingCertificate;
 use control_plane::grpc::{Channel, Config, Parts};
@@ -104,6 +105,7 @@ impl Plane {
             clock: clock.clone(),
         };
         let shutdown = CancellationToken::new();
+        let planes = Planes::new(authority.clone(), clock.clone(), instance, TaskTracker::new());
         let parts = Parts {
             config,
             db: db.clone(),
@@ -112,7 +114,7 @@ impl Plane {
             authority: authority.clone(),
             serving,
             hub: hub.clone(),
-            relays: Relays::new(hub.clone(), clock.clone()),
+            relays: Relays::new(hub.clone(), clock.clone(), planes),
             engine: engine.clone(),
             servers: servers.clone(),
             cloudpods,

@@ -79,10 +79,22 @@ impl Daemon {
         self.child.id()
     }
 
+    /// In how many lines it said this, earlier runs of the same name included.
+    #[must_use]
+    pub fn times_said(&self, words: &str) -> usize {
+        self.said().lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// All that it said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The last lines of what it said.
     #[must_use]
     pub fn tail(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.said();
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }

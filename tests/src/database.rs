@@ -11,6 +11,30 @@ pub struct TestDatabase {
     /// `sqlite` or `postgres`, for messages.
     pub name: &'static str,
     dir: Option<TempDir>,
+    _made: Option<Made>,
+}
+
+/// A database that was made on a server for one test, and goes with it: hundreds of them would fill the memory.
+struct Made {
+    server: String,
+    name: String,
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let Self { server, name } = self;
+        let gone = async {
+            let mut connection = sqlx::PgConnection::connect(server).await?;
+            connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await
+        };
+        // On a thread of its own: the test's runtime may be on its way out. A server that is gone has taken it along.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.map(|runtime| runtime.block_on(gone))
+            });
+        });
+    }
 }
 
 impl TestDatabase {
@@ -19,7 +43,19 @@ impl TestDatabase {
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite://{}/mpanel.db", dir.path().display());
-        Self { url, name: "sqlite", dir: Some(dir) }
+        Self { url, name: "sqlite", dir: Some(dir), _made: None }
+    }
+
+    /// The SQLite file of a folder that goes later than this.
+    #[must_use]
+    pub fn sqlite_in(place: &std::path::Path) -> Self {
+        Self { url: format!("sqlite://{}/mpanel.db", place.display()), name: "sqlite", dir: None, _made: None }
+    }
+
+    /// A PostgreSQL database that is there.
+    #[must_use]
+    pub fn at(url: String) -> Self {
+        Self { url, name: "postgres", dir: None, _made: None }
     }
 
     /// A database on the PostgreSQL server of the environment; `None`: there is no such server.
@@ -33,7 +69,8 @@ impl TestDatabase {
             .expect("a database is created");
         let mut url = url::Url::parse(&server).expect("MPANEL_TEST_POSTGRES_URL is a URL");
         url.set_path(&name);
-        Some(Self { url: url.to_string(), name: "postgres", dir: None })
+        let made = Some(Made { server, name });
+        Some(Self { url: url.to_string(), name: "postgres", dir: None, _made: made })
     }
 
     /// Where the SQLite file is; `None` on PostgreSQL.

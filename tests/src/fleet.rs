@@ -1,10 +1,11 @@
 //! A small fleet of real processes: one control plane, and hosts, each a simulated Proxmox VE with a real agent that was
 //! enrolled over real mutual TLS.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use pve_sim::Sim;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -73,6 +74,33 @@ impl Ports {
     }
 }
 
+/// Asks for pods as a shop does: under one key, again and again until it is answered.
+#[derive(Clone)]
+pub struct Client(pub Api);
+
+impl Client {
+    /// Asks for a pod until the request is accepted, through anything that does not end it; the pod's id.
+    pub async fn create(&self, name: &str) -> String {
+        let body = json!({"name": name, "plan": "small", "image": "debian"});
+        let answer = eventually("the request to be accepted", DEADLINE * 4, async || {
+            let key = format!("key-{name}");
+            let request = self.0.request(reqwest::Method::POST, PODS).header("Idempotency-Key", key).json(&body);
+            let answer = try_send(request).await.ok()?;
+            assert_ne!(answer.status, 500, "{}", answer.text);
+            (answer.status == 202).then_some(answer)
+        })
+        .await;
+        answer.body["cloudpod"]["id"].as_str().expect("the pod's id").to_owned()
+    }
+
+    /// The same for many, a few at a time.
+    pub async fn create_many(&self, prefix: &str, count: u64) -> Vec<String> {
+        let names = (0..count).map(|n| format!("{prefix}-{n}"));
+        let creates = names.map(|name| async move { self.create(&name).await });
+        futures::stream::iter(creates).buffer_unordered(8).collect().await
+    }
+}
+
 /// One simulated host and its agent.
 pub struct Host {
     /// `pve1`, …
@@ -81,47 +109,95 @@ pub struct Host {
     pub sim: Arc<Sim>,
     /// The agent's process.
     pub agent: Daemon,
+    /// Words before the agent's own command: a program that starts it in surroundings of its own.
+    pub launcher: Vec<String>,
+    /// Where the agent keeps its identity and its ledger.
+    pub state_dir: PathBuf,
     program: &'static str,
     args: Vec<String>,
     dir: PathBuf,
+}
+
+/// How the hosts of a fleet belong together.
+#[derive(Clone, Copy, Debug)]
+pub enum Hosts {
+    /// So many, each by itself.
+    Apart(usize),
+    /// So many nodes of one Proxmox VE cluster: each has its own storage `local`, all share `shared`, and the template is on
+    /// `pve1`.
+    Cluster(usize),
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub out: String,
+    /// What it said beside that.
+    pub err: String,
+}
+
+impl Said {
+    /// What it printed, if it succeeded.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.out
+    }
+
+    /// What it said about its failure, if it failed so.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self.err
+    }
 }
 
 impl Fleet {
     /// A control plane on `database` and `hosts` hosts, all online, with a plan `small`, an image `debian` and a pool `lan`.
     pub async fn start(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
         let ports = Ports::free();
-        Self::start_behind(programs, database, hosts, ports, ports).await
+        Self::start_behind(programs, database, Hosts::Apart(hosts), ports, ports).await
+    }
+
+    /// The same with hosts that are nodes of one Proxmox VE cluster.
+    pub async fn start_cluster(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
+        let ports = Ports::free();
+        Self::start_behind(programs, database, Hosts::Cluster(hosts), ports, ports).await
     }
 
     /// The same with a control plane at `ports`, which everybody reaches through `front`.
     pub async fn start_behind(
         programs: Programs,
         database: TestDatabase,
-        hosts: usize,
+        hosts: Hosts,
         ports: Ports,
         front: Ports,
     ) -> Self {
         let mut fleet = Self::start_empty(programs, database, ports, front).await;
-        for n in 1..=hosts {
-            let name = format!("pve{n}");
-            let sim = Sim::builder().node(&name).start().await.expect("the simulated Proxmox VE starts");
-            fleet.host_add(&name, Arc::new(sim)).await;
+        let (Hosts::Apart(count) | Hosts::Cluster(count)) = hosts;
+        let names: Vec<String> = (1..=count).map(|n| format!("pve{n}")).collect();
+        let mut cluster = None;
+        if let Hosts::Cluster(_) = hosts {
+            let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
+            let sim = Sim::builder().nodes(&nodes).storage("local", 250 << 30).shared_storage("shared", 250 << 30);
+            cluster = Some(Arc::new(sim.start().await.expect("the simulated Proxmox VE cluster starts")));
         }
-        fleet.catalogue_fill().await;
-        fleet
-    }
-
-    /// The same with hosts that are nodes of one Proxmox VE cluster: each has its own storage `local`, all share `shared`, and the
-    /// template is on `pve1`.
-    pub async fn start_cluster(programs: Programs, database: TestDatabase, hosts: usize) -> Self {
-        let ports = Ports::free();
-        let mut fleet = Self::start_empty(programs, database, ports, ports).await;
-        let names: Vec<String> = (1..=hosts).map(|n| format!("pve{n}")).collect();
-        let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
-        let cluster = Sim::builder().nodes(&nodes).storage("local", 250 << 30).shared_storage("shared", 250 << 30);
-        let sim = Arc::new(cluster.start().await.expect("the simulated Proxmox VE cluster starts"));
         for name in &names {
-            fleet.host_add(name, sim.clone()).await;
+            let sim = match &cluster {
+                Some(sim) => sim.clone(),
+                None => Arc::new(Sim::builder().node(name).start().await.expect("the simulated Proxmox VE starts")),
+            };
+            sim.hand().datacenter_firewall(true);
+            fleet.host_add(name, sim).await;
         }
         fleet.catalogue_fill().await;
         fleet
@@ -160,6 +236,11 @@ impl Fleet {
         let mut env = self.env.clone();
         env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         self.control = Daemon::start(self.dir.path(), "mpanel", self.programs.control, &["serve"], &env);
+    }
+
+    /// A setting of the control plane for its next start and those after it.
+    pub fn control_set(&mut self, name: &str, value: &str) {
+        self.env.push((name.to_owned(), value.to_owned()));
     }
 
     /// Waits until the control plane takes requests.
@@ -205,8 +286,9 @@ impl Fleet {
         assert!(status.success(), "{name} enrols with `{command}`:\n{}", enrol.tail());
         let args = vec!["run".to_owned(), "--config".to_owned(), config];
         let program = self.programs.agent;
-        let agent = agent_start(program, &dir, &args, &[]);
-        self.hosts.push(Host { name: name.to_owned(), sim, agent, program, args, dir });
+        let agent = agent_start(&[], program, &dir, &args, &[]);
+        let (name_owned, launcher, state_dir) = (name.to_owned(), Vec::new(), dir.join("state"));
+        self.hosts.push(Host { name: name_owned, sim, agent, launcher, state_dir, program, args, dir });
         let api = self.api.clone();
         eventually("the agent to be online with its inventory", DEADLINE, async || {
             let server = api.get(&format!("/api/platform/servers/{name}")).await.expect(200);
@@ -225,6 +307,24 @@ impl Fleet {
             "dns": ["10.20.0.1"],
         });
         self.api.post("/api/platform/ip-pools", &pool).await.expect(201);
+    }
+
+    /// Runs a command of `mpanel` against the control plane, split at spaces: its exit code, what it printed, what it said beside.
+    pub async fn cli(&self, line: &str) -> Said {
+        let mut command = tokio::process::Command::new(self.programs.control);
+        command.args(line.split(' ')).env("MPANEL_URL", &self.api.url).env("MPANEL_TOKEN", TOKEN);
+        command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(DEADLINE * 2, command.output()).await.expect("the command ends");
+        let output = output.expect("the command runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// All that the control plane and the agents have logged.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let agents = self.hosts.iter().map(|host| host.agent.said());
+        std::iter::once(self.control.said()).chain(agents).collect()
     }
 
     /// Asks for a pod under an idempotency key; `None`: nobody answered.
@@ -315,18 +415,45 @@ impl Host {
 
     /// Starts the agent after its end.
     pub fn agent_start(&mut self, more: &[(&str, &str)]) {
-        self.agent = agent_start(self.program, &self.dir, &self.args, more);
+        let state_dir = self.state_dir.display().to_string();
+        let env = [more, &[(STATE_DIR, &state_dir)]].concat();
+        self.agent = agent_start(&self.launcher, self.program, &self.dir, &self.args, &env);
+    }
+
+    /// Starts another agent with this configuration and another state directory.
+    #[must_use]
+    pub fn agent_twin(&self, state_dir: &Path) -> Daemon {
+        let state_dir = state_dir.display().to_string();
+        let program = self.program;
+        Daemon::start(&self.dir, "twin", program, &words(&self.args), &[(STATE_DIR.to_owned(), state_dir)])
+    }
+
+    /// Runs another of the agent's commands, such as `enroll …`, with its configuration, to its end.
+    pub async fn agent_command(&self, command: &[&str]) -> Daemon {
+        let config = &self.args[1..];
+        let command = [command, &words(config)].concat();
+        let mut daemon = Daemon::start(&self.dir, "command", self.program, &command, &[]);
+        let status = daemon.ended(DEADLINE).await;
+        assert!(status.success(), "{command:?}:\n{}", daemon.tail());
+        daemon
     }
 }
 
-fn agent_start(program: &str, dir: &std::path::Path, args: &[String], more: &[(&str, &str)]) -> Daemon {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+/// The agent's setting of this name.
+const STATE_DIR: &str = "MPANEL_AGENT_AGENT_STATE_DIR";
+
+fn words(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
+fn agent_start(launcher: &[String], program: &str, dir: &Path, args: &[String], more: &[(&str, &str)]) -> Daemon {
+    let all = [&words(launcher)[..], &[program], &words(args)].concat();
     let env: Vec<_> = more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Daemon::start(dir, "agent", program, &args, &env)
+    Daemon::start(dir, "agent", all[0], &all[1..], &env)
 }
 
 /// Only the owner may read it: a secret.
-fn restrict(path: &std::path::Path) {
+fn restrict(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("the mode can be set");
 }

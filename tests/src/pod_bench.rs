@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control_plane::clock::{Clock, Ms};
 use control_plane::db::{Db, Tx};
+use control_plane::domain::access::{Permission, Permissions};
 use control_plane::domain::audit::{Actor, Scope};
 use control_plane::domain::backups::service::{Limits, Service as Backups};
 use control_plane::domain::cloudpods::sagas::{self, Books};
@@ -120,6 +121,10 @@ impl Saga for FaultySaga {
         self.inner.ended(tx, job, end).await
     }
 
+    fn permission(&self, job: &Job) -> Permission {
+        self.inner.permission(job)
+    }
+
     fn attempts_max(&self) -> u32 {
         4
     }
@@ -188,6 +193,10 @@ impl Step for FaultyStep {
     fn cancellable(&self) -> bool {
         self.step().cancellable()
     }
+
+    fn takes_declaration(&self) -> bool {
+        self.step().takes_declaration()
+    }
 }
 
 struct NoHosts;
@@ -236,15 +245,20 @@ impl PodBench {
     /// A tenant, the plan `small` (2 CPUs, 4 GiB, 20 GiB), the image `debian`, the pools `public` (v4) and `public6`; no
     /// server.
     pub async fn new(database: &TestDatabase) -> Self {
-        Self::with_clock(database, Clock::system()).await
+        Self::with(database, Clock::system(), fast()).await
+    }
+
+    /// As [`PodBench::new`], at a pace of the test's choice.
+    pub async fn with_pace(database: &TestDatabase, pace: Pace) -> Self {
+        Self::with(database, Clock::system(), pace).await
     }
 
     /// As [`PodBench::new`], with a clock that stands still until the test moves it: no step is tried again by itself.
     pub async fn with_manual_clock(database: &TestDatabase) -> Self {
-        Self::with_clock(database, Clock::manual(Ms(1_800_000_000_000))).await
+        Self::with(database, Clock::manual(Ms(1_800_000_000_000)), fast()).await
     }
 
-    async fn with_clock(database: &TestDatabase, clock: Clock) -> Self {
+    async fn with(database: &TestDatabase, clock: Clock, pace: Pace) -> Self {
         let db = Db::open(&database.url).await.expect("the database opens");
         let facts = Facts {
             agents_url: "https://panel.example.com:8443".into(),
@@ -279,12 +293,6 @@ impl PodBench {
         let policy = Policy { grace: Duration::ZERO, heal_power: true, heal_tries: 2 };
         let drift = Drift::new(db.clone(), clock.clone(), servers.clone(), shared.0.clone(), shared.1.clone(), policy);
         let losses = Losses::new(db.clone(), servers, shared.0, shared.1);
-        let pace = Pace {
-            lease: Duration::from_millis(500),
-            retry_first: Duration::from_millis(2),
-            retry_max: Duration::from_millis(10),
-            ..Pace::default()
-        };
         let instance = InstanceId::generate();
         let engine =
             Engine::new(db.clone(), clock.clone(), pace, registry, agents.clone(), instance, TaskTracker::new());
@@ -361,16 +369,14 @@ impl PodBench {
         let admission = self.books.servers.session_open(&mut tx, server.id, &hello, self.instance).await;
         let Ok(Admission::Opened(epoch)) = admission else { panic!("a session opens") };
         tx.commit().await.expect("it commits");
+        let storage =
+            |name: &str| StorageSeen { name: name.into(), active: true, total_mib: 1 << 20, ..StorageSeen::default() };
+        let local = StorageSeen { holds_images: true, holds_backups: Some(false), ..storage("local") };
+        let backups = StorageSeen { holds_backups: Some(true), ..storage(BACKUP_STORAGE) };
         let heartbeat = Heartbeat {
             cpu_threads: threads,
             memory_total_mib: u64::from(threads) * 4096,
-            storages: vec![StorageSeen {
-                name: "local".into(),
-                active: true,
-                holds_images: true,
-                total_mib: 1 << 20,
-                ..StorageSeen::default()
-            }],
+            storages: vec![local, backups],
             node_name: name.into(),
             cluster_name: cluster.into(),
             quorate: true,
@@ -386,6 +392,16 @@ impl PodBench {
     /// The server's agent sends a full inventory.
     pub async fn inventory(&self, server: ServerId, vms: Vec<InventoryVm>) {
         let inventory = Inventory { full: true, vms, bridges: vec!["vmbr0".into()], ..Inventory::default() };
+        self.inventory_take(server, inventory).await;
+    }
+
+    /// The server's agent says that these are its bridges now.
+    pub async fn bridges(&self, server: ServerId, bridges: &[&str]) {
+        let bridges = bridges.iter().map(|bridge| (*bridge).to_owned()).collect();
+        self.inventory_take(server, Inventory { full: false, bridges, ..Inventory::default() }).await;
+    }
+
+    async fn inventory_take(&self, server: ServerId, inventory: Inventory) {
         let mut tx = self.db.begin().await.expect("a transaction begins");
         let shown = self.books.servers.server_get(tx.conn(), server).await.expect("the server is there");
         self.pods.inventory_observe(&mut tx, server, &inventory).await.expect("it is observed");
@@ -464,6 +480,14 @@ impl PodBench {
         .await;
     }
 
+    /// How often this was done, as the audit log has it.
+    pub async fn audited(&self, action: &str) -> i64 {
+        const SQL: &str = "SELECT COUNT(*) FROM audit_records WHERE action = $1";
+        let mut read = self.db.read().await.expect("the database is read");
+        let (count,) = control_plane::fetch_one!(read.conn(), (i64,), SQL, action).expect("rows are counted");
+        count
+    }
+
     /// How many pods hold room, addresses and VMIDs, and how many VMs there are that are no templates. All that must hold of the books has to.
     pub async fn held(&self) -> [i64; 4] {
         const SQL: &str = "SELECT (SELECT COUNT(*) FROM reservations), (SELECT COUNT(*) FROM ip_addresses),
@@ -486,10 +510,25 @@ impl PodBench {
     }
 }
 
+fn fast() -> Pace {
+    Pace {
+        lease: Duration::from_millis(500),
+        retry_first: Duration::from_millis(2),
+        retry_max: Duration::from_millis(10),
+        ..Pace::default()
+    }
+}
+
 /// Who asks in tests.
 #[must_use]
 pub fn actor() -> Actor {
     Actor::system("test")
+}
+
+/// What they reach: everything, and they may do all.
+#[must_use]
+pub fn staff() -> (Scope, Permissions) {
+    (Scope::Platform, Permissions::all())
 }
 
 /// A request for a small pod.
@@ -519,5 +558,6 @@ pub fn vm(vmid: u32, pod: Option<CloudPodId>, power: Power, template: bool) -> I
         memory_mib: 4096,
         disk_mib: 20 * 1024,
         uptime_s: 0,
+        start_on_boot: !template,
     }
 }

@@ -23,6 +23,8 @@ struct Shared {
     /// The next COMMIT that a client of a PostgreSQL sends is carried out, and its answer is lost with the connection.
     lose_commit: AtomicBool,
     lost: AtomicUsize,
+    /// `true`: nothing is carried on, and nothing is closed.
+    stalled: watch::Sender<bool>,
 }
 
 struct Backend {
@@ -34,12 +36,17 @@ struct Backend {
 impl Relay {
     /// To these addresses, a new connection to each in turn; one that does not answer is passed over.
     pub async fn start(backends: &[SocketAddr]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the relay listens");
+        Self::start_at("127.0.0.1", backends).await
+    }
+
+    /// The same on this address of the machine.
+    pub async fn start_at(listen: &str, backends: &[SocketAddr]) -> Self {
+        let listener = TcpListener::bind((listen, 0)).await.expect("the relay listens");
         let address = listener.local_addr().expect("an address");
         let backends =
             backends.iter().map(|address| Backend { address: *address, out: watch::channel(false).0 }).collect();
         let (next, lose_commit, lost) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { backends, next, lose_commit, lost });
+        let shared = Arc::new(Shared { backends, next, lose_commit, lost, stalled: watch::channel(false).0 });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Self { address, shared, task }
     }
@@ -60,6 +67,16 @@ impl Relay {
         self.back(backend);
     }
 
+    /// Carries nothing on, in old connections and new ones, and closes none: a network that swallows everything.
+    pub fn stall(&self) {
+        self.shared.stalled.send_replace(true);
+    }
+
+    /// Carries on what has come since [`Relay::stall`], and all that follows.
+    pub fn go_on(&self) {
+        self.shared.stalled.send_replace(false);
+    }
+
     /// The answer to the next COMMIT is lost.
     pub fn lose_commit(&self) {
         self.shared.lose_commit.store(true, Ordering::SeqCst);
@@ -69,6 +86,13 @@ impl Relay {
     #[must_use]
     pub fn commits_lost(&self) -> usize {
         self.shared.lost.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    async fn while_stalled(&self) {
+        // It cannot be closed: the sender is in `self`.
+        let _ = self.stalled.subscribe().wait_for(|stalled| !stalled).await;
     }
 }
 
@@ -85,6 +109,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
+    shared.while_stalled().await;
     let first = shared.next.fetch_add(1, Ordering::SeqCst);
     let count = shared.backends.len();
     for backend in (0..count).map(|n| &shared.backends[(first + n) % count]) {
@@ -109,6 +134,7 @@ async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, shared: &Shar
         tokio::select! {
             read = client.read(&mut up) => {
                 let read = read?;
+                shared.while_stalled().await;
                 if read == 0 {
                     return Ok(());
                 }
@@ -123,6 +149,7 @@ async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, shared: &Shar
             }
             read = server.read(&mut down) => {
                 let read = read?;
+                shared.while_stalled().await;
                 if read == 0 {
                     return Ok(());
                 }

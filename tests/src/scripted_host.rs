@@ -30,10 +30,14 @@ pub struct ScriptedVm {
     pub start_on_boot: bool,
     /// Its snapshots, by name.
     pub snapshots: BTreeMap<String, SnapshotSeen>,
+    /// What Proxmox keeps with each of them, and goes back to: the configuration and the drive.
+    pub saved: BTreeMap<String, (Option<Configure>, (String, bool))>,
     /// The CD in its drive, and whether it boots from there.
     pub media: (String, bool),
     /// Its firewall.
     pub firewall: Option<Firewall>,
+    /// What its firewall was when each snapshot was taken.
+    pub snapshot_firewalls: BTreeMap<String, Option<Firewall>>,
     /// The passwords of its users.
     pub passwords: BTreeMap<String, String>,
     /// Nobody's any more.
@@ -53,8 +57,10 @@ impl ScriptedVm {
             started_with: (0, 0),
             start_on_boot: false,
             snapshots: BTreeMap::new(),
+            saved: BTreeMap::new(),
             media: (String::new(), false),
             firewall: None,
+            snapshot_firewalls: BTreeMap::new(),
             passwords: BTreeMap::new(),
             template: false,
         }
@@ -66,6 +72,8 @@ pub(crate) struct Host {
     pub(crate) vms: BTreeMap<(ServerId, u32), ScriptedVm>,
     /// By volid, wherever they lie.
     pub(crate) backups: BTreeMap<String, BackupSeen>,
+    /// What each backup's VM had for a firewall: it comes back with it.
+    backup_firewalls: BTreeMap<String, Option<Firewall>>,
     /// Proxmox's names of the servers.
     pub(crate) nodes: HashMap<String, ServerId>,
     /// Pods whose VMs cannot be moved while they run.
@@ -114,12 +122,18 @@ impl Host {
         }
         let Some(vm) = self.vms.get_mut(&key) else {
             return match command.kind {
-                CommandKind::Destroy | CommandKind::Inspect => Ok(output(absent, Power::Unknown)),
+                CommandKind::Destroy | CommandKind::Inspect | CommandKind::Release => {
+                    Ok(output(absent, Power::Unknown))
+                }
                 _ => Err(failure(FailureKind::NotFound, "Configuration file does not exist")),
             };
         };
         if matches!(command.kind, CommandKind::Adopt) && vm.pod.is_none() {
             vm.pod = ours;
+        }
+        if matches!(command.kind, CommandKind::Release) {
+            vm.pod = vm.pod.filter(|pod| *pod != command.pod);
+            return Ok(output(Presence::Present, vm.power));
         }
         if vm.pod != ours {
             return Err(failure(FailureKind::ForeignVm, "it does not bear this pod's stamp"));
@@ -133,17 +147,23 @@ impl Host {
         done.restart_needed = vm.power == Power::Running && vm.started_with != vm.size();
         done.snapshots = vm.snapshots.values().cloned().collect();
         if let CommandKind::MakeBackup { storage, .. } = &command.kind {
-            let made = BackupSeen {
-                volid: format!("{storage}:backup/vzdump-qemu-{}-{}.vma.zst", command.vmid, order.id),
-                created_at: Ms(1),
-                size_bytes: 1 << 30,
-                pod: ours,
-                command: Some(order.id),
-            };
-            self.backups.insert(made.volid.clone(), made.clone());
-            done.backups = vec![made];
+            let firewall = vm.firewall.clone();
+            done.backups = vec![self.back_up(order, storage, firewall)];
         }
         Ok(done)
+    }
+
+    fn back_up(&mut self, order: &Order, storage: &str, firewall: Option<Firewall>) -> BackupSeen {
+        let made = BackupSeen {
+            volid: format!("{storage}:backup/vzdump-qemu-{}-{}.vma.zst", order.command.vmid, order.id),
+            created_at: Ms(1),
+            size_bytes: 1 << 30,
+            pod: Some(order.command.pod),
+            command: Some(order.id),
+        };
+        self.backup_firewalls.insert(made.volid.clone(), firewall);
+        self.backups.insert(made.volid.clone(), made.clone());
+        made
     }
 
     /// As a real agent in a cluster sees it: the other node that has this pod's VM, under the same number.
@@ -166,7 +186,9 @@ impl Host {
             Some(vm) if vm.pod != Some(command.pod) => Err(failure(FailureKind::ForeignVm, "another's VM")),
             Some(vm) if vm.power == Power::Running => Err(failure(FailureKind::Refused, "it runs")),
             _ => {
-                self.vms.insert(key, ScriptedVm::new(Some(command.pod), "restored"));
+                let firewall = self.backup_firewalls.get(volid).cloned().flatten();
+                let vm = ScriptedVm { firewall, ..ScriptedVm::new(Some(command.pod), "restored") };
+                self.vms.insert(key, vm);
                 Ok(CommandOutput::of(Presence::Present, Power::Stopped, command.vmid))
             }
         }
@@ -200,7 +222,9 @@ impl Host {
             return Err(failure(FailureKind::Unavailable, "no route to host"));
         };
         let (from, to) = ((command.server, command.vmid), (target, migrate.target_vmid));
-        if let Some(vm) = self.vms.remove(&from) {
+        if let Some(mut vm) = self.vms.remove(&from) {
+            // An older Proxmox does not carry it.
+            vm.firewall = None;
             self.vms.insert(to, vm);
         }
         let Some(vm) = self.vms.get(&to) else {
@@ -244,13 +268,22 @@ impl ScriptedVm {
             CommandKind::TakeSnapshot { name, description, memory } => {
                 let (name, description, memory) = (name.clone(), description.clone(), *memory);
                 let taken = SnapshotSeen { name: name.clone(), description, created_at: Ms(1), memory, parent: None };
+                self.saved.insert(name.clone(), (self.configure.clone(), self.media.clone()));
+                self.snapshot_firewalls.insert(name.clone(), self.firewall.clone());
                 self.snapshots.insert(name, taken);
             }
-            CommandKind::Rollback { name, start } => {
+            CommandKind::Rollback { name } => {
                 if !self.snapshots.contains_key(name) {
                     return Err(failure(FailureKind::NotFound, "no such snapshot"));
                 }
-                self.power = if *start { Power::Running } else { Power::Stopped };
+                // One that was made by hand has nothing to go back to here.
+                if let Some((configure, media)) = self.saved.get(name).cloned() {
+                    (self.configure, self.media) = (configure, media);
+                }
+                if let Some(firewall) = self.snapshot_firewalls.get(name).cloned() {
+                    self.firewall = firewall;
+                }
+                self.power = Power::Stopped;
             }
             CommandKind::DeleteSnapshot { name } => {
                 self.snapshots.remove(name);
@@ -264,6 +297,7 @@ impl ScriptedVm {
             | CommandKind::MakeBackup { .. }
             | CommandKind::CheckMigrate(_)
             | CommandKind::Adopt
+            | CommandKind::Release
             | CommandKind::Clone { .. }
             | CommandKind::Destroy
             | CommandKind::RestoreBackup { .. }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::app::{Api, TOKEN, try_send};
 use crate::daemon::Daemon;
 use crate::database::{TestDatabase, eventually};
-use crate::fleet::{DEADLINE, Fleet, Ports, Programs};
+use crate::fleet::{DEADLINE, Fleet, Hosts, Ports, Programs};
 use crate::relay::Relay;
 
 /// See the module.
@@ -29,9 +29,17 @@ pub struct Plane {
     daemon: Option<Daemon>,
 }
 
+impl Plane {
+    /// Where the other control planes reach it.
+    #[must_use]
+    pub fn internal_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports.grpc)
+    }
+}
+
 impl Several {
-    /// `planes` control planes, `hosts` hosts.
-    pub async fn start(programs: Programs, database: TestDatabase, hosts: usize, planes: usize) -> Self {
+    /// `planes` control planes: one, or several over PostgreSQL.
+    pub async fn start(programs: Programs, database: TestDatabase, hosts: Hosts, planes: usize) -> Self {
         let ports: Vec<Ports> = (0..planes).map(|_| Ports::free()).collect();
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let http = Relay::start(&ports.iter().map(|ports| at(ports.http)).collect::<Vec<_>>()).await;

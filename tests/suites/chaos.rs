@@ -1,20 +1,25 @@
-//! A small fleet at work while faults are thrown at it, both at random from a seed. What holds afterwards is what always holds:
-//! one VM per live pod, no VM without one, nothing held by nobody, no job that nobody works on; and no request was ever
-//! answered with a 500.
+//! A small fleet at work while faults are thrown at it, both at random from a seed: three nodes of a Proxmox VE cluster with
+//! their agents, one control plane on SQLite, two on PostgreSQL. What holds afterwards is what always holds: one VM per live
+//! pod, no VM without one, nothing held by nobody, no job that nobody works on; and no request was ever answered with a 500.
 //!
 //! `MPANEL_CHAOS_SECONDS` says how long (default 40), `MPANEL_CHAOS_SEED` repeats a run's choices; the seed is printed.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "chaos/faults.rs"]
+mod faults;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::time::{Duration, Instant};
 
 use mpanel_tests::app::{Answer, try_send};
-use mpanel_tests::fleet::{Fleet, PODS, Programs};
+use mpanel_tests::fleet::{Hosts, PODS, Programs};
+use mpanel_tests::several::Several;
 use mpanel_tests::{TestDatabase, eventually};
-use pve_sim::{Action, Fault, TaskAction, TaskFault};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use faults::Broken;
 
 const PROGRAMS: Programs =
     Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
@@ -28,7 +33,8 @@ const REST: Duration = Duration::from_mins(4);
 /// A run: its choices, its fleet, and the pods that it knows of.
 struct Chaos {
     random: fastrand::Rng,
-    fleet: Fleet,
+    several: Several,
+    broken: Vec<Broken>,
     /// Name by id.
     pods: BTreeMap<String, String>,
     asked: usize,
@@ -38,24 +44,25 @@ struct Chaos {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_breaks_while_pods_are_worked_on_everything_comes_to_rest_on_sqlite() {
-    run(TestDatabase::sqlite()).await;
+    run(TestDatabase::sqlite(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_breaks_while_pods_are_worked_on_everything_comes_to_rest_on_postgres() {
     if let Some(database) = TestDatabase::postgres().await {
-        run(database).await;
+        run(database, 2).await;
     }
 }
 
-async fn run(database: TestDatabase) {
+async fn run(database: TestDatabase, planes: usize) {
     let seconds = number("MPANEL_CHAOS_SECONDS").unwrap_or(40);
     let seed = number("MPANEL_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..));
     eprintln!("MPANEL_CHAOS_SEED={seed} on {}, {seconds} s", database.name);
-    let fleet = Fleet::start(PROGRAMS, database, HOSTS).await;
+    let several = Several::start(PROGRAMS, database, Hosts::Cluster(HOSTS), planes).await;
     let mut chaos = Chaos {
         random: fastrand::Rng::with_seed(seed),
-        fleet,
+        several,
+        broken: Vec::new(),
         pods: BTreeMap::new(),
         asked: 0,
         answers: BTreeMap::new(),
@@ -65,6 +72,7 @@ async fn run(database: TestDatabase) {
     let mut pace = tokio::time::interval(PACE);
     while Instant::now() < end {
         pace.tick().await;
+        chaos.mend(false).await;
         if chaos.random.u8(..100) < 12 {
             chaos.break_something().await;
         } else {
@@ -73,7 +81,7 @@ async fn run(database: TestDatabase) {
     }
     chaos.heal().await;
     chaos.come_to_rest().await;
-    let live = chaos.fleet.invariants().await;
+    let live = chaos.several.fleet.invariants().await;
     eprintln!("seed {seed}: {live} live pods; answers {:?}; faults {:?}", chaos.answers, chaos.faults);
     assert!(chaos.answers.keys().all(|status| *status != 500), "a request was answered with 500: {:?}", chaos.answers);
 }
@@ -92,7 +100,7 @@ impl Chaos {
     }
 
     async fn send(&mut self, method: Method, path: &str, body: Value) -> Option<Answer> {
-        let request = self.fleet.api.request(method, path).json(&body);
+        let request = self.several.fleet.api.request(method, path).json(&body);
         let answer = try_send(request).await.ok()?;
         *self.answers.entry(answer.status.as_u16()).or_default() += 1;
         Some(answer)
@@ -113,7 +121,7 @@ impl Chaos {
         let (name, key) = (format!("pod-{}", self.asked), format!("key-{}", self.asked));
         // The second time is the impatient customer's.
         for _ in 0..=self.random.u8(..2) {
-            let Some(answer) = self.fleet.create(&name, &key).await else { continue };
+            let Some(answer) = self.several.fleet.create(&name, &key).await else { continue };
             *self.answers.entry(answer.status.as_u16()).or_default() += 1;
             if answer.status == 202 {
                 let id = answer.body["cloudpod"]["id"].as_str().expect("the pod's id").to_owned();
@@ -134,7 +142,8 @@ impl Chaos {
     async fn act(&mut self) {
         let Some(id) = self.pod() else { return };
         let snapshot = format!("s{}", self.random.u8(..3));
-        let (verb, body) = match self.random.u8(..14) {
+        let server = format!("pve{}", self.random.usize(1..=HOSTS));
+        let (verb, body) = match self.random.u8(..18) {
             0..3 => ("start".to_owned(), json!({})),
             3..5 => ("stop".to_owned(), json!({})),
             5 => ("shutdown".to_owned(), json!({"timeout_s": 5, "force": true})),
@@ -144,9 +153,20 @@ impl Chaos {
             10 => ("resize".to_owned(), json!({"vcpu": self.random.u8(1..4), "disk_gib": self.random.u8(2..6)})),
             11 => ("rebuild".to_owned(), json!({"image": "debian"})),
             12 => ("snapshots".to_owned(), json!({"name": snapshot})),
+            13 => ("backups".to_owned(), json!({"storage": "local"})),
+            14 => return self.restore(&id).await,
+            15..17 => ("migrate".to_owned(), json!({"server": server, "allow_shutdown": true, "shutdown_s": 5})),
             _ => (format!("snapshots/{snapshot}/rollback"), json!({})),
         };
         self.send(Method::POST, &format!("{PODS}/{id}/{verb}"), body).await;
+    }
+
+    async fn restore(&mut self, id: &str) {
+        let Some(backups) = self.send(Method::GET, &format!("{PODS}/{id}/backups"), json!({})).await else { return };
+        let ready = backups.body["items"].as_array().into_iter().flatten().find(|backup| backup["state"] == "ready");
+        if let Some(backup) = ready.and_then(|backup| backup["id"].as_str()) {
+            self.send(Method::POST, &format!("{PODS}/{id}/backups/{backup}/restore"), json!({})).await;
+        }
     }
 
     async fn cancel_something(&mut self) {
@@ -160,122 +180,10 @@ impl Chaos {
 
     /// The ids of jobs in a state; `None`: nobody answered.
     async fn jobs(&self, state: &str) -> Option<Vec<String>> {
-        let request = self.fleet.api.request(Method::GET, &format!("{JOBS}?state={state}&limit=200"));
+        let request = self.several.fleet.api.request(Method::GET, &format!("{JOBS}?state={state}&limit=200"));
         let answer = try_send(request).await.ok().filter(|answer| answer.status == 200)?;
         let jobs = answer.body["items"].as_array().expect("items");
         Some(jobs.iter().map(|job| job["id"].as_str().expect("an id").to_owned()).collect())
-    }
-
-    /// One fault.
-    async fn break_something(&mut self) {
-        let host = self.random.usize(..HOSTS);
-        let kind = match self.random.u8(..100) {
-            0..15 => self.agent_dies(host).await,
-            15..25 => self.control_dies().await,
-            25..35 => self.agent_freezes(host).await,
-            35..40 => self.control_freezes().await,
-            40..75 => self.proxmox_errs(host),
-            75..90 => self.a_task_fails(host),
-            _ => self.a_hand_meddles(host),
-        };
-        *self.faults.entry(kind).or_default() += 1;
-    }
-
-    async fn agent_dies(&mut self, host: usize) -> &'static str {
-        let host = &mut self.fleet.hosts[host];
-        host.agent.kill().await;
-        host.agent_start(&[]);
-        "agent killed"
-    }
-
-    async fn control_dies(&mut self) -> &'static str {
-        if self.random.bool() {
-            self.fleet.control.kill().await;
-        } else {
-            self.fleet.control.stop(REST).await;
-        }
-        self.fleet.control_start(&[]);
-        self.fleet.ready().await;
-        "control plane ended"
-    }
-
-    async fn agent_freezes(&mut self, host: usize) -> &'static str {
-        let pause = self.pause();
-        let agent = &self.fleet.hosts[host].agent;
-        agent.signal("STOP");
-        tokio::time::sleep(pause).await;
-        agent.signal("CONT");
-        "agent frozen"
-    }
-
-    async fn control_freezes(&mut self) -> &'static str {
-        let pause = self.pause();
-        self.fleet.control.signal("STOP");
-        tokio::time::sleep(pause).await;
-        self.fleet.control.signal("CONT");
-        "control plane frozen"
-    }
-
-    /// Now and then longer than a lease.
-    fn pause(&mut self) -> Duration {
-        Duration::from_millis(self.random.u64(100..4000))
-    }
-
-    fn proxmox_errs(&mut self, host: usize) -> &'static str {
-        let status = |status, reason: &str| Action::Status { status, reason: reason.to_owned() };
-        let (kind, action) = match self.random.u8(..9) {
-            0 => ("Proxmox: 500", status(500, "got no worker upid")),
-            1 => ("Proxmox: 595", status(595, "Connection refused")),
-            2 => ("Proxmox: 596", status(596, "Broken pipe")),
-            3 => ("Proxmox: closes", Action::Close),
-            4 => ("Proxmox: answer lost", Action::LoseAnswer),
-            5 => ("Proxmox: closes mid-body", Action::CloseMidBody),
-            6 => ("Proxmox: HTML", Action::Html { status: 502 }),
-            7 => ("Proxmox: garbage", Action::Garbage),
-            _ => ("Proxmox: slow", Action::Delay { ms: self.random.u64(50..1500) }),
-        };
-        let path = ["/nodes/*/qemu/*", "/nodes/*/qemu", "/nodes/*/tasks/*", "*"][self.random.usize(..4)].to_owned();
-        let (skip, times) = (self.random.u32(..5), Some(self.random.u32(1..8)));
-        self.fleet.hosts[host].sim.faults().add(Fault { method: None, path, skip, times, action });
-        kind
-    }
-
-    fn a_task_fails(&mut self, host: usize) -> &'static str {
-        let (kind, action) = match self.random.u8(..4) {
-            0 => (
-                "task: failed",
-                TaskAction::Fail { exit: "unable to do it".to_owned(), log: vec!["why not".to_owned()] },
-            ),
-            1 => ("task: vanished", TaskAction::Vanish),
-            2 => ("task: warnings", TaskAction::Warnings { count: 1 }),
-            _ => ("task: slow", TaskAction::Slow { ms: self.random.u64(500..3000) }),
-        };
-        let fault = TaskFault { kind: "*".to_owned(), id: None, skip: self.random.u32(..3), times: Some(1), action };
-        self.fleet.hosts[host].sim.faults().add_task(fault);
-        kind
-    }
-
-    fn a_hand_meddles(&mut self, host: usize) -> &'static str {
-        let hand = self.fleet.hosts[host].sim.hand();
-        let vms: Vec<u32> = hand.vms().into_iter().filter(|vm| !vm.template).map(|vm| vm.vmid).collect();
-        if vms.is_empty() {
-            return "nothing to meddle with";
-        }
-        let vmid = vms[self.random.usize(..vms.len())];
-        if self.random.bool() {
-            hand.stop_vm(vmid);
-        } else {
-            hand.rename_vm(vmid, "by-hand");
-        }
-        "meddled by hand"
-    }
-
-    /// Nothing is broken any more.
-    async fn heal(&mut self) {
-        for host in &self.fleet.hosts {
-            host.sim.faults().clear();
-        }
-        self.fleet.ready().await;
     }
 
     /// Every job ends, and what failed is removed.
@@ -283,7 +191,8 @@ impl Chaos {
         let seen = &*self;
         eventually("every job to end", REST, async || {
             for stuck in seen.jobs("stuck").await? {
-                let retry = seen.fleet.api.request(Method::POST, &format!("{JOBS}/{stuck}/retry")).json(&json!({}));
+                let retry =
+                    seen.several.fleet.api.request(Method::POST, &format!("{JOBS}/{stuck}/retry")).json(&json!({}));
                 try_send(retry).await.ok()?;
             }
             for state in ["queued", "running", "undoing", "stuck"] {
@@ -294,14 +203,14 @@ impl Chaos {
             Some(())
         })
         .await;
-        let failed = self.fleet.api.get(&format!("{PODS}?state=failed&limit=200")).await.expect(200);
+        let failed = self.several.fleet.api.get(&format!("{PODS}?state=failed&limit=200")).await.expect(200);
         for pod in failed["items"].as_array().expect("items") {
             let id = pod["id"].as_str().expect("an id");
             eventually("a failed pod to be taken away", REST, async || {
-                self.fleet.destroy(id).await.filter(|answer| answer.status == 202)
+                self.several.fleet.destroy(id).await.filter(|answer| answer.status == 202)
             })
             .await;
-            self.fleet.pod_until(id, &["deleted"]).await;
+            self.several.fleet.pod_until(id, &["deleted"]).await;
         }
     }
 }

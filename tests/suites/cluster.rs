@@ -1,21 +1,28 @@
 //! Several control planes over one PostgreSQL, as real processes behind a balancer: any of them serves any agent and any
 //! request, and whatever happens to them, every pod that was asked for has one VM.
 //!
-//! `MPANEL_TEST_CREATES` says how many pods the long test makes (default 60), `MPANEL_TEST_STOPPED_S` how long a control plane
-//! stands still (default 8; its leases are 2 s).
+//! `MPANEL_TEST_CREATES` says how many pods the long test makes (default 60), `MPANEL_TEST_STOPPED_S` how long at least a control
+//! plane stands still (default: until its leases of 2 s are over and taken over).
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "cluster/clocks.rs"]
+mod clocks;
+
 use std::cell::Cell;
+use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
+use control_plane::clock::{Clock, Ms};
 use futures::StreamExt as _;
 use mpanel_tests::app::try_send;
-use mpanel_tests::fleet::{Fleet, PODS, Programs};
-use mpanel_tests::several::Several;
+use mpanel_tests::fleet::{Fleet, Hosts, PODS, Programs};
+use mpanel_tests::several::{Plane, Several};
 use mpanel_tests::{TestDatabase, eventually};
 use pve_sim::{TaskAction, TaskFault};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 const PROGRAMS: Programs =
     Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
@@ -28,7 +35,7 @@ async fn several(hosts: usize, planes: usize) -> Option<Several> {
         eprintln!("MPANEL_TEST_POSTGRES_URL is not set: several control planes need PostgreSQL (tests/run sets it)");
         return None;
     };
-    Some(Several::start(PROGRAMS, database, hosts, planes).await)
+    Some(Several::start(PROGRAMS, database, Hosts::Apart(hosts), planes).await)
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -124,6 +131,13 @@ async fn a_revocation_at_one_control_plane_ends_the_session_at_another() {
     }
 }
 
+/// How many creates were answered, and how many pods became active.
+async fn done(client: &Client, own: &mut PgConnection) -> u64 {
+    const ACTIVE: &str = "SELECT COUNT(*) FROM cloudpods WHERE state = 'active'";
+    let (active,): (i64,) = sqlx::query_as(ACTIVE).fetch_one(own).await.unwrap();
+    client.answered.get() + u64::try_from(active).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_control_planes_killed_and_started_in_turn_during_many_creates_make_each_pod_once() {
     let creates = number("MPANEL_TEST_CREATES", 60);
@@ -131,6 +145,7 @@ async fn two_control_planes_killed_and_started_in_turn_during_many_creates_make_
     let Some(mut several) = several(hosts, 2).await else { return };
     let started = Instant::now();
     let client = Client::of(&several);
+    let mut own = PgConnection::connect(&several.fleet.database.url).await.unwrap();
     let all_asked = Cell::new(false);
     let asking = async {
         let ids = client.create_many("pod", creates).await;
@@ -145,8 +160,12 @@ async fn two_control_planes_killed_and_started_in_turn_during_many_creates_make_
             several.plane_start(plane, &[]);
             several.plane_ready(plane).await;
             kills += 1;
-            // Long enough to get some work done, short enough to be killed in the midst of it.
-            tokio::time::sleep(Duration::from_millis(u64::from(kills % 7) * 500 + 1000)).await;
+            // Some work gets done, and in the midst of it the other one is killed.
+            let enough = (done(&client, &mut own).await + 2 + u64::from(kills % 7)).min(2 * creates);
+            eventually("more creates to be answered and more pods to be active", REST, async || {
+                (done(&client, &mut own).await >= enough).then_some(())
+            })
+            .await;
         }
         kills
     };
@@ -168,23 +187,98 @@ async fn one_of_two_control_planes_vanishes_for_good_and_the_other_adopts_its_jo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_stopped_past_its_leases_then_continued_changes_nothing_any_more() {
     let Some(mut several) = several(2, 2).await else { return };
-    let pause = Duration::from_secs(number("MPANEL_TEST_STOPPED_S", 8));
+    let pause = stopped_for();
+    let mut own = PgConnection::connect(&several.fleet.database.url).await.unwrap();
     for plane in 0..2 {
         let prefix = format!("stopped-{plane}");
-        let asked = Client::of(&several).create_many(&prefix, 8).await;
-        several.daemon(plane).signal("STOP");
-        several.plane_out(plane);
+        let pid = several.daemon(plane).pid().expect("it runs");
+        let client = Client::of(&several);
+        // It is stopped with work in hand.
+        let stopping = async {
+            eventually("it to hold a lease", REST, async || (leases_of(&mut own, pid).await > 0).then_some(())).await;
+            several.daemon(plane).signal("STOP");
+            several.plane_out(plane);
+        };
+        let (asked, ()) = tokio::join!(client.create_many(&prefix, 8), stopping);
         let stopped = Instant::now();
         let more = Client::of(&several).create_many(&format!("meanwhile-{plane}"), 4).await;
         for id in asked.iter().chain(&more) {
             several.fleet.pod_until(id, &["active"]).await;
         }
-        // Past its leases by far before it goes on with what it had in hand.
-        tokio::time::sleep(pause.saturating_sub(stopped.elapsed())).await;
+        eventually("the other one to have taken its leases over", REST + pause, async || {
+            several.fleet.api.get(PODS).await.expect(200);
+            (leases_of(&mut own, pid).await == 0 && stopped.elapsed() >= pause).then_some(())
+        })
+        .await;
         several.daemon(plane).signal("CONT");
         several.plane_back(plane);
         several.plane_ready(plane).await;
         come_to_rest(&several.fleet, (plane + 1) * 12).await;
+    }
+}
+
+/// How many jobs the control plane of this process holds.
+async fn leases_of(own: &mut PgConnection, pid: u32) -> i64 {
+    const SQL: &str =
+        "SELECT COUNT(*) FROM jobs j JOIN instances i ON i.id = j.lease_owner WHERE split_part(i.name, ':', -1) = $1";
+    let (held,): (i64,) = sqlx::query_as(SQL).bind(pid.to_string()).fetch_one(own).await.unwrap();
+    held
+}
+
+/// For how long, at least, a control plane stands still.
+fn stopped_for() -> Duration {
+    Duration::from_secs(number("MPANEL_TEST_STOPPED_S", 0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_control_plane_stopped_past_its_leases_then_continued_goes_on_with_its_jobs() {
+    const HELD: &str = "SELECT COUNT(*), COALESCE(MAX(lease_until), 0) FROM jobs WHERE lease_owner IS NOT NULL";
+    let database = TestDatabase::sqlite();
+    let file = SqliteConnectOptions::from_str(&database.url).unwrap().read_only(true);
+    let fleet = Fleet::start(PROGRAMS, database, 2).await;
+    let mut own = file.connect().await.unwrap();
+    let client = Client { api: fleet.api.clone(), answered: Cell::new(0) };
+    let asked = client.create_many("pod", 8).await;
+    let pause = stopped_for();
+    let mut held = async || sqlx::query_as::<_, (i64, i64)>(HELD).fetch_one(&mut own).await.unwrap();
+    eventually("it to hold a lease", REST, async || (held().await.0 > 0).then_some(())).await;
+    fleet.control.signal("STOP");
+    let stopped = Instant::now();
+    eventually("its leases to be over", REST + pause, async || {
+        (Ms(held().await.1) < Clock::system().now() && stopped.elapsed() >= pause).then_some(())
+    })
+    .await;
+    fleet.control.signal("CONT");
+    come_to_rest(&fleet, asked.len()).await;
+}
+
+/// "Two schedulers, one last slot": of two pods that are asked for at once at two control planes, one gets the only place.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_schedulers_of_two_control_planes_give_one_last_slot_to_one_and_507_to_the_other() {
+    let Some(several) = several(1, 2).await else { return };
+    for round in 1..=5 {
+        let limit = json!({"pod_limit": round});
+        let version = several.fleet.api.get("/api/platform/servers/pve1").await.expect(200)["version"].clone();
+        let limited = several.fleet.api.request(Method::PATCH, "/api/platform/servers/pve1");
+        let limited = try_send(limited.header("If-Match", format!("\"{version}\"")).json(&limit)).await.unwrap();
+        assert!(limited.status.is_success(), "{}", limited.text);
+        let asks = several.planes.iter().enumerate().map(|(plane, Plane { api, .. })| async move {
+            let body = json!({"name": format!("pod-{round}-{plane}"), "plan": "small", "image": "debian"});
+            api.post_keyed(PODS, &format!("key-{round}-{plane}"), &body).await
+        });
+        let mut ended = Vec::new();
+        for answer in futures::future::join_all(asks).await {
+            ended.push(match answer.status.as_u16() {
+                202 => {
+                    let id = answer.body["cloudpod"]["id"].as_str().expect("the pod's id").to_owned();
+                    several.fleet.pod_until(&id, &["active", "failed"]).await
+                }
+                _ => answer.expect_problem(507, "no_capacity").clone(),
+            });
+        }
+        let active = ended.iter().filter(|pod| pod["state"] == "active").count();
+        assert_eq!(active, 1, "one of two gets the last place: {ended:#?}");
+        assert_eq!(several.fleet.invariants().await, round);
     }
 }
 
@@ -207,11 +301,15 @@ async fn a_rolling_restart_loses_nothing() {
 }
 
 /// Asks for pods, also from a task of its own.
-struct Client(mpanel_tests::Api);
+struct Client {
+    api: mpanel_tests::Api,
+    /// How many were accepted.
+    answered: Cell<u64>,
+}
 
 impl Client {
     fn of(several: &Several) -> Self {
-        Self(several.fleet.api.clone())
+        Self { api: several.fleet.api.clone(), answered: Cell::new(0) }
     }
 
     /// Asks for a pod, again and again under one key, until it is accepted; its id.
@@ -219,12 +317,13 @@ impl Client {
         let body = json!({"name": name, "plan": "small", "image": "debian"});
         let answer = eventually("the request to be accepted", REST, async || {
             let request =
-                self.0.request(Method::POST, PODS).header("Idempotency-Key", format!("key-{name}")).json(&body);
+                self.api.request(Method::POST, PODS).header("Idempotency-Key", format!("key-{name}")).json(&body);
             let answer = try_send(request).await.ok()?;
             assert_ne!(answer.status, 500, "{}", answer.text);
             (answer.status == 202).then_some(answer)
         })
         .await;
+        self.answered.set(self.answered.get() + 1);
         answer.body["cloudpod"]["id"].as_str().expect("the pod's id").to_owned()
     }
 

@@ -4,6 +4,10 @@
 
 #[path = "conformance/backups.rs"]
 mod backups;
+#[path = "conformance/consoles.rs"]
+mod consoles;
+#[path = "conformance/coverage.rs"]
+mod coverage;
 #[path = "conformance/firewall.rs"]
 mod firewall;
 #[path = "conformance/lifecycle.rs"]
@@ -28,6 +32,9 @@ macro_rules! cases {
                 mpanel_tests::pve_rig::run($index, $module::$case).await;
             }
         )*
+
+        /// Their names.
+        const CASES: &[&str] = &[$(stringify!($case)),*];
     };
 }
 
@@ -75,4 +82,9 @@ cases! {
     40 settings::what_keeps_a_vm_from_being_moved_is_told
     41 firewall::a_firewall_is_set_as_a_whole
     42 firewall::a_change_opens_no_hole
+    43 consoles::a_screen_is_shown_to_who_has_its_password
+    44 consoles::a_terminal_is_open_to_its_guest
+    45 node::what_lies_on_a_storage_is_listed
+    46 node::what_a_vm_sent_is_counted
+    47 settings::a_stamp_is_taken_off_and_nothing_else
 }

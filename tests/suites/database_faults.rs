@@ -4,13 +4,21 @@
 //! `MPANEL_TEST_AWAY_S` says how long the database is gone (default 6).
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "database_faults/full.rs"]
+mod full;
+#[path = "database_faults/slow.rs"]
+mod slow;
+#[path = "database_faults/stopped.rs"]
+mod stopped;
+
 use std::time::Duration;
 
 use control_plane::db::Db;
 use mpanel_tests::app::{Answer, try_send};
-use mpanel_tests::fleet::{Fleet, PODS, Programs};
+use mpanel_tests::fleet::{Fleet, Hosts, PODS, Programs};
 use mpanel_tests::relay::Relay;
-use mpanel_tests::{TestApp, TestDatabase, databases, eventually};
+use mpanel_tests::several::Several;
+use mpanel_tests::{Api, TestApp, TestDatabase, databases, eventually};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -42,8 +50,30 @@ fn is_503_with_a_time_to_come_back(answer: &Answer) {
     assert!((1..=60).contains(&after), "{after}");
 }
 
+/// So many control planes, and two hosts.
+async fn two_hosts(database: TestDatabase, planes: usize) -> Several {
+    Several::start(PROGRAMS, database, Hosts::Apart(2), planes).await
+}
+
+/// How long the database is gone.
+fn away() -> Duration {
+    Duration::from_secs(
+        std::env::var("MPANEL_TEST_AWAY_S").map_or(6, |s| s.parse().expect("MPANEL_TEST_AWAY_S in seconds")),
+    )
+}
+
+/// Waits until a control plane has found that it cannot work: what it found a moment ago it tells for a moment.
+async fn not_ready(api: &Api) {
+    eventually("the control plane to be not ready", REST, async || {
+        (api.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+}
+
 async fn ask(fleet: &Fleet, name: &str) -> Option<Answer> {
-    fleet.create(name, &format!("key-{name}")).await.inspect(|answer| assert_ne!(answer.status, 500, "{}", answer.text))
+    let answer = fleet.create(name, &format!("key-{name}")).await?;
+    assert_ne!(answer.status, 500, "{}\n{}", answer.text, fleet.control.tail());
+    Some(answer)
 }
 
 /// Asks until it is accepted; the pod's id.
@@ -67,7 +97,7 @@ async fn active(fleet: &Fleet, ids: &[String]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_is_gone_for_a_while_the_api_says_503_and_every_job_ends() {
+async fn database_gone_the_network_to_it_is_cut_for_a_while_the_api_says_503_and_every_job_ends() {
     let Some((database, relay, _)) = behind_relay().await else { return };
     let fleet = Fleet::start(PROGRAMS, database, 2).await;
     let mut ids = Vec::new();
@@ -75,17 +105,14 @@ async fn the_database_is_gone_for_a_while_the_api_says_503_and_every_job_ends() 
         ids.push(create(&fleet, &format!("before-{n}")).await);
     }
     relay.out(0);
-    let away = Duration::from_secs(std::env::var("MPANEL_TEST_AWAY_S").map_or(6, |s| s.parse().unwrap()));
     let gone = std::time::Instant::now();
-    // What it found a moment ago is told for a moment.
-    let ready = async || try_send(fleet.api.anonymous(Method::GET, "/readyz")).await.expect("an answer").status;
-    eventually("the control plane to be not ready", REST, async || (ready().await == 503).then_some(())).await;
-    while gone.elapsed() < away {
+    not_ready(&fleet.api).await;
+    while gone.elapsed() < away() {
         let answer = ask(&fleet, "during").await.expect("an answer, whatever it is");
         is_503_with_a_time_to_come_back(&answer);
         let read = try_send(fleet.api.request(Method::GET, PODS)).await.expect("an answer");
         is_503_with_a_time_to_come_back(&read);
-        assert_eq!(ready().await, 503);
+        assert_eq!(fleet.api.get("/readyz").await.status, 503);
     }
     relay.back(0);
     ids.push(create(&fleet, "during").await);
@@ -96,74 +123,91 @@ async fn the_database_is_gone_for_a_while_the_api_says_503_and_every_job_ends() 
     }
 }
 
+/// One control plane, then two.
+const PLANES: [usize; 2] = [1, 2];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_killed_in_the_database_at_random_and_every_job_ends() {
     const KILL: &str = "
         SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.4";
-    let Some(database) = TestDatabase::postgres().await else { return };
-    let mut own = PgConnection::connect(&database.url).await.unwrap();
-    let fleet = Fleet::start(PROGRAMS, database, 2).await;
-    let mut ids = Vec::new();
-    for n in 0..12 {
-        own.execute(KILL).await.unwrap();
-        ids.push(create(&fleet, &format!("pod-{n}")).await);
-        own.execute(KILL).await.unwrap();
+    for planes in PLANES {
+        let Some(database) = TestDatabase::postgres().await else { return };
+        let mut own = PgConnection::connect(&database.url).await.unwrap();
+        let several = two_hosts(database, planes).await;
+        let mut ids = Vec::new();
+        for n in 0..12 {
+            own.execute(KILL).await.unwrap();
+            ids.push(create(&several.fleet, &format!("pod-{n}")).await);
+            own.execute(KILL).await.unwrap();
+        }
+        active(&several.fleet, &ids).await;
     }
-    active(&fleet, &ids).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_to_a_commit_is_lost_and_the_idempotency_key_tells_whether_it_happened() {
-    let Some((database, relay, _)) = behind_relay().await else { return };
-    let fleet = Fleet::start(PROGRAMS, database, 2).await;
-    let mut ids = Vec::new();
-    for n in 0..12 {
-        let lost = relay.commits_lost();
-        relay.lose_commit();
-        // Whose commit it is, the request's, a loop's or a job's, is left to chance.
-        ids.push(create(&fleet, &format!("pod-{n}")).await);
-        eventually("a commit to be lost", REST, async || (relay.commits_lost() > lost).then_some(())).await;
+    for planes in PLANES {
+        let Some((database, relay, _)) = behind_relay().await else { return };
+        let several = two_hosts(database, planes).await;
+        let mut ids = Vec::new();
+        for n in 0..12 {
+            let lost = relay.commits_lost();
+            relay.lose_commit();
+            // Whose commit it is, the request's, a loop's or a job's, is left to chance.
+            ids.push(create(&several.fleet, &format!("pod-{n}")).await);
+            eventually("a commit to be lost", REST, async || (relay.commits_lost() > lost).then_some(())).await;
+        }
+        active(&several.fleet, &ids).await;
+        let made: usize = several.fleet.hosts.iter().map(mpanel_tests::fleet::Host::vms_ever_made).sum();
+        assert_eq!(made, ids.len(), "each VM was made once");
     }
-    active(&fleet, &ids).await;
-    let made: usize = fleet.hosts.iter().map(mpanel_tests::fleet::Host::vms_ever_made).sum();
-    assert_eq!(made, ids.len(), "each VM was made once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pool_is_used_up_or_a_table_is_locked_and_the_wait_for_it_is_bounded() {
-    let Some(database) = TestDatabase::postgres().await else { return };
-    let app = TestApp::start_on(&database).await;
-    let mut own = PgConnection::connect(&database.url).await.unwrap();
-    own.execute("BEGIN").await.unwrap();
-    own.execute("LOCK TABLE plans IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    // More than there are connections: those that get none are told so, those that wait for the table too.
-    let requests = (0..40).map(|_| app.api.get("/api/platform/plans"));
-    for answer in futures::future::join_all(requests).await {
-        is_503_with_a_time_to_come_back(&answer);
+    for planes in PLANES {
+        let Some(database) = TestDatabase::postgres().await else { return };
+        let mut apps = Vec::new();
+        for _ in 0..planes {
+            apps.push(TestApp::start_on(&database).await);
+        }
+        let mut own = PgConnection::connect(&database.url).await.unwrap();
+        own.execute("BEGIN").await.unwrap();
+        own.execute("LOCK TABLE plans IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        // More than there are connections: those that get none are told so, those that wait for the table too.
+        let requests = apps.iter().flat_map(|app| (0..40).map(|_| app.api.get("/api/platform/plans")));
+        for answer in futures::future::join_all(requests).await {
+            is_503_with_a_time_to_come_back(&answer);
+        }
+        own.execute("ROLLBACK").await.unwrap();
+        for app in apps {
+            eventually("the pool to be free again", REST, async || {
+                (app.api.get("/api/platform/plans").await.status == 200).then_some(())
+            })
+            .await;
+            app.stop().await;
+        }
     }
-    own.execute("ROLLBACK").await.unwrap();
-    eventually("the pool to be free again", REST, async || {
-        (app.api.get("/api/platform/plans").await.status == 200).then_some(())
-    })
-    .await;
-    app.stop().await;
 }
 
+/// How much slower they end is measured: `benches/held_transaction.rs`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_is_held_open_elsewhere_keeps_no_job_from_ending() {
-    let Some(database) = TestDatabase::postgres().await else { return };
-    let url = database.url.clone();
-    let fleet = Fleet::start(PROGRAMS, database, 2).await;
-    let mut own = PgConnection::connect(&url).await.unwrap();
-    own.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
-    own.execute("SELECT COUNT(*) FROM jobs").await.unwrap();
-    let mut ids = Vec::new();
-    for n in 0..8 {
-        ids.push(create(&fleet, &format!("pod-{n}")).await);
+async fn a_transaction_held_open_elsewhere_keeps_no_job_from_ending() {
+    for planes in PLANES {
+        let Some(database) = TestDatabase::postgres().await else { return };
+        let url = database.url.clone();
+        let several = two_hosts(database, planes).await;
+        let mut own = PgConnection::connect(&url).await.unwrap();
+        own.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+        own.execute("SELECT COUNT(*) FROM jobs").await.unwrap();
+        let mut ids = Vec::new();
+        for n in 0..8 {
+            ids.push(create(&several.fleet, &format!("pod-{n}")).await);
+        }
+        active(&several.fleet, &ids).await;
+        own.execute("ROLLBACK").await.unwrap();
     }
-    active(&fleet, &ids).await;
-    own.execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

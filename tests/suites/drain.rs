@@ -16,8 +16,14 @@ use mpanel_tests::pod_bench::{PodBench, SOON, actor};
 use mpanel_tests::scripted_agent::Fail;
 use mpanel_tests::{TestDatabase, databases, eventually};
 
+#[path = "drain/people.rs"]
+mod people;
 #[path = "drain/processes.rs"]
 mod processes;
+#[path = "drain/remote.rs"]
+mod remote;
+#[path = "drain/rest.rs"]
+mod rest;
 
 /// A bench with drains, and pods on its first server.
 struct Rig {
@@ -121,6 +127,27 @@ impl Rig {
 
 fn count(plan: &Detail, state: PodState) -> usize {
     plan.pods.iter().filter(|pod| pod.state == state).count()
+}
+
+#[tokio::test]
+async fn a_server_without_the_vms_bridge_is_no_target_and_the_plan_says_so() {
+    for database in databases().await {
+        let rig = Rig::new(&database, 2).await;
+        let second = rig.bench.server("pve2", 8).await;
+        rig.bench.bridges(second, &["vmbr7"]).await;
+        rig.drain().await;
+        let plan = rig.until_state(DrainState::Blocked).await;
+        for row in &plan.pods {
+            assert!(row.blocker.contains("pve2: it has no bridge `vmbr0`"), "{}: {row:?}", database.name);
+        }
+        assert_eq!(rig.migrations(), 0, "nothing is tried that its agent would refuse");
+        let third = rig.bench.server("pve3", 8).await;
+        let plan = rig.until_state(DrainState::Done).await;
+        assert!(plan.pods.iter().all(|row| row.at == Some(third)), "{plan:?}");
+        let (why, _) = rig.bench.pods.placement_get(Scope::Platform, rig.pods[0]).await.unwrap();
+        assert_eq!(why.explanation.rejected_by_reason.get("bridge"), Some(&1), "{why:?}");
+        rig.places().await;
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,10 @@ mod bounds;
 mod description;
 #[path = "edge/idempotency.rs"]
 mod idempotency;
+#[path = "edge/owners.rs"]
+mod owners;
+#[path = "edge/people.rs"]
+mod people;
 #[path = "edge/process.rs"]
 mod process;
 #[path = "edge/refusals.rs"]
@@ -17,3 +21,5 @@ mod repeats;
 mod tls;
 #[path = "edge/tokens.rs"]
 mod tokens;
+#[path = "edge/walk.rs"]
+mod walk;

@@ -5,6 +5,10 @@
 mod fairness;
 #[path = "jobs/limits.rs"]
 mod limits;
+#[path = "jobs/queue.rs"]
+mod queue;
+#[path = "jobs/storages.rs"]
+mod storages;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -32,6 +36,8 @@ const SOON: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct Agents {
     connected: Mutex<Vec<ServerId>>,
+    /// Connected only a moment after it was looked for.
+    late: Mutex<Option<ServerId>>,
     sent: Mutex<Vec<Order>>,
     cancelled: Mutex<Vec<(CommandId, u64)>>,
 }
@@ -54,7 +60,10 @@ impl AgentPort for Agents {
     }
 
     fn connected(&self) -> Vec<ServerId> {
-        self.connected.lock().unwrap().clone()
+        let mut connected = self.connected.lock().unwrap();
+        let seen = connected.clone();
+        connected.extend(self.late.lock().unwrap().take());
+        seen
     }
 }
 
@@ -188,7 +197,7 @@ impl Bench {
     /// The saga `first` (local), `second` (a command), `third` (local).
     async fn new(database: &TestDatabase) -> Self {
         let db = Db::open(&database.url).await.unwrap();
-        let server = server_insert(&db).await;
+        let server = server_insert(&db, "pve1").await;
         let script = Arc::new(Script::default());
         let step = |name, server| Box::new(Toy { name, server, script: script.clone() }) as Box<dyn Step>;
         let steps = vec![step("first", None), step("second", Some(server)), step("third", None)];
@@ -251,13 +260,9 @@ fn engine(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &TaskTracke
     engine_paced(db, registry, agents, tasks, &Pace::default())
 }
 
+/// Nobody renews its leases: one that a slow machine could outlast would make it send an order twice.
 fn engine_paced(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &TaskTracker, pace: &Pace) -> Engine {
-    let pace = Pace {
-        lease: Duration::from_millis(300),
-        retry_first: Duration::from_millis(5),
-        retry_max: Duration::from_millis(20),
-        ..pace.clone()
-    };
+    let pace = Pace { retry_first: Duration::from_millis(5), retry_max: Duration::from_millis(20), ..pace.clone() };
     Engine::new(
         db.clone(),
         Clock::system(),
@@ -269,14 +274,14 @@ fn engine_paced(db: &Db, registry: &Registry, agents: &Arc<Agents>, tasks: &Task
     )
 }
 
-async fn server_insert(db: &Db) -> ServerId {
+async fn server_insert(db: &Db, name: &str) -> ServerId {
     const SQL: &str = "
         INSERT INTO servers (id, name, region, labels, bridge, vmid_space, vmid_min, vmid_max, cpu_overcommit, scheduling,
                              scheduling_since, connection, connection_since, version, created_at, updated_at)
-        VALUES ($1, 'pve1', '', '{}', 'vmbr0', 'pve1', 100, 999, 1.0, 'online', 0, 'online', 0, 1, 0, 0)";
+        VALUES ($1, $2, '', '{}', 'vmbr0', 'lab', 100, 999, 1.0, 'online', 0, 'online', 0, 1, 0, 0)";
     let id = ServerId::generate();
     let mut tx = db.begin().await.unwrap();
-    control_plane::execute!(tx.conn(), SQL, id).unwrap();
+    control_plane::execute!(tx.conn(), SQL, id, name).unwrap();
     tx.commit().await.unwrap();
     id
 }
@@ -286,8 +291,12 @@ fn done() -> Result<CommandOutput, CommandFailure> {
     Ok(CommandOutput::of(Presence::Present, Power::Running, 100))
 }
 
+fn error_of(kind: FailureKind) -> CommandFailure {
+    CommandFailure { kind, message: "said Proxmox".into(), upid: String::new(), presence: Presence::Unknown }
+}
+
 fn failure(kind: FailureKind) -> Result<CommandOutput, CommandFailure> {
-    Err(CommandFailure { kind, message: "said Proxmox".into(), upid: String::new(), presence: Presence::Unknown })
+    Err(error_of(kind))
 }
 
 #[tokio::test]
@@ -353,6 +362,31 @@ async fn attempts_are_bounded_and_the_cause_is_kept_in_proxmox_own_words() {
         let job = bench.until_state(id, JobState::Failed).await;
         let error = job.error.unwrap();
         assert_eq!((error.code.as_str(), error.detail.as_str()), ("proxmox_timeout", "said Proxmox"));
+    }
+}
+
+#[tokio::test]
+async fn an_agent_whose_ledger_refuses_is_waited_for_however_long_and_while_undoing_too() {
+    for database in databases().await {
+        let bench = Bench::new(&database).await;
+        let id = bench.create().await;
+        let refused = || Err(CommandFailure { message: "only 3 MiB are free".into(), ..error_of(FailureKind::Ledger) });
+        for n in 1..=6 {
+            bench.report(&bench.order(n).await, refused()).await;
+        }
+        let job = bench.job(id).await;
+        assert_eq!(job.error.map(|error| error.code), Some("agent_ledger".to_owned()), "{}", database.name);
+        assert!(job.attempt < job.attempts_max, "tries are left for when it takes orders again");
+        bench.report(&bench.order(7).await, failure(FailureKind::BadParameter)).await;
+        for n in 8..=13 {
+            bench.report(&bench.order(n).await, refused()).await;
+        }
+        bench.report(&bench.order(14).await, done()).await;
+        let job = bench.until_state(id, JobState::Failed).await;
+        assert_eq!(job.error.map(|error| error.code), Some("proxmox_bad_parameter".to_owned()));
+        let lines = bench.jobs.job_log(Scope::Platform, id, Window { limit: 100, after: None }).await.unwrap();
+        let waits = lines.iter().filter(|line| line.line.contains("agent_ledger")).count();
+        assert_eq!(waits, 2, "not every refusal is said: {lines:#?}");
     }
 }
 
@@ -471,7 +505,9 @@ async fn cancel_undoes_what_was_done_and_says_so() {
 #[tokio::test]
 async fn what_a_vanished_control_plane_held_is_taken_over_within_a_lease_and_its_late_writes_are_fenced() {
     for database in databases().await {
-        let bench = Bench::new(&database).await;
+        let mut bench = Bench::new(&database).await;
+        let short = Pace { lease: Duration::from_millis(300), ..Pace::default() };
+        bench.engine = engine_paced(&bench.db, &bench.registry, &bench.agents, &bench.tasks, &short);
         let id = bench.create().await;
         let order = bench.order(1).await;
         // Nobody renews: another control plane takes it, and sends the same command again.

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use control_plane::db::Window;
+use control_plane::domain::access::Permissions;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::{DesiredPower, Detail, Find, PlacementInput, State};
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
@@ -270,10 +271,12 @@ async fn without_room_nothing_is_made_and_every_server_says_why() {
             }
         })
         .await;
-        assert!(error.contains("pve1: CPU: 2 needed, 1 free") && error.contains("pve2: "), "{error}");
-        let why = bench.pods.placement_get(Scope::Platform, loser.pod.id).await.unwrap();
+        assert_eq!(error, "there was no room for it; its placement says why", "a customer reads it");
+        let (why, _) = bench.pods.placement_get(Scope::Platform, loser.pod.id).await.unwrap();
         assert_eq!((why.server, why.explanation.fitting), (None, 0));
-        let here = bench.pods.placement_get(Scope::Platform, winner.pod.id).await.unwrap();
+        let considered = format!("{:?}", why.explanation.considered);
+        assert!(considered.contains("CPU: 2 needed, 1 free") && considered.contains("pve2"), "{considered}");
+        let (here, _) = bench.pods.placement_get(Scope::Platform, winner.pod.id).await.unwrap();
         assert_ne!(here.server, Some(server));
         assert!(matches!(here.explanation.considered[0].verdict, Verdict::Chosen { .. }));
         let preview = bench.pods.placement_preview(Scope::Platform, request("")).await.unwrap();
@@ -364,7 +367,7 @@ async fn a_name_has_one_live_pod_whoever_asks_at_once() {
 async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
-        bench.server("pve1", 64).await;
+        let server = bench.server("pve1", 64).await;
         let mut made = Vec::new();
         for i in 0..5 {
             made.push(bench.active(&format!("{}-{i}", if i % 2 == 0 { "web" } else { "db" })).await);
@@ -385,7 +388,7 @@ async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
             assert_eq!(list(scope, Find { state: Some("active"), ..all() }, 50, None).await, newest);
             let webs = Find { name_prefix: Some("web".into()), ..all() };
             assert_eq!(list(scope, webs, 50, None).await, [made[4], made[2]]);
-            let here = Find { server: Some("pve1".into()), plan: Some("small".into()), ..all() };
+            let here = Find { server: Some(server), plan: Some("small".into()), ..all() };
             assert_eq!(list(scope, here, 50, None).await, newest);
         }
         let stranger = Scope::Tenant(TenantId::generate());
@@ -393,12 +396,12 @@ async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
         assert_eq!(bench.pods.cloudpod_get(stranger, made[1]).await.unwrap_err().code(), "not_found");
         for kind in [
             bench.pods.cloudpod_stop(&actor(), stranger, made[1]).await.err(),
-            bench.pods.cloudpod_destroy(&actor(), stranger, made[1]).await.err(),
+            bench.pods.cloudpod_destroy(&actor(), (stranger, Permissions::all()), made[1]).await.err(),
             bench.pods.placement_get(stranger, made[1]).await.err(),
         ] {
             assert_eq!(kind.unwrap().code(), "not_found");
         }
-        let nowhere = Find { server: Some("pve9".into()), ..all() };
+        let nowhere = Find { plan: Some("huge".into()), ..all() };
         let error = bench.pods.cloudpod_list(Scope::Platform, nowhere, Window { limit: 1, after: None }).await;
         assert_eq!(error.unwrap_err().code(), "invalid");
     }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use control_plane::domain::scheduling::{Decision, EXPLAINED_MAX, Reason, Request, Verdict, filter, place};
 use control_plane::domain::servers::{ConnectionState, SchedulingState, ServerCapacity, StorageCapacity};
@@ -39,6 +40,8 @@ fn server(name: &str) -> ServerCapacity {
         vmid_space: "space".into(),
         templates: Vec::new(),
         problem: String::new(),
+        refuses: String::new(),
+        proxmox_silent: None,
     }
 }
 
@@ -59,10 +62,17 @@ fn chosen(decision: &Decision) -> Option<&str> {
 type Change = fn(&mut ServerCapacity, &mut Request);
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_reason_is_found_and_named() {
-    let cases: [(&str, Change, &str); 22] = [
+    let cases: [(&str, Change, &str); 24] = [
         ("not_online", |s, _| s.connection = ConnectionState::Offline, "its agent is offline"),
         ("not_online", |s, _| s.connection = ConnectionState::Pending, "its agent has never connected"),
+        ("refuses", |s, _| s.refuses = "its ledger cannot be written".into(), "its ledger cannot be written"),
+        (
+            "proxmox_silent",
+            |s, _| s.proxmox_silent = Some(Duration::from_millis(121_500)),
+            "Proxmox has not answered its agent for 121 s; what was known of it counts for 120 s only",
+        ),
         ("scheduling", |s, _| s.scheduling = SchedulingState::Locked, "it is locked"),
         ("scheduling", |s, _| s.scheduling = SchedulingState::Draining, "it is being drained"),
         ("other_server", |_, r| r.server = Some(ServerId::generate()), "another server was asked for"),
@@ -124,6 +134,42 @@ fn every_reason_is_found_and_named() {
         let reasons = filter(&request, &server).expect_err(text);
         assert_eq!(reasons.len(), 1, "{code}: {reasons:?}");
         assert_eq!((reasons[0].code(), reasons[0].to_string().as_str()), (code, text));
+    }
+}
+
+#[test]
+fn figures_count_for_a_while_after_proxmox_fell_silent() {
+    for (silent, fits) in [(0, true), (120_000, true), (120_001, false)] {
+        let server = ServerCapacity { proxmox_silent: Some(Duration::from_millis(silent)), ..server("pve1") };
+        let request = request(std::slice::from_ref(&server));
+        assert_eq!(filter(&request, &server).is_ok(), fits, "{silent} ms");
+    }
+}
+
+#[test]
+fn what_has_begun_waits_for_a_server_that_lacks_nothing_else() {
+    let cases: [(Change, Option<&str>); 5] = [
+        (|s, _| s.connection = ConnectionState::Offline, Some("its agent is offline")),
+        (|s, _| s.refuses = "its ledger is full".into(), Some("its ledger is full")),
+        (
+            |s, _| s.proxmox_silent = Some(Duration::from_hours(1)),
+            Some("Proxmox has not answered its agent for 3600 s"),
+        ),
+        (|s, _| (s.refuses, s.reserved_vcpu) = ("its ledger is full".into(), 16), None),
+        (|s, _| s.reserved_vcpu = 16, None),
+    ];
+    for (change, waits) in cases {
+        let mut server = server("pve1");
+        let mut request = request(std::slice::from_ref(&server));
+        change(&mut server, &mut request);
+        let waiting = place(&request, std::slice::from_ref(&server)).explanation.waits_for();
+        match (waits, &waiting) {
+            (Some(why), Some(said)) => {
+                assert!(said.starts_with(&format!("server pve1 could take it, but {why}")), "{said}");
+            }
+            (None, None) => {}
+            _ => panic!("{waits:?}, {waiting:?}"),
+        }
     }
 }
 

@@ -42,6 +42,9 @@ pub enum Command {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Make a new pod of a backup; the pod that it is of may be gone
+    #[command(after_help = "Example:\n  mpanel backup recreate web-1 latest web-2 --wait")]
+    Recreate(Box<Recreate>),
     /// Delete a backup that is not protected
     #[command(after_help = "Example:\n  mpanel backup delete web-1 0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10 --yes --wait")]
     Delete {
@@ -70,6 +73,32 @@ pub struct One {
     pod: String,
     /// The backup's id, or `latest`
     backup: String,
+}
+
+/// A pod to be made of a backup.
+#[derive(Args)]
+pub struct Recreate {
+    #[command(flatten)]
+    one: One,
+    /// The new pod's name, a DNS label such as web-2
+    name: String,
+    /// Another size: name or id of a plan [default: that of the pod that the backup is of]
+    #[arg(long)]
+    plan: Option<String>,
+    /// The image that its record names: name or id [default: likewise]
+    #[arg(long)]
+    image: Option<String>,
+    /// Only on this server: name or id
+    #[arg(long)]
+    server: Option<String>,
+    /// Only on this storage
+    #[arg(long)]
+    storage: Option<String>,
+    /// An address from this pool: name or id; may be repeated [default: from the pools of the region]
+    #[arg(long = "ip-pool", value_name = "POOL")]
+    ip_pools: Vec<String>,
+    #[command(flatten)]
+    wait: Wait,
 }
 
 /// A backup to be made.
@@ -143,6 +172,7 @@ impl Command {
                 let answer = context.client.post(&path, Some(&body)).await?;
                 context.job(&answer.body, &wait, &format!("restore of {}", one.pod)).await
             }
+            Self::Recreate(recreate) => recreate.run(context).await,
             Self::Delete { one, confirm, wait } => {
                 let (pod, backup) = one.ids(context).await?;
                 confirm.ask(&format!("Delete the backup {backup} of {}?", one.pod))?;
@@ -183,6 +213,23 @@ impl Make {
         ]);
         let answer = context.client.post(&pod::path(&id, &["backups"]), Some(&body)).await?;
         context.job(&answer.body, &self.wait, &format!("backup of {}", self.pod)).await
+    }
+}
+
+impl Recreate {
+    async fn run(self, context: &Context) -> Result<()> {
+        let (_, backup) = self.one.ids(context).await?;
+        let placement = object([("server", self.server.into()), ("storage", self.storage.into())]);
+        let body = object([
+            ("name", self.name.clone().into()),
+            ("plan", self.plan.into()),
+            ("image", self.image.into()),
+            ("placement", placement),
+            ("ip_pools", self.ip_pools.into()),
+        ]);
+        let path = [&BACKUPS[..], &[&backup, "recreate"]].concat();
+        let answer = context.client.post(&path, Some(&body)).await?;
+        context.job(&answer.body, &self.wait, &format!("{} is being made of the backup {backup}", self.name)).await
     }
 }
 

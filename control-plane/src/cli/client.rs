@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Upgraded};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use url::Url;
 use uuid::Uuid;
 
 use super::connection::{Connection, Resolved};
-use super::failure::{Failure, Problem, Result};
+use super::failure::{Failure, Problem, Result, SIGN_IN};
 use super::output::Out;
+use super::session::{Saved, Store};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A little more than the control plane lets a request take.
@@ -36,6 +42,8 @@ pub struct Client {
     http: reqwest::Client,
     connection: Resolved,
     idempotency_key: Option<String>,
+    /// The sign-in of `mpanel login`, where no token was given.
+    signed_in: Option<Mutex<Saved>>,
 }
 
 struct Request<'a> {
@@ -56,15 +64,78 @@ enum Lost {
 impl Client {
     /// As the flags say; nothing is sent yet.
     pub fn new(connection: &Connection, idempotency_key: Option<String>, out: Out) -> Result<Self> {
-        let connection = connection.resolve()?;
-        if connection.url.scheme() == "http" && connection.token.is_some() && !is_loopback(&connection.url) {
+        let mut connection = connection.resolve()?;
+        let signed_in = match (&connection.token, Store::of_user()) {
+            (None, Some(store)) => store.find(connection.url.as_str())?,
+            _ => None,
+        };
+        if signed_in.is_some() {
+            connection.token_source = SIGN_IN;
+        }
+        if connection.url.scheme() == "http"
+            && (connection.token.is_some() || signed_in.is_some())
+            && !is_loopback(&connection.url)
+        {
             out.note(format!("warning: {} is not encrypted: the token can be read on its way", connection.url));
         }
         if idempotency_key.as_ref().is_some_and(|key| header::HeaderValue::from_str(key).is_err()) {
             return Err(Failure::usage("--idempotency-key: must be plain text on one line"));
         }
-        let http = build(&connection)?;
-        Ok(Self { http, connection, idempotency_key })
+        let http = build(&connection, false)?;
+        Ok(Self { http, connection, idempotency_key, signed_in: signed_in.map(Mutex::new) })
+    }
+
+    /// Where the control plane is.
+    pub fn address(&self) -> String {
+        self.connection.url.to_string()
+    }
+
+    /// Asks for something that needs no token, and shows none.
+    pub async fn post_open(&self, path: &[&str], body: &Value) -> Result<Value> {
+        let (method, url) = (Method::POST, self.url(path, &[]));
+        let request = Request { method, url, body: Some(body), key: None, if_match: None };
+        match self.exchange(&request, None).await {
+            Ok(answer) => Ok(answer.body),
+            Err(Lost::Retry(failure, _) | Lost::Final(failure)) => Err(failure),
+        }
+    }
+
+    /// What to show: the token that was given, or the sign-in's, which is refreshed when it is about to end.
+    async fn bearer(&self) -> Result<Option<String>> {
+        let Some(signed_in) = &self.signed_in else { return Ok(self.connection.token.clone()) };
+        let mut saved = signed_in.lock().await;
+        if let Some(token) = saved.fresh() {
+            return Ok(Some(token.to_owned()));
+        }
+        let Some(store) = Store::of_user() else { return Ok(None) };
+        let (lock, url) = (store.lock()?, self.address());
+        // Another command may have done so meanwhile, or signed out.
+        let Some(present) = lock.find(&url)? else { return Ok(None) };
+        if present.fresh().is_none() {
+            let body = json!({ "refresh_token": present.refresh_token() });
+            match self.post_open(&["auth", "refresh"], &body).await {
+                Ok(answer) => {
+                    *saved = Saved::of(&present.email, &answer)
+                        .ok_or_else(|| self.unreachable("its answer holds no tokens".to_owned(), NOT_MPANEL))?;
+                    lock.put(&url, Some(saved.clone()))?;
+                }
+                Err(failure) => {
+                    if matches!(&failure, Failure::Problem(problem) if problem.status == 401) {
+                        lock.put(&url, None)?;
+                    }
+                    return Err(failure);
+                }
+            }
+        } else {
+            *saved = present;
+        }
+        // Whatever this machine's clock makes of it: it is new.
+        Ok(Some(saved.access_token().to_owned()))
+    }
+
+    /// The tenant that is meant, by its id.
+    pub fn tenant(&self) -> Option<&str> {
+        self.connection.tenant.as_deref()
     }
 
     /// Reads.
@@ -120,6 +191,84 @@ impl Client {
         }
     }
 
+    /// Reads a file of any length, and hands over what has come of it. A file that breaks off is not begun again.
+    pub async fn download(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        mut taken: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut request = self.http.get(self.url(path, query));
+        if let Some(token) = self.bearer().await? {
+            request = request.bearer_auth(token);
+        }
+        let final_of = |lost| match lost {
+            Lost::Retry(failure, _) | Lost::Final(failure) => failure,
+        };
+        let mut response = request.send().await.map_err(|error| final_of(self.lost(&error)))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status != StatusCode::OK {
+            let bytes = response.bytes().await.map_err(|error| final_of(self.lost(&error)))?;
+            return match self.understand(status, &headers, &bytes) {
+                Ok(_) => Err(self.unreachable(format!("it answers {status}"), NOT_MPANEL)),
+                Err(lost) => Err(final_of(lost)),
+            };
+        }
+        loop {
+            let next = tokio::time::timeout(REQUEST_TIMEOUT, response.chunk()).await;
+            let next = next.map_err(|_| self.broken(&"nothing more came"))?;
+            match next.map_err(|error| self.broken(&chain(&error)))? {
+                Some(chunk) => taken(&chunk)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Where a WebSocket of the API is.
+    pub fn websocket_url(&self, path: &[&str]) -> Url {
+        let mut url = self.url(path, &[]);
+        // From one scheme of the web to another: that cannot fail.
+        let _ = url.set_scheme(if url.scheme() == "https" { "wss" } else { "ws" });
+        url
+    }
+
+    /// Opens a WebSocket of the API; `protocols` may hold what lets us in.
+    pub async fn websocket(&self, path: &[&str], protocols: &str) -> Result<WebSocketStream<Upgraded>> {
+        // HTTP/2, which a proxy may offer, knows no Upgrade.
+        let http = build(&self.connection, true)?;
+        let key = generate_key();
+        let request = http
+            .get(self.url(path, &[]))
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, &key)
+            .header(header::SEC_WEBSOCKET_PROTOCOL, protocols);
+        let refused = |lost| match lost {
+            Lost::Retry(failure, _) | Lost::Final(failure) => failure,
+        };
+        let answer = match tokio::time::timeout(REQUEST_TIMEOUT, request.send()).await {
+            Ok(answer) => answer.map_err(|error| refused(self.lost(&error)))?,
+            Err(_) => return Err(self.unreachable("it did not answer in time".to_owned(), BROKE)),
+        };
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let accepted = headers.get(header::SEC_WEBSOCKET_ACCEPT).map(header::HeaderValue::as_bytes);
+        if status != StatusCode::SWITCHING_PROTOCOLS || accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+            let bytes = answer.bytes().await.map_err(|error| refused(self.lost(&error)))?;
+            return Err(match self.understand(status, &headers, &bytes) {
+                Ok(_) => self.unreachable("it opens no WebSocket".to_owned(), WEBSOCKETS),
+                Err(lost) => refused(lost),
+            });
+        }
+        let upgraded = answer.upgrade().await.map_err(|error| refused(self.lost(&error)))?;
+        Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await)
+    }
+
+    /// A connection that stood broke.
+    pub fn broken(&self, error: &impl std::fmt::Display) -> Failure {
+        self.unreachable(error.to_string(), BROKE)
+    }
+
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
         let mut url = self.connection.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -127,6 +276,10 @@ impl Client {
         }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
+        }
+        // Elsewhere the header says it.
+        if let (Some(tenant), Some(&"admin")) = (self.tenant(), path.first()) {
+            url.query_pairs_mut().append_pair("tenant_id", tenant);
         }
         url
     }
@@ -150,9 +303,17 @@ impl Client {
     }
 
     async fn send_once(&self, request: &Request<'_>) -> Result<Answer, Lost> {
-        let mut builder = self.http.request(request.method.clone(), request.url.clone());
-        if let Some(token) = &self.connection.token {
+        let token = self.bearer().await.map_err(Lost::Final)?;
+        self.exchange(request, token.as_deref()).await
+    }
+
+    async fn exchange(&self, request: &Request<'_>, token: Option<&str>) -> Result<Answer, Lost> {
+        let mut builder = self.http.request(request.method.clone(), request.url.clone()).timeout(REQUEST_TIMEOUT);
+        if let Some(token) = token {
             builder = builder.bearer_auth(token);
+        }
+        if let Some(tenant) = self.tenant() {
+            builder = builder.header("X-Tenant-Id", tenant);
         }
         if let Some(key) = &request.key {
             builder = builder.header("Idempotency-Key", key);
@@ -222,16 +383,20 @@ impl Client {
 }
 
 const NOT_MPANEL: &str = "check that --url (or MPANEL_URL) names an mPanel control plane";
+const BROKE: &str = "run it again; see the control plane's log if it goes on";
+const WEBSOCKETS: &str = "check that the proxy in front of the control plane lets WebSockets through";
 
-fn build(connection: &Resolved) -> Result<reqwest::Client> {
+fn build(connection: &Resolved, is_http1_only: bool) -> Result<reqwest::Client> {
     // Fails only where one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("mpanel/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
         // A token follows nobody elsewhere.
         .redirect(reqwest::redirect::Policy::none());
+    if is_http1_only {
+        builder = builder.http1_only();
+    }
     if let Some(pem) = &connection.ca {
         let wrong = |cause: String| Failure::usage(format!("--ca: {cause}"));
         let certificates = reqwest::Certificate::from_pem_bundle(pem)

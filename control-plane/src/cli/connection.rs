@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use url::Url;
+use uuid::Uuid;
 
 use super::failure::{Failure, Result};
 
@@ -29,6 +30,9 @@ pub struct Connection {
     /// A PEM file with further authorities to trust, beside the system's [environment: MPANEL_CA]
     #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The id of the tenant that is meant, for who belongs to several; staff may name any [environment: MPANEL_TENANT]
+    #[arg(long, global = true, value_name = "ID")]
+    tenant: Option<Uuid>,
 }
 
 /// A connection with everything found and read.
@@ -39,6 +43,8 @@ pub(super) struct Resolved {
     pub(super) token_source: &'static str,
     /// PEM.
     pub(super) ca: Option<Vec<u8>>,
+    /// An id.
+    pub(super) tenant: Option<String>,
 }
 
 impl Connection {
@@ -48,7 +54,14 @@ impl Connection {
         let (token, token_source) = self.token()?;
         let ca = self.ca.clone().or_else(|| set("MPANEL_CA").map(PathBuf::from));
         let ca = ca.map(|file| read(&file, "--ca")).transpose()?;
-        Ok(Resolved { url, token, token_source, ca })
+        let tenant = match (self.tenant, set("MPANEL_TENANT")) {
+            (Some(id), _) => Some(id),
+            (None, Some(text)) => {
+                Some(text.parse().map_err(|_| Failure::usage("MPANEL_TENANT: must be a tenant's id"))?)
+            }
+            (None, None) => None,
+        };
+        Ok(Resolved { url, token, token_source, ca, tenant: tenant.map(|id| id.to_string()) })
     }
 
     fn token(&self) -> Result<(Option<String>, &'static str)> {

@@ -20,7 +20,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel drift list --kind orphan")]
     List {
         /// Only of this kind
-        #[arg(long, value_parser = ["vm_missing", "power", "size", "moved", "renamed", "locked", "duplicate", "orphan"])]
+        #[arg(long, value_parser = ["vm_missing", "power", "size", "moved", "renamed", "autostart", "locked", "duplicate", "orphan"])]
         kind: Option<String>,
         /// Only on this server: name or id
         #[arg(long)]
@@ -40,7 +40,7 @@ pub enum Command {
         /// Its id
         drift: String,
     },
-    /// Put the pod back as it is wanted: start or stop it
+    /// Put the pod back as it is wanted: start or stop it, or have it start with its host or not
     #[command(after_help = "Example:\n  mpanel drift heal 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --wait")]
     Heal {
         /// Its id
@@ -53,6 +53,21 @@ pub enum Command {
     Accept {
         /// Its id
         drift: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Take our stamp off an orphan, or off a second VM of a pod, and leave the VM as it is
+    #[command(
+        after_help = "Example:\n  mpanel drift release 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --confirm pve1/10012 --yes"
+    )]
+    Release {
+        /// Its id
+        drift: String,
+        /// The VM, typed: SERVER/VMID
+        #[arg(long, value_name = "SERVER/VMID")]
+        confirm: String,
+        #[command(flatten)]
+        ask: Confirm,
         #[command(flatten)]
         wait: Wait,
     },
@@ -108,6 +123,12 @@ impl Command {
                 }
                 context.out.note("what is seen is wanted from now on");
                 Ok(())
+            }
+            Self::Release { drift, confirm, ask, wait } => {
+                ask.ask(&format!("Let go of the VM {confirm}, so that mPanel knows nothing of it any more?"))?;
+                let body = json!({ "confirm": confirm });
+                let answer = context.client.post(&path(&drift, &["release"]), Some(&body)).await?.body;
+                context.job(&answer, &wait, "our stamp is taken off the VM").await
             }
             Self::Destroy { drift, confirm, ask, wait } => {
                 ask.ask(&format!("Destroy the VM {confirm} and its disks for good?"))?;

@@ -9,6 +9,9 @@ use super::output::printable;
 /// What a command gives.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
+/// Where the token came from, when it is the sign-in's of `mpanel login`.
+pub const SIGN_IN: &str = "mpanel login";
+
 /// The exit codes, as `--help` documents them.
 pub mod exit {
     /// All is done.
@@ -73,8 +76,9 @@ impl Problem {
     fn hint(&self) -> Option<String> {
         let text = match (self.status, self.code()) {
             (401, _) if self.token_source.is_empty() => {
-                "no token was given: use --token-file FILE, or set MPANEL_TOKEN_FILE or MPANEL_TOKEN"
+                "no token was given: sign in with `mpanel login`, use --token-file FILE, or set MPANEL_TOKEN_FILE or MPANEL_TOKEN"
             }
+            (401, _) if self.token_source == SIGN_IN => "sign in again: `mpanel login`",
             (401, _) => {
                 return Some(format!(
                     "the token from {} is not accepted. The first token is where `http.bootstrap_token_file` of the control \

@@ -73,6 +73,9 @@ pub struct Add {
     /// Only for servers of this region [default: all]
     #[arg(long)]
     region: Option<String>,
+    /// Not for customers: only the platform's staff gives out its addresses, by naming it
+    #[arg(long)]
+    private: bool,
 }
 
 fn parse_range(text: &str) -> Result<(IpAddr, IpAddr), String> {
@@ -94,6 +97,7 @@ impl Add {
             ("bridge", self.bridge.clone().into()),
             ("vlan", self.vlan.into()),
             ("region", self.region.clone().into()),
+            ("public", if self.private { false.into() } else { Value::Null }),
         ])
     }
 }
@@ -132,8 +136,13 @@ fn network(pool: &Value) -> String {
     format!("{}-{}/{}", text(&pool["first"]), text(&pool["last"]), text(&pool["prefix_length"]))
 }
 
+fn yes_or_no(value: &Value) -> &'static str {
+    if *value == true { "yes" } else { "no" }
+}
+
 fn list_table(pools: &[Value]) -> Table {
-    let mut table = Table::new(&["NAME", "ADDRESSES", "GATEWAY", "BRIDGE", "VLAN", "REGION", "USED", "ACTIVE"]);
+    let mut table =
+        Table::new(&["NAME", "ADDRESSES", "GATEWAY", "BRIDGE", "VLAN", "REGION", "USED", "ACTIVE", "PUBLIC"]);
     for pool in pools {
         table.row([
             text(&pool["name"]),
@@ -143,7 +152,8 @@ fn list_table(pools: &[Value]) -> Table {
             text(&pool["vlan"]),
             text(&pool["region"]),
             used(pool),
-            if pool["active"] == true { "yes" } else { "no" }.to_owned(),
+            yes_or_no(&pool["active"]).to_owned(),
+            yes_or_no(&pool["public"]).to_owned(),
         ]);
     }
     table
@@ -166,7 +176,8 @@ fn show(context: &Context, pool: &Value) -> Result<()> {
     table.field("VLAN", text(&pool["vlan"]));
     table.field("Region", text(&pool["region"]));
     table.field("Used", used(pool));
-    table.field("Active", if pool["active"] == true { "yes" } else { "no" });
+    table.field("Active", yes_or_no(&pool["active"]));
+    table.field("Public", yes_or_no(&pool["public"]));
     table.field("Created", when(&pool["created_at"], Clock::system().now()));
     context.out.table(&table)
 }
@@ -192,9 +203,10 @@ mod tests {
             json!({ "name": "v6", "cidr": "2001:db8::/64", "gateway": "2001:db8::1" })
         );
         assert_eq!(
-            body("x v4 --range 192.0.2.9-192.0.2.11 --prefix-length 24 --gateway 192.0.2.1 --vlan 7").unwrap(),
+            body("x v4 --range 192.0.2.9-192.0.2.11 --prefix-length 24 --gateway 192.0.2.1 --vlan 7 --private")
+                .unwrap(),
             json!({ "name": "v4", "first": "192.0.2.9", "last": "192.0.2.11", "prefix_length": 24,
-                    "gateway": "192.0.2.1", "vlan": 7 })
+                    "gateway": "192.0.2.1", "vlan": 7, "public": false })
         );
         for line in ["x v4 --gateway 192.0.2.1", "x v4 --range 192.0.2.9-192.0.2.11 --gateway 192.0.2.1"] {
             assert!(body(line).is_err(), "{line}");

@@ -14,7 +14,7 @@ use super::wait::step_took;
 use super::{pod, server};
 use crate::clock::Clock;
 
-const JOBS: [&str; 3] = ["platform", "provisioning", "jobs"];
+const JOBS: [&str; 2] = ["provisioning", "jobs"];
 
 /// What was asked for, how it goes and why it failed.
 #[derive(Subcommand)]

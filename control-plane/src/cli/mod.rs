@@ -1,5 +1,6 @@
 //! The command line: what runs the control plane, and [`remote`], a client of its REST API.
 
+mod audit;
 mod backup;
 mod client;
 mod common;
@@ -12,6 +13,7 @@ mod image;
 mod invariants;
 mod ip_pool;
 mod job;
+mod login;
 mod output;
 mod plan;
 mod pod;
@@ -23,9 +25,13 @@ mod server;
 mod server_args;
 mod server_drain;
 mod server_endpoint;
+mod session;
 mod snapshot;
 mod table;
+mod terminal;
+mod token;
 mod upkeep;
+mod user;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -70,7 +76,7 @@ enum Command {
         #[command(subcommand)]
         command: Option<ConfigCommand>,
     },
-    /// The platform's token
+    /// API tokens, and the platform's own
     #[command(subcommand)]
     Token(TokenCommand),
     #[command(flatten)]
@@ -90,12 +96,14 @@ enum ConfigCommand {
     Check,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum TokenCommand {
     /// Replace the platform's token by a new one and print it. Works on the database itself: the way back in for who has
     /// lost the token
     #[command(after_help = "Example:\n  mpanel token rotate")]
     Rotate,
+    #[command(flatten)]
+    Own(token::Command),
 }
 
 /// Runs the command line of this process.
@@ -112,6 +120,7 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Token(TokenCommand::Rotate) => load(cli.config.as_deref()).and_then(serve::token_rotate),
+        Command::Token(TokenCommand::Own(command)) => return remote::run(remote::Remote::Token(command), cli.options),
         Command::Remote(command) => return remote::run(command, cli.options),
         Command::Completions { shell } => return completions(shell),
     };
@@ -158,6 +167,7 @@ mod tests {
     fn the_command_line_is_sound_and_every_command_has_an_example() {
         Cli::command().debug_assert();
         check_examples(&Cli::command());
+        check_names(&Cli::command(), &[]);
     }
 
     #[test]
@@ -167,7 +177,7 @@ mod tests {
         let (tables, commands): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|line| line.contains('|'));
         assert!(tables.len() >= 4 && commands.len() >= 5, "{tables:?} {commands:?}");
         for line in commands {
-            let line = line.split(" >").next().unwrap_or_default();
+            let line = line.split(" >").next().and_then(|line| line.split(" #").next()).unwrap_or_default();
             if let Err(error) = Cli::try_parse_from(["mpanel"].into_iter().chain(line.split_whitespace())) {
                 panic!("mpanel {line}: {error}");
             }
@@ -179,6 +189,17 @@ mod tests {
                 assert!(noun.is_some_and(|noun| noun.find_subcommand(path.1).is_some()), "{path:?}");
             }
         }
+    }
+
+    /// No argument has the name of one that every command takes: who asked for either would be given the other.
+    fn check_names(command: &clap::Command, inherited: &[&clap::Id]) {
+        for argument in command.get_arguments() {
+            let id = argument.get_id();
+            assert!(!inherited.contains(&id), "{}: {id} stands twice", command.get_name());
+        }
+        let own = command.get_arguments().filter(|argument| argument.is_global_set()).map(clap::Arg::get_id);
+        let all: Vec<_> = inherited.iter().copied().chain(own).collect();
+        command.get_subcommands().for_each(|sub| check_names(sub, &all));
     }
 
     fn check_examples(command: &clap::Command) {

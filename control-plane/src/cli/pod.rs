@@ -73,15 +73,9 @@ pub enum Command {
     /// Move a pod to another host
     #[command(after_help = "Example:\n  mpanel pod migrate web-1 --to pve2 --wait")]
     Migrate(super::pod_migrate::Migrate),
-    /// Get a ticket for a pod's console: it opens a WebSocket once, within 30 seconds
-    #[command(after_help = "Example:\n  mpanel pod console web-1 --kind terminal")]
-    Console {
-        /// Name or id
-        pod: String,
-        /// The screen or the serial terminal
-        #[arg(long, value_parser = ["vnc", "terminal"], default_value = "vnc")]
-        kind: String,
-    },
+    /// Look at a pod's serial terminal here, or get what a browser needs for its console
+    #[command(after_help = "Example:\n  mpanel pod console web-1\n  mpanel pod console web-1 --url-only --kind vnc")]
+    Console(super::console::Console),
     /// Destroy a pod, its disk and all that is on it
     #[command(after_help = "Example:\n  mpanel pod destroy web-1 --yes --wait")]
     Destroy {
@@ -175,7 +169,7 @@ impl Command {
             Self::Shutdown { gentle, force } => gentle_run(context, gentle, "shutdown", force).await,
             Self::Reboot(gentle) => gentle_run(context, gentle, "reboot", false).await,
             Self::Migrate(migrate) => migrate.run(context).await,
-            Self::Console { pod, kind } => super::console::ask(context, &pod, &kind).await,
+            Self::Console(console) => console.run(context).await,
             Self::Destroy { pod, confirm, wait } => {
                 let id = id_of(context, &pod).await?;
                 confirm.ask(&format!("Destroy the pod {pod}, its disk and all that is on it?"))?;
@@ -321,8 +315,9 @@ async fn show(context: &Context, given: &str, placement: bool) -> Result<()> {
     table.field("State", text(&pod["state"]));
     table.field("Failure", text(&pod["failure"]));
     table.field("Suspended", text(&pod["suspension"]["reason"]));
-    let restart = if pod["restart_needed"] == true { "needed for what was changed" } else { "" };
-    table.field("Restart", restart.to_owned());
+    let causes = pod["restart_causes"].as_array().filter(|causes| !causes.is_empty());
+    let restart = causes.map_or_else(String::new, |_| format!("needed for: {}", text(&pod["restart_causes"])));
+    table.field("Restart", restart);
     let seen = when(&pod["observed_at"], now);
     let seen = if seen.is_empty() { String::new() } else { format!(" (seen {seen})") };
     table.field("Power", format!("{}{seen}, wanted: {}", text(&pod["observed_power"]), text(&pod["desired_power"])));
@@ -345,6 +340,9 @@ async fn show(context: &Context, given: &str, placement: bool) -> Result<()> {
 fn placement_show(context: &Context, placement: &Value) -> Result<()> {
     let explanation = &placement["explanation"];
     let when = when(&placement["decided_at"], Clock::system().now());
+    if explanation.is_null() {
+        return line(format!("\nPlaced {when} in region {}", text(&placement["region"])));
+    }
     let (fitting, servers) = (text(&explanation["fitting"]), text(&explanation["servers"]));
     line(format!("\nPlaced {when}; {fitting} of {servers} servers could have taken it"))?;
     let mut table = Table::new(&["SERVER", "VERDICT", "WHY"]);

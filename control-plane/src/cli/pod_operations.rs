@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::common::{Confirm, Context, Wait, object, text, texts};
 use super::failure::{Failure, Result};
-use super::humane::parse_duration;
+use super::humane::{parse_duration, parse_gib, parse_mib};
 use super::output::{document, line};
 use super::pod::{Act, act, id_of, keys_of, path};
 use super::table::Table;
@@ -37,7 +37,7 @@ pub enum Operation {
     /// Give a suspended pod back to its customer
     #[command(after_help = "Example:\n  mpanel pod unsuspend web-1 --wait")]
     Unsuspend(Act),
-    /// Change a pod's size: to that of a plan, or by single figures
+    /// Change a pod's size: to that of a plan or, for staff, by single figures
     #[command(after_help = "Example:\n  mpanel pod resize web-1 --plan large --restart --wait")]
     Resize(Resize),
     /// Make a pod anew from an image: all that is on its disk is lost, its addresses stay
@@ -151,11 +151,11 @@ pub struct Resize {
     /// Virtual CPUs
     #[arg(long, value_name = "N")]
     vcpu: Option<u32>,
-    /// Memory in MiB
-    #[arg(long, value_name = "MIB")]
+    /// Memory, such as 512M or 4G
+    #[arg(long, value_name = "SIZE", value_parser = parse_mib)]
     memory: Option<u64>,
-    /// Disk in GiB; it only grows
-    #[arg(long, value_name = "GIB")]
+    /// Disk; a bare number is GiB; it only grows
+    #[arg(long, value_name = "SIZE", value_parser = parse_gib)]
     disk: Option<u64>,
     /// Restart it, if the new size needs that
     #[arg(long)]
@@ -285,7 +285,8 @@ async fn firewall_show(context: &Context, pod: &str) -> Result<()> {
     fields.field("Outbound", text(&firewall["policy_out"]));
     fields.field("MAC filter", text(&firewall["mac_filter"]));
     fields.field("IP filter", text(&firewall["ip_filter"]));
-    fields.field("On the host", if firewall["applied"] == true { "yes" } else { "not yet" }.to_owned());
+    let lack = &firewall["not_applied_because"];
+    fields.field("In effect", if lack.is_null() { "yes".to_owned() } else { format!("no: {}", text(lack)) });
     context.out.table(&fields)?;
     let mut table = Table::new(&["DIRECTION", "ACTION", "PROTOCOL", "FROM", "TO", "PORTS", "COMMENT"]);
     for rule in firewall["rules"].as_array().into_iter().flatten() {

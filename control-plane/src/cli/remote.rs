@@ -9,7 +9,7 @@ use super::common::Context;
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
-use super::{backup, drift, image, invariants, ip_pool, job, plan, pod, server, snapshot};
+use super::{audit, backup, drift, image, invariants, ip_pool, job, login, plan, pod, server, snapshot, token, user};
 
 /// What `--help` says of all of them.
 pub const AFTER_HELP: &str = "\
@@ -29,6 +29,12 @@ Example:
 /// A command to a control plane.
 #[derive(Subcommand)]
 pub enum Remote {
+    /// Sign in with e-mail and password: the commands that follow need no token
+    Login(login::Login),
+    /// Sign out
+    Logout(login::Logout),
+    /// Say who you are, where you belong and whether you have a second factor
+    Whoami(login::Whoami),
     /// Registered Proxmox VE hosts
     #[command(subcommand)]
     Server(server::Command),
@@ -58,6 +64,15 @@ pub enum Remote {
     /// What hosts show against what is wanted
     #[command(subcommand)]
     Drift(drift::Command),
+    /// A tenant's people
+    #[command(subcommand)]
+    User(user::Command),
+    /// API tokens, which stand beside `token rotate`
+    #[command(skip)]
+    Token(token::Command),
+    /// Who did what, and the proof that nobody changed it
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 /// What all of them take.
@@ -91,6 +106,9 @@ pub fn run(remote: Remote, options: Options) -> ExitCode {
 async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<String>, out: Out) -> Result<()> {
     let context = Context { client: Client::new(connection, idempotency_key, out)?, out };
     match remote {
+        Remote::Login(command) => command.run(&context).await,
+        Remote::Logout(command) => command.run(&context).await,
+        Remote::Whoami(command) => command.run(&context).await,
         Remote::Server(command) => command.run(&context).await,
         Remote::Pod(command) => command.run(&context).await,
         Remote::Snapshot(command) => command.run(&context).await,
@@ -101,5 +119,8 @@ async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<S
         Remote::IpPool(command) => command.run(&context).await,
         Remote::Invariants(command) => command.run(&context).await,
         Remote::Drift(command) => command.run(&context).await,
+        Remote::User(command) => command.run(&context).await,
+        Remote::Token(command) => command.run(&context).await,
+        Remote::Audit(command) => command.run(&context).await,
     }
 }

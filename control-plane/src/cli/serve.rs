@@ -72,6 +72,6 @@ fn greet(running: &Running) {
     }
     say("next: register a Proxmox VE host");
     say(&format!("    export MPANEL_URL={url} MPANEL_TOKEN=<the token>"));
-    say("    mpanel server add pve1");
+    say("    mpanel server add pve1 --storage local-lvm");
     say(&format!("the API is described at {url}/api/docs (any user name, the token as password)"));
 }

@@ -104,7 +104,7 @@ pub enum Command {
     Online(super::server_drain::Online),
     /// Show or set where hosts of other Proxmox clusters send VMs to when they go to this host
     #[command(
-        after_help = "Example:\n  mpanel server endpoint pve9 --host pve9.example.net --fingerprint AA:BB:… --token-file pve9.token"
+        after_help = "Example:\n  mpanel server endpoint pve9 --host pve9.example.net --fingerprint AA:BB:… --proxmox-token-file pve9.token"
     )]
     Endpoint(super::server_endpoint::Endpoint),
     /// Declare that a host will not come back: the only way to free what its VMs held there

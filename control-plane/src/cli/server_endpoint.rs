@@ -17,7 +17,7 @@ const TOKEN_BYTES_MAX: u64 = 4096;
 
 /// A host as the target of moves from other Proxmox clusters.
 #[derive(Args)]
-#[command(group = clap::ArgGroup::new("change").multiple(true).requires_all(["host", "fingerprint", "token_file"]))]
+#[command(group = clap::ArgGroup::new("change").multiple(true).requires_all(["host", "fingerprint", "proxmox_token_file"]))]
 pub struct Endpoint {
     /// Name or id
     server: String,
@@ -32,7 +32,7 @@ pub struct Endpoint {
     fingerprint: Option<String>,
     /// A file with an API token of its cluster, user@realm!id=secret
     #[arg(long, group = "change", value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    proxmox_token_file: Option<PathBuf>,
     /// Take it away
     #[arg(long, conflicts_with = "change")]
     remove: bool,
@@ -47,9 +47,9 @@ impl Endpoint {
             context.out.note(format!("no VM of another cluster goes to {} any more", self.server));
             return Ok(());
         }
-        let answer = match (&self.host, &self.fingerprint, &self.token_file) {
+        let answer = match (&self.host, &self.fingerprint, &self.proxmox_token_file) {
             (Some(host), Some(fingerprint), Some(file)) => {
-                let wrong = |why: String| Failure::usage(format!("--token-file: {}: {why}", file.display()));
+                let wrong = |why: String| Failure::usage(format!("--proxmox-token-file: {}: {why}", file.display()));
                 let length = std::fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
                 if length > TOKEN_BYTES_MAX {
                     return Err(wrong("is far too large to hold a token".to_owned()));

@@ -111,7 +111,7 @@ impl Bulk {
             confirm.ask("Cancel all of these jobs, and undo what they did?")?;
         }
         let filter = object([("state", state.into()), ("kind", kind.into()), ("server", server.into())]);
-        let path = ["platform", "provisioning", "jobs", verb];
+        let path = ["provisioning", "jobs", verb];
         let answer = context.client.post(&path, Some(&json!({ "filter": filter }))).await?.body;
         show(context, &answer)
     }

@@ -56,7 +56,7 @@ fn still_running(id: &str, why: &str) -> Failure {
 
 async fn follow(client: &Client, id: &str, progress: &mut Progress) -> Result<Value> {
     loop {
-        let job = patiently(client, &["platform", "provisioning", "jobs", id], progress).await?.body;
+        let job = patiently(client, &["provisioning", "jobs", id], progress).await?.body;
         progress.show(&job);
         if is_over(&job) {
             return Ok(job);

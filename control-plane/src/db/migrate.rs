@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqlSafeStr as _};
 
 use super::Pools;
 use super::alone::{beside, locked};
@@ -16,11 +16,46 @@ use crate::error::{Error, Result};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
+/// Begins the lines that one kind of database alone understands: `-- only sqlite` or `-- only postgres`.
+const ONLY: &str = "-- only ";
+/// Ends them.
+const END_ONLY: &str = "-- end only";
+
 /// What our connections call themselves.
 pub(super) const APPLICATION: &str = "mpanel";
 
 /// How long one waits for another that is at it.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The migrations as the database at `url` understands them. One text serves both kinds but for the lines between
+/// `-- only sqlite` or `-- only postgres` and `-- end only`, which are for what the two say differently, such as triggers. A
+/// migration's checksum is that of its whole text on either.
+#[must_use]
+pub fn migrations(url: &str) -> Migrator {
+    let kind = if url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
+    let of_kind = MIGRATIONS.iter().cloned().map(|mut migration| {
+        migration.sql = AssertSqlSafe(text_for(kind, migration.sql.as_str())).into_sql_str();
+        migration
+    });
+    Migrator { migrations: of_kind.collect(), ..Migrator::DEFAULT }
+}
+
+fn text_for(kind: &str, text: &str) -> String {
+    let mut only = None;
+    let mut kept = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.strip_prefix(ONLY) {
+            Some(kind) => only = Some(kind.trim()),
+            None if line.trim_end() == END_ONLY => only = None,
+            None if only.is_none_or(|only| only == kind) => {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+            None => {}
+        }
+    }
+    kept
+}
 
 /// SQLite: the lock is a file beside the database. Answers where the database is.
 pub(super) async fn sqlite(url: &str) -> Result<(Pools, PathBuf)> {
@@ -28,17 +63,21 @@ pub(super) async fn sqlite(url: &str) -> Result<(Pools, PathBuf)> {
     let lock = locked(&beside(&file, "migrating"), PATIENCE).await?.ok_or_else(busy)?;
     let pools = super::open_sqlite(url).await?;
     if let Pools::Sqlite { writer, .. } = &pools {
-        MIGRATIONS.run(writer).await.map_err(|error| refused(&error))?;
+        migrations(url).run(writer).await.map_err(|error| refused(&error))?;
     }
     drop(lock);
     Ok((pools, file))
 }
 
-/// PostgreSQL: the migrator holds an advisory lock, on a connection of its own that may take its time.
+/// PostgreSQL: the lock is an advisory one, on a connection of its own that may take its time. It is held until the others
+/// were told, so that whoever waited finds nothing to do and is not told himself while he begins.
 pub(super) async fn postgres(url: &str) -> Result<()> {
+    const LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('mpanel migrations', 0))";
     let mut connection = PgConnectOptions::from_str(url)?.application_name("mpanel-migrate").connect().await?;
+    let locked = tokio::time::timeout(PATIENCE, sqlx::query(LOCK).execute(&mut connection)).await;
+    locked.map_err(|_| busy())??;
     let before = applied(&mut connection).await?;
-    let run = tokio::time::timeout(PATIENCE, MIGRATIONS.run(&mut connection)).await.map_err(|_| busy())?;
+    let run = tokio::time::timeout(PATIENCE, migrations(url).run(&mut connection)).await.map_err(|_| busy())?;
     run.map_err(|error| refused(&error))?;
     if before.is_some_and(|before| before < MIGRATIONS.iter().count() as i64) {
         others_reconnect(&mut connection).await?;
@@ -93,5 +132,24 @@ fn refused(error: &MigrateError) -> Error {
             format!("the database was changed by another build of mPanel, which differs in migration {version}"),
         ),
         other => Error::internal(format!("the database's tables could not be brought up to date: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_given_the_lines_for_all_and_those_for_its_kind() {
+        let text = "a;\n-- only sqlite\nb;\n-- end only\n-- only postgres\nc;\n-- end only\nd;\n";
+        assert_eq!(text_for("sqlite", text), "a;\nb;\nd;\n");
+        assert_eq!(text_for("postgres", text), "a;\nc;\nd;\n");
+    }
+
+    #[test]
+    fn the_checksum_is_the_same_on_either() {
+        let checksums = |url| migrations(url).iter().map(|m| m.checksum.to_vec()).collect::<Vec<_>>();
+        assert_eq!(checksums("sqlite://x"), checksums("postgres://x"));
+        assert_eq!(checksums("sqlite://x"), MIGRATIONS.iter().map(|m| m.checksum.to_vec()).collect::<Vec<_>>());
     }
 }

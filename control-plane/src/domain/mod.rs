@@ -1,13 +1,16 @@
 //! One slice per noun. A slice calls another slice's service, never its store; the graph of slices has no cycle.
 
+pub mod access;
 pub mod audit;
 pub mod backups;
 pub mod check;
 pub mod cloudpods;
 pub mod cluster;
 pub mod consoles;
+pub mod credentials;
 pub mod drains;
 pub mod drift;
+pub mod feed;
 pub mod finding;
 pub mod firewall;
 pub mod idempotency;
@@ -15,12 +18,20 @@ pub mod images;
 pub mod invariants;
 pub mod ipam;
 pub mod jobs;
+pub mod jws;
 pub mod losses;
+pub mod mail;
+pub mod oidc;
+pub mod passwords;
 pub mod plans;
 pub mod scheduling;
 pub mod secrets;
 pub mod servers;
+pub mod sessions;
 pub mod snapshots;
 pub mod tenants;
+pub mod throttle;
 pub mod tokens;
 pub mod traffic;
+pub mod users;
+pub mod webhooks;

@@ -1,7 +1,8 @@
 //! The certificate authority of the agents: built in, or the operator's own.
 //!
-//! It issues two kinds of certificate: to agents (their one name is `spiffe://<trust domain>/server/<id>`, for clients
-//! only) and to the control plane's own listener (its host names, for servers only).
+//! It issues three kinds of certificate: to agents (their one name is `spiffe://<trust domain>/server/<id>`, for clients
+//! only), to the control plane's own listener (its host names, for servers only), and to the control plane itself for its calls to
+//! others (`spiffe://<trust domain>/control-plane/<id>`, for clients only).
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::{Config, identity};
 use crate::clock::Ms;
 use crate::domain::secrets::{Secret, service::Service as Secrets};
 use crate::error::{Error, Result};
-use crate::ids::ServerId;
+use crate::ids::{InstanceId, ServerId};
 
 /// Under which name the CA's key is kept.
 const SECRET_NAME: &str = "agent_ca";
@@ -28,8 +29,10 @@ const SECRET_NAME: &str = "agent_ca";
 const CA_LIFETIME: Duration = Duration::from_hours(20 * 365 * 24);
 /// How long the listener's own certificate is valid; it is renewed at half of it, and made anew at every start.
 const SERVER_LIFETIME: Duration = Duration::from_hours(720);
+/// How long a control plane's certificate for a call to another is valid: it is shown once, at once.
+const PLANE_LIFETIME: Duration = Duration::from_mins(10);
 /// Certificates are valid from a little before now, because the clocks of hosts differ.
-const BACKDATED: Duration = Duration::from_mins(5);
+const BACKDATED: Duration = Duration::from_hours(1);
 /// A request for a certificate is small; more is refused unread.
 const CSR_BYTES_MAX: usize = 16 * 1024;
 
@@ -54,8 +57,8 @@ pub struct Issued {
     pub not_after: Ms,
 }
 
-/// A certificate of the listener, with its key.
-pub struct IssuedToServer {
+/// A certificate of the control plane's own, with its key.
+pub struct IssuedWithKey {
     /// The certificate, then the CA's: an enrolling agent finds the CA that it was told to trust in it.
     pub chain: Vec<CertificateDer<'static>>,
     /// Its key.
@@ -144,17 +147,30 @@ impl Authority {
     }
 
     /// Issues a certificate for the control plane's listener under `names` (host names and IP addresses).
-    pub fn issue_to_server(&self, names: &[String], now: Ms) -> Result<IssuedToServer> {
-        let key = KeyPair::generate().map_err(Error::internal)?;
+    pub fn issue_to_server(&self, names: &[String], now: Ms) -> Result<IssuedWithKey> {
         let (mut params, _serial, not_after) = self.params(SERVER_LIFETIME, now)?;
         params.subject_alt_names = CertificateParams::new(names)
             .map_err(|error| Error::invalid("agents.names", error.to_string()))?
             .subject_alt_names;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.signed_with_key(&params, not_after)
+    }
+
+    /// Issues a certificate to the control plane `instance` for a call to another.
+    pub fn issue_to_plane(&self, instance: InstanceId, now: Ms) -> Result<IssuedWithKey> {
+        let uri = identity::plane_spiffe_id(&self.trust_domain, instance);
+        let (mut params, _serial, not_after) = self.params(PLANE_LIFETIME, now)?;
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().map_err(Error::internal)?)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.signed_with_key(&params, not_after)
+    }
+
+    fn signed_with_key(&self, params: &CertificateParams, not_after: Ms) -> Result<IssuedWithKey> {
+        let key = KeyPair::generate().map_err(Error::internal)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(Error::internal)?;
         let mut chain = vec![certificate.der().clone()];
         chain.extend(self.chain.iter().cloned());
-        Ok(IssuedToServer { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(), not_after })
+        Ok(IssuedWithKey { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(), not_after })
     }
 
     /// What all its certificates have in common, the serial number and the end.

@@ -10,6 +10,9 @@ use super::outbound::Farewell;
 use super::status_of;
 use crate::error::Error;
 
+/// How long another machine than the one that was enrolled stays away.
+const OTHER_MACHINE_PAUSE_MS: u64 = 5 * 60 * 1000;
+
 /// Why and how a session ends. The label is for the metric.
 #[derive(Debug)]
 pub(super) struct Close {
@@ -41,18 +44,22 @@ impl Close {
         Self::go_away("revoked", wire::GoAwayReason::Revoked, Status::unauthenticated(text))
     }
 
-    /// The agent's pause after this is a long one, and ends when it is enrolled anew.
+    /// The agent's pause after this is a long one, and ends when it is enrolled anew: until then it is kept out every time.
     pub(super) fn other_machine(text: String) -> Self {
-        Self::go_away("other_machine", wire::GoAwayReason::Superseded, Status::failed_precondition(text))
+        let status = Status::failed_precondition(text);
+        Self::go_away("other_machine", wire::GoAwayReason::Superseded, status).back_after(OTHER_MACHINE_PAUSE_MS)
     }
 
     pub(super) fn shutdown(reconnect_after_ms: u64) -> Self {
         let status = Status::unavailable("the control plane is shutting down");
-        let mut close = Self::go_away("shutdown", wire::GoAwayReason::Shutdown, status);
-        if let Some(go_away) = &mut close.farewell.go_away {
-            go_away.reconnect_after_ms = reconnect_after_ms;
+        Self::go_away("shutdown", wire::GoAwayReason::Shutdown, status).back_after(reconnect_after_ms)
+    }
+
+    fn back_after(mut self, ms: u64) -> Self {
+        if let Some(go_away) = &mut self.farewell.go_away {
+            go_away.reconnect_after_ms = ms;
         }
-        close
+        self
     }
 
     /// The stream broke, or what came cannot be read.
@@ -67,7 +74,7 @@ impl Close {
     }
 
     pub(super) fn no_common_protocol(theirs: &RangeInclusive<u32>) -> Self {
-        let ours = proto::PROTOCOL;
+        let ours = protocol();
         let advice = if theirs.end() < ours.start() { "update the agent" } else { "update the control plane" };
         let text = format!(
             "no common protocol version: the agent speaks {} to {}, the control plane {} to {}; {advice}",
@@ -110,6 +117,21 @@ impl From<EndReason> for Close {
 pub(super) fn negotiate(theirs: &RangeInclusive<u32>, ours: &RangeInclusive<u32>) -> Option<u32> {
     let newest = *theirs.end().min(ours.end());
     (newest >= *theirs.start().max(ours.start())).then_some(newest)
+}
+
+/// The protocol versions that this process speaks. A test may make it an older or a newer one: `MPANEL_FAULT_PROTOCOL=0-1`.
+#[cfg(feature = "fault-points")]
+pub(super) fn protocol() -> RangeInclusive<u32> {
+    let wanted = std::env::var("MPANEL_FAULT_PROTOCOL").ok();
+    let ends = wanted.as_deref().and_then(|text| text.split_once('-'));
+    ends.and_then(|(min, max)| Some(min.parse().ok()?..=max.parse().ok()?)).unwrap_or(proto::PROTOCOL)
+}
+
+/// Those of this build.
+#[cfg(not(feature = "fault-points"))]
+#[inline]
+pub(super) fn protocol() -> RangeInclusive<u32> {
+    proto::PROTOCOL
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub struct Config {
     pub public_url: String,
     /// Further host names and IP addresses for the server certificate; the host of `public_url` is always among them.
     pub names: Vec<String>,
+    /// Where the other control planes over the same database reach this listener directly, not through a proxy:
+    /// `https://cp1.internal:8443`. Empty: where it listens, if that names one address, else nowhere.
+    pub internal_url: String,
     /// The trust domain of the agents' identities, `spiffe://<trust domain>/server/<id>`. Changing it locks all agents out
     /// until they enrol anew.
     pub trust_domain: String,
@@ -53,6 +56,7 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
             public_url: "https://localhost:8443".into(),
             names: Vec::new(),
+            internal_url: String::new(),
             trust_domain: "mpanel".into(),
             certificate_lifetime: Duration::from_hours(24),
             heartbeat_interval: Duration::from_secs(10),
@@ -68,16 +72,22 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The names on the server certificate: the host of `public_url`, then `names`, without repetitions.
+    /// Where the other control planes reach this listener; empty: nowhere.
+    #[must_use]
+    pub fn reached_at(&self) -> String {
+        let names_one = !self.listen.ip().is_unspecified() && self.listen.port() != 0;
+        if self.internal_url.is_empty() && names_one {
+            return format!("https://{}", self.listen);
+        }
+        self.internal_url.clone()
+    }
+
+    /// The names on the server certificate: the hosts of `public_url` and `internal_url`, then `names`, without repetitions.
     #[must_use]
     pub fn server_names(&self) -> Vec<String> {
-        let host = url::Url::parse(&self.public_url).ok().and_then(|url| match url.host()? {
-            url::Host::Domain(name) => Some(name.to_owned()),
-            url::Host::Ipv4(ip) => Some(ip.to_string()),
-            url::Host::Ipv6(ip) => Some(ip.to_string()),
-        });
+        let hosts = [host_of(&self.public_url), host_of(&self.reached_at())];
         let mut names = Vec::new();
-        for name in host.into_iter().chain(self.names.iter().cloned()) {
+        for name in hosts.into_iter().flatten().chain(self.names.iter().cloned()) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -94,8 +104,14 @@ impl Config {
                 problems.push(FieldError { field: format!("agents.{field}"), message: message.into() });
             }
         };
-        let url_ok = url::Url::parse(&self.public_url).is_ok_and(|url| url.scheme() == "https" && url.host().is_some());
-        require(url_ok, "public_url", "must be a URL such as https://mpanel.example.net:8443");
+        let is_url =
+            |text: &str| url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.host().is_some());
+        require(is_url(&self.public_url), "public_url", "must be a URL such as https://mpanel.example.net:8443");
+        require(
+            self.internal_url.is_empty() || is_url(&self.internal_url),
+            "internal_url",
+            "must be a URL such as https://cp1.internal:8443, or empty",
+        );
         for (index, name) in self.names.iter().enumerate() {
             require(
                 is_host(name),
@@ -128,6 +144,15 @@ impl Config {
     }
 }
 
+/// The host of a URL, as a certificate names it.
+fn host_of(url: &str) -> Option<String> {
+    Some(match url::Url::parse(url).ok()?.host()? {
+        url::Host::Domain(name) => name.to_owned(),
+        url::Host::Ipv4(ip) => ip.to_string(),
+        url::Host::Ipv6(ip) => ip.to_string(),
+    })
+}
+
 fn is_host(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -148,6 +173,7 @@ mod tests {
         let wrong = Config {
             public_url: "http://x".into(),
             names: vec!["ok.example".into(), "https://no".into()],
+            internal_url: "cp1.internal".into(),
             trust_domain: "Not A Domain".into(),
             max_sessions: 0,
             ca_key: Some("key.pem".into()),
@@ -158,6 +184,7 @@ mod tests {
             fields,
             [
                 "agents.public_url",
+                "agents.internal_url",
                 "agents.names[1]",
                 "agents.trust_domain",
                 "agents.max_sessions",
@@ -167,12 +194,28 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_the_public_url_is_on_the_certificate() {
+    fn the_hosts_of_the_urls_are_on_the_certificate() {
         let config = Config {
             public_url: "https://[::1]:8443".into(),
             names: vec!["cp.example".into(), "::1".into()],
             ..Config::default()
         };
         assert_eq!(config.server_names(), ["::1", "cp.example"]);
+        let config = Config { internal_url: "https://cp1.internal:8443".into(), ..config };
+        assert_eq!(config.server_names(), ["::1", "cp1.internal", "cp.example"]);
+    }
+
+    #[test]
+    fn a_control_plane_is_reached_where_it_says_or_else_where_it_listens() {
+        let check = |listen: &str, internal_url: &str, expected: &str| {
+            let listen = listen.parse().unwrap();
+            let config = Config { listen, internal_url: internal_url.into(), ..Config::default() };
+            assert_eq!(config.reached_at(), expected, "{listen} {internal_url}");
+        };
+        check("0.0.0.0:8443", "", "");
+        check("[::]:8443", "https://cp1.internal:8443", "https://cp1.internal:8443");
+        check("10.0.0.1:8443", "", "https://10.0.0.1:8443");
+        check("[fd00::1]:8443", "", "https://[fd00::1]:8443");
+        check("127.0.0.1:0", "", "");
     }
 }

@@ -89,6 +89,11 @@ pub(super) fn opening(hello: wire::Hello) -> Opening {
 }
 
 pub(super) fn heartbeat(heartbeat: wire::Heartbeat) -> Heartbeat {
+    let datacenter_firewall = match heartbeat.datacenter_firewall() {
+        wire::FirewallState::Unknown => None,
+        wire::FirewallState::On => Some(true),
+        wire::FirewallState::Off => Some(false),
+    };
     let wire::Heartbeat {
         clock_ms,
         cpu_load,
@@ -105,6 +110,7 @@ pub(super) fn heartbeat(heartbeat: wire::Heartbeat) -> Heartbeat {
         ledger_error,
         ledger_free_mib,
         uptime_s,
+        datacenter_firewall: _,
     } = heartbeat;
     // Two entries of one name would be two rows of one key; the later one counts.
     let storages: BTreeMap<_, _> =
@@ -125,16 +131,18 @@ pub(super) fn heartbeat(heartbeat: wire::Heartbeat) -> Heartbeat {
         ledger_error: text(ledger_error),
         ledger_free_mib: amount(ledger_free_mib),
         uptime_s: amount(uptime_s),
+        datacenter_firewall,
     }
 }
 
 fn storage(storage: wire::Storage) -> StorageSeen {
-    let wire::Storage { name: id, active, shared, holds_images, total_mib, used_mib, kind } = storage;
+    let wire::Storage { name: id, active, shared, holds_images, holds_backups, total_mib, used_mib, kind } = storage;
     StorageSeen {
         name: name(id),
         active,
         shared,
         holds_images,
+        holds_backups,
         total_mib: amount(total_mib),
         used_mib: amount(used_mib),
         kind: name(kind),
@@ -167,7 +175,7 @@ fn vm(vm: wire::Vm) -> InventoryVm {
         memory_mib,
         disk_mib,
         uptime_s,
-        start_on_boot: _,
+        start_on_boot,
     } = vm;
     InventoryVm {
         vmid,
@@ -182,6 +190,7 @@ fn vm(vm: wire::Vm) -> InventoryVm {
         memory_mib: amount(memory_mib),
         disk_mib: amount(disk_mib),
         uptime_s: amount(uptime_s),
+        start_on_boot,
     }
 }
 

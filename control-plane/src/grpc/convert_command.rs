@@ -32,7 +32,7 @@ pub(super) fn command_kind(kind: CommandKind) -> wire::run_command::Kind {
         CommandKind::TakeSnapshot { name, description, memory } => {
             Kind::TakeSnapshot(wire::TakeSnapshot { name, description, memory })
         }
-        CommandKind::Rollback { name, start } => Kind::Rollback(wire::Rollback { name, start }),
+        CommandKind::Rollback { name } => Kind::Rollback(wire::Rollback { name, start: false }),
         CommandKind::DeleteSnapshot { name } => Kind::DeleteSnapshot(wire::DeleteSnapshot { name }),
         CommandKind::ListSnapshots => Kind::ListSnapshots(wire::ListSnapshots {}),
         CommandKind::MakeBackup { storage, mode, protected } => {
@@ -43,9 +43,14 @@ pub(super) fn command_kind(kind: CommandKind) -> wire::run_command::Kind {
         }
         CommandKind::DeleteBackup { volid } => Kind::DeleteBackup(wire::DeleteBackup { volid }),
         CommandKind::ListBackups { storage } => Kind::ListBackups(wire::ListBackups { storage }),
-        CommandKind::Migrate(Migrate { target_node, online, with_local_disks, target_storage, bandwidth_mibps }) => {
-            Kind::Migrate(wire::Migrate { target_node, online, with_local_disks, target_storage, bandwidth_mibps })
-        }
+        CommandKind::Migrate(Migrate {
+            target_node,
+            online,
+            with_local_disks,
+            target_storage,
+            bandwidth_mibps,
+            copy: _,
+        }) => Kind::Migrate(wire::Migrate { target_node, online, with_local_disks, target_storage, bandwidth_mibps }),
         // Where to and how is for the move itself.
         CommandKind::CheckMigrate(Migrate {
             target_node,
@@ -53,12 +58,14 @@ pub(super) fn command_kind(kind: CommandKind) -> wire::run_command::Kind {
             with_local_disks,
             target_storage: _,
             bandwidth_mibps: _,
+            copy: _,
         }) => Kind::CheckMigrate(wire::CheckMigrate { target_node, online, with_local_disks }),
         CommandKind::RemoteMigrate(migrate) => Kind::RemoteMigrate(remote_migrate(*migrate)),
         CommandKind::MakeTemplate => Kind::MakeTemplate(wire::MakeTemplate {}),
         CommandKind::SetMedia { iso_volid, boot_from_cd } => Kind::SetMedia(wire::SetMedia { iso_volid, boot_from_cd }),
         CommandKind::SetFirewall(firewall) => Kind::SetFirewall(self::firewall(*firewall)),
         CommandKind::Adopt => Kind::Adopt(wire::Adopt {}),
+        CommandKind::Release => Kind::Release(wire::Release {}),
     }
 }
 
@@ -120,6 +127,7 @@ fn remote_migrate(migrate: RemoteMigrate) -> wire::RemoteMigrate {
         target_bridge,
         target_storage,
         online,
+        copy: _,
     } = migrate;
     wire::RemoteMigrate {
         target_host,

@@ -10,11 +10,12 @@ use tonic::{Request, Response, Status};
 
 use super::ca::{Authority, Issued, SigningRequest};
 use super::identity::Peer;
-use super::limits::{Attempts, network};
+use super::limits::Attempts;
 use super::status_of;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::servers::{CloseReason, Redemption, service::Service as Servers};
+use crate::domain::throttle::network;
 use crate::error::Error;
 
 /// Enrolments at once, all peers together.

@@ -73,10 +73,10 @@ async fn fence(context: &Context, server: ServerId, live: &Live) -> Result<()> {
 fn outcomes_of(body: Body) -> Vec<FenceOutcome> {
     let Body::FenceResult(wire::FenceResult { nonce: _, outcomes }) = body else { return Vec::new() };
     let outcome = |outcome: wire::FenceOutcome| {
-        let wire::FenceOutcome { vmid, pod_id, fenced, error, presence: _ } = outcome;
+        let wire::FenceOutcome { vmid, pod_id, fenced, error, presence: _, foreign } = outcome;
         let vm = FencedVm { pod: pod_id.parse().ok()?, vmid };
         let why = if error.is_empty() { "its agent does not say why".to_owned() } else { error };
-        Some(FenceOutcome { vm, error: (!fenced).then_some(why) })
+        Some(FenceOutcome { vm, error: (!fenced).then_some(why), foreign: foreign && !fenced })
     };
     outcomes.into_iter().filter_map(outcome).collect()
 }

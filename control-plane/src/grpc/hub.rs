@@ -132,7 +132,7 @@ impl SessionHub {
     }
 
     /// The session of a server that may be given orders.
-    fn ready(&self, server: ServerId) -> Option<Live> {
+    pub(super) fn ready(&self, server: ServerId) -> Option<Live> {
         self.get(server).filter(|live| live.ready.load(Ordering::Acquire))
     }
 
@@ -209,7 +209,11 @@ impl AgentPort for SessionHub {
 
 impl Sessions for SessionHub {
     fn close(&self, server: ServerId, reason: CloseReason) {
-        if let Some(live) = self.get(server) {
+        let is_meant = |live: &Live| match reason {
+            CloseReason::Revoked => true,
+            CloseReason::Superseded { epoch } => live.epoch == epoch,
+        };
+        if let Some(live) = self.get(server).filter(is_meant) {
             live.ending.end(reason.into());
         }
         // Whose session was superseded knows it from the database; a revocation is to end it wherever it is.
@@ -223,7 +227,7 @@ impl From<CloseReason> for EndReason {
     fn from(reason: CloseReason) -> Self {
         match reason {
             CloseReason::Revoked => Self::Revoked,
-            CloseReason::Superseded => Self::Superseded,
+            CloseReason::Superseded { epoch: _ } => Self::Superseded,
         }
     }
 }

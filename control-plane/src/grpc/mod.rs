@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! agent ──TLS 1.3──▶ server (accept, handshake, HTTP/2) ─┬─ Enrolment: token + signing request ──▶ certificate
-//!                      identity: certificate → server    └─ Agent: Session (one stream), Renew
-//!                                                                  │
+//!                      identity: certificate → server    ├─ Agent: Session (one stream), Renew
+//!                                                        ├─ Relay: consoles
+//! another control plane ──TLS 1.3──▶ ───────────────────┴─ Plane: consoles of agents that are connected here
 //!            AgentPort, Prober, Sessions ◀── hub ◀── session ──▶ servers, jobs::engine
 //! ```
 //!
@@ -20,8 +21,10 @@ mod enrolment;
 mod fence;
 pub mod hub;
 pub mod identity;
+mod intake;
 mod limits;
 mod outbound;
+pub mod plane;
 mod query;
 pub mod relay;
 mod server;
@@ -110,7 +113,8 @@ impl Channel {
             handshake_timeout: config.handshake_timeout,
             max_sessions: config.max_sessions,
             enrolment,
-            relay: relay::Relay::new(relays, tasks.clone(), shutdown.clone()),
+            relay: relay::Relay::new(relays.clone(), tasks.clone(), shutdown.clone()),
+            plane: plane::Plane::new(relays, instance, tasks.clone(), shutdown.clone()),
             sessions,
             tasks,
             shutdown,
@@ -138,7 +142,7 @@ fn status_of(error: &Error) -> Status {
         Error::Forbidden(_) => Status::permission_denied(text),
         Error::NotFound { .. } => Status::not_found(text),
         Error::Conflict { .. } | Error::Stale | Error::Retry { .. } => Status::failed_precondition(text),
-        Error::TooMany { .. } | Error::NoCapacity(_) => Status::resource_exhausted(text),
+        Error::TooMany { .. } | Error::NoCapacity(_) | Error::NoAddresses(_) => Status::resource_exhausted(text),
         Error::Unavailable { .. } => Status::unavailable(text),
         Error::Internal(source) => {
             tracing::error!(%source, "an agent's request failed");

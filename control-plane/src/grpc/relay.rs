@@ -22,26 +22,26 @@ use tonic::{Request, Response, Status, Streaming};
 use super::convert;
 use super::hub::SessionHub;
 use super::identity::Identity;
+use super::plane::Planes;
 use crate::clock::Clock;
 use crate::domain::check::clipped;
-use crate::domain::cluster::Holder;
+use crate::domain::cluster::{Holder, Instance};
 use crate::domain::consoles::service::secret_new;
 use crate::domain::consoles::{Console, ConsoleKind, Consoles, Frame, Pipe, Reach};
-use crate::domain::jobs::AgentPort as _;
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
-use crate::ids::ServerId;
+use crate::ids::{CloudPodId, ServerId};
 
 /// Frames that may wait, each way: an agent's frame is at most a message of the relay.
-const FRAMES_MAX: usize = 16;
+pub(super) const FRAMES_MAX: usize = 16;
 /// Consoles that may wait for their agents at once.
 const WAITING_MAX: usize = 1024;
-/// How long an agent may take to name its console, once its stream is open.
-const NAMED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a peer may take to name its console, once its stream is open.
+pub(super) const NAMED_WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take from there until Proxmox has opened it.
 const OPENED_WITHIN: Duration = Duration::from_secs(30);
-/// The longest text of an agent that is passed on, in characters.
-const TEXT_MAX: usize = 500;
+/// The longest text of a peer that is passed on, in characters.
+pub(super) const TEXT_MAX: usize = 500;
 
 type Opened = Result<Pipe, String>;
 
@@ -50,18 +50,45 @@ struct Waiting {
     opened: oneshot::Sender<Opened>,
 }
 
+/// A VM's console, as its agent is to open it.
+pub(super) struct Wanted {
+    pub(super) server: ServerId,
+    pub(super) vmid: u32,
+    pub(super) pod: CloudPodId,
+    pub(super) kind: wire::ConsoleKind,
+}
+
+impl From<&Console> for Wanted {
+    fn from(console: &Console) -> Self {
+        let Console { id: _, tenant: _, pod, server, vmid, kind, asked_by: _, opener: _ } = console;
+        let kind = match kind {
+            ConsoleKind::Vnc => wire::ConsoleKind::Vnc,
+            ConsoleKind::Terminal => wire::ConsoleKind::Terminal,
+        };
+        Self { server: *server, vmid: *vmid, pod: *pod, kind }
+    }
+}
+
+/// Whose agent's session is where.
+enum Way {
+    Here,
+    Through(Instance),
+    Nowhere,
+}
+
 /// The consoles that wait for their agents, by their secret.
 pub struct Relays {
     hub: Arc<SessionHub>,
     clock: Clock,
+    planes: Planes,
     waiting: Mutex<HashMap<String, Waiting>>,
 }
 
 impl Relays {
-    /// Over the agents that are connected to this process.
+    /// Over the agents that are connected to this process, and through `planes` those of the other control planes.
     #[must_use]
-    pub fn new(hub: Arc<SessionHub>, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { hub, clock, waiting: Mutex::default() })
+    pub fn new(hub: Arc<SessionHub>, clock: Clock, planes: Planes) -> Arc<Self> {
+        Arc::new(Self { hub, clock, planes, waiting: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
@@ -78,22 +105,22 @@ impl Relays {
     }
 }
 
-#[async_trait]
-impl Consoles for Relays {
-    async fn reach(&self, server: ServerId) -> Result<Reach> {
-        if self.hub.is_connected(server) {
-            return Ok(Reach::Here);
+impl Relays {
+    async fn way(&self, server: ServerId) -> Result<Way> {
+        // A session of this process may be left over from before.
+        if let Some(cluster) = &self.hub.cluster
+            && let Holder::Elsewhere(holder) = cluster.holder(server).await?
+        {
+            return Ok(cluster.instance_get(holder).await?.map_or(Way::Nowhere, Way::Through));
         }
-        let Some(cluster) = &self.hub.cluster else { return Ok(Reach::Nowhere) };
-        Ok(match cluster.holder(server).await? {
-            Holder::Elsewhere(_) => Reach::Elsewhere,
-            Holder::Here | Holder::Nobody => Reach::Nowhere,
-        })
+        Ok(if self.hub.ready(server).is_some() { Way::Here } else { Way::Nowhere })
     }
 
-    async fn open(&self, console: &Console, within: Duration) -> Result<Pipe> {
+    /// Opens a console through an agent that is connected to this process.
+    pub(super) async fn open_here(&self, wanted: &Wanted, within: Duration) -> Result<Pipe> {
         let gone = || Error::unavailable("the agent's connection broke off");
-        let live = self.hub.get(console.server).ok_or_else(gone)?;
+        let Wanted { server, vmid, pod, kind } = wanted;
+        let live = self.hub.ready(*server).ok_or_else(gone)?;
         let secret = secret_new()?;
         let (opened, answer) = oneshot::channel();
         {
@@ -101,18 +128,14 @@ impl Consoles for Relays {
             if waiting.len() >= WAITING_MAX {
                 return Err(Error::unavailable("too many consoles are being opened at once"));
             }
-            waiting.insert(secret.expose().clone(), Waiting { server: console.server, opened });
+            waiting.insert(secret.expose().clone(), Waiting { server: *server, opened });
         }
         let _forget = Forget { relays: self, secret: &secret };
-        let kind = match console.kind {
-            ConsoleKind::Vnc => wire::ConsoleKind::Vnc,
-            ConsoleKind::Terminal => wire::ConsoleKind::Terminal,
-        };
         let open = wire::OpenConsole {
             console_id: secret.expose().clone(),
-            vmid: console.vmid,
-            pod_id: console.pod.to_string(),
-            kind: kind.into(),
+            vmid: *vmid,
+            pod_id: pod.to_string(),
+            kind: (*kind).into(),
             deadline_ms: self.clock.now().plus(within).0,
         };
         let message = convert::message(wire::control_message::Body::OpenConsole(open));
@@ -126,6 +149,32 @@ impl Consoles for Relays {
             Ok(Ok(Err(why))) => Err(Error::conflict("console_refused", format!("the host cannot open it: {why}"))),
             Ok(Err(_)) => Err(gone()),
             Err(_) => Err(Error::unavailable(format!("the agent did not open it within {} s", within.as_secs()))),
+        }
+    }
+}
+
+#[async_trait]
+impl Consoles for Relays {
+    async fn reach(&self, server: ServerId) -> Result<Reach> {
+        Ok(match self.way(server).await? {
+            Way::Through(holder) if holder.internal_url.is_empty() => {
+                let Instance { id: _, name, version: _, internal_url: _, started_at: _, seen_at: _ } = holder;
+                tracing::warn!(
+                    holder = name,
+                    "a console was not opened: set agents.internal_url of the control plane that holds the agent's session"
+                );
+                Reach::Apart
+            }
+            Way::Here | Way::Through(_) => Reach::Open,
+            Way::Nowhere => Reach::Nowhere,
+        })
+    }
+
+    async fn open(&self, console: &Console, within: Duration) -> Result<Pipe> {
+        let wanted = Wanted::from(console);
+        match self.way(console.server).await? {
+            Way::Through(holder) => self.planes.open(&holder, &wanted, within).await,
+            Way::Here | Way::Nowhere => self.open_here(&wanted, within).await,
         }
     }
 }

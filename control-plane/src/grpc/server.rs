@@ -14,10 +14,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use proto::agent::v1::agent_server::AgentServer;
 use proto::agent::v1::enrolment_server::EnrolmentServer;
 use proto::agent::v1::relay_server::RelayServer;
+use proto::plane::v1::plane_server::PlaneServer;
+use rustls::server::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,8 +27,9 @@ use tonic::Status;
 use tonic::codegen::Service as _;
 
 use super::enrolment::Enrolment;
-use super::identity::{Peer, identity_of};
+use super::identity::{Peer, Who, who_of};
 use super::limits::{Place, Places};
+use super::plane::Plane;
 use super::relay::Relay;
 use super::session::Sessions;
 use crate::error::{Error, Result};
@@ -35,15 +38,22 @@ use crate::ids::ServerId;
 /// The largest message of an agent: an inventory of a few thousand VMs.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest frame of a console: what Proxmox's websocket gives in one message.
-const FRAME_BYTES_MAX: usize = 256 * 1024;
-/// Handshakes under way. More than that push the oldest out.
-const HANDSHAKES_MAX: usize = 2048;
+pub(super) const FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Connections that are not through with their handshake: as many as come when all agents of a large platform are back at once.
+/// More than that push the oldest out.
+const HANDSHAKES_MAX: usize = 10_240;
+/// Handshakes that are worked on at once. Were it all of a crowd, each would take as long as all together, and time out.
+const TURNS_MAX: usize = 256;
+/// Who takes longer lets the next one begin: it is its peer that it waits for.
+const TURN_TIME_MAX: Duration = Duration::from_secs(1);
 /// Connections without a certificate, which can only enrol. More than that push the oldest out.
 const STRANGERS_MAX: usize = 256;
 /// How long a connection without a certificate may last.
 const STRANGER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Connections of one server's agent: one, and those that are being given up.
 const CONNECTIONS_PER_SERVER_MAX: u32 = 16;
+/// Connections of other control planes: each is one console.
+const PLANE_CONNECTIONS_MAX: usize = 512;
 /// How long a call may take until its answer begins.
 const CALL_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long connections may take to end at shutdown.
@@ -58,16 +68,19 @@ pub(super) struct Server {
 }
 
 struct Shared {
-    acceptor: TlsAcceptor,
+    tls: Arc<rustls::ServerConfig>,
     trust_domain: String,
     handshake_timeout: Duration,
     handshakes: Arc<Places>,
+    turns: Semaphore,
     strangers: Arc<Places>,
     agents: Arc<Semaphore>,
+    planes: Semaphore,
     per_server: Arc<Mutex<HashMap<ServerId, u32>>>,
     enrolment: EnrolmentServer<Enrolment>,
     agent: AgentServer<Sessions>,
     relay: RelayServer<Relay>,
+    plane: PlaneServer<Plane>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -82,6 +95,7 @@ pub(super) struct Parts {
     pub(super) enrolment: Enrolment,
     pub(super) sessions: Sessions,
     pub(super) relay: Relay,
+    pub(super) plane: Plane,
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
 }
@@ -97,6 +111,7 @@ impl Server {
             enrolment,
             sessions,
             relay,
+            plane,
             tasks,
             shutdown,
         } = parts;
@@ -104,17 +119,20 @@ impl Server {
             .await
             .map_err(|error| Error::invalid("agents.listen", format!("cannot listen on {listen}: {error}")))?;
         let shared = Shared {
-            acceptor: TlsAcceptor::from(tls),
+            tls,
             trust_domain,
             handshake_timeout,
             handshakes: Places::new(HANDSHAKES_MAX),
+            turns: Semaphore::new(TURNS_MAX),
             strangers: Places::new(STRANGERS_MAX),
             // Beside each session there may be a connection that renews, or one that is just being replaced.
             agents: Arc::new(Semaphore::new(max_sessions.saturating_mul(2).min(Semaphore::MAX_PERMITS))),
+            planes: Semaphore::new(PLANE_CONNECTIONS_MAX),
             per_server: Arc::default(),
             enrolment: EnrolmentServer::new(enrolment).max_decoding_message_size(MESSAGE_BYTES_MAX),
             agent: AgentServer::new(sessions).max_decoding_message_size(MESSAGE_BYTES_MAX),
             relay: RelayServer::new(relay).max_decoding_message_size(FRAME_BYTES_MAX),
+            plane: PlaneServer::new(plane).max_decoding_message_size(FRAME_BYTES_MAX),
             tasks,
             shutdown,
         };
@@ -158,27 +176,34 @@ impl Shared {
             Err(reason) => return refused(address, reason),
         };
         drop(place);
-        let identity = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-            None => None,
-            Some(certificate) => match identity_of(certificate, &self.trust_domain) {
-                Ok(identity) => Some(identity),
+        let who = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+            None => Who::Stranger,
+            Some(certificate) => match who_of(certificate, &self.trust_domain) {
+                Ok(who) => who,
                 Err(error) => {
                     tracing::warn!(%address, error, "a certificate of our CA names no server of ours");
                     return refused(address, "identity");
                 }
             },
         };
-        let server = identity.as_ref().map(|identity| identity.server);
-        let peer = Peer { address, identity, cut: CancellationToken::new() };
-        if let Some(server) = server {
-            let Some(_seat) = self.seat(server) else { return refused(address, "full") };
-            return self.serve(stream, peer).await;
-        }
-        let place = self.strangers.take();
-        tokio::select! {
-            () = place.lost() => refused(address, "strangers"),
-            () = tokio::time::sleep(STRANGER_TIME_MAX) => {}
-            () = self.serve(stream, peer) => {}
+        let peer = Peer { address, who: who.clone(), cut: CancellationToken::new() };
+        match who {
+            Who::Agent(identity) => {
+                let Some(_seat) = self.seat(identity.server) else { return refused(address, "full") };
+                self.serve(stream, peer).await;
+            }
+            Who::Plane(_) => {
+                let Ok(_seat) = self.planes.try_acquire() else { return refused(address, "full") };
+                self.serve(stream, peer).await;
+            }
+            Who::Stranger => {
+                let place = self.strangers.take();
+                tokio::select! {
+                    () = place.lost() => refused(address, "strangers"),
+                    () = tokio::time::sleep(STRANGER_TIME_MAX) => {}
+                    () = self.serve(stream, peer) => {}
+                }
+            }
         }
     }
 
@@ -188,12 +213,25 @@ impl Shared {
         tokio::select! {
             () = self.shutdown.cancelled() => Err("shutdown"),
             () = place.lost() => Err("crowded"),
-            done = timeout(self.handshake_timeout, self.acceptor.accept(stream)) => match done {
-                Err(_) => Err("timeout"),
-                Ok(Ok(stream)) => Ok(stream),
-                Ok(Err(error)) => Err(handshake_error(&error)),
-            },
+            done = self.shake_hands(stream) => done,
         }
+    }
+
+    async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, &'static str> {
+        let failed = |error: std::io::Error| handshake_error(&error);
+        // Reading it costs next to nothing: whoever says nothing, or not all of it, takes nobody's turn.
+        let hello = timeout(self.handshake_timeout, LazyConfigAcceptor::new(Acceptor::default(), stream)).await;
+        let hello = hello.map_err(|_| "timeout")?.map_err(failed)?;
+        let turn = self.turns.acquire().await;
+        let rest = timeout(self.handshake_timeout, hello.into_stream(self.tls.clone()));
+        let mut rest = std::pin::pin!(rest);
+        let done = if let Ok(done) = timeout(TURN_TIME_MAX, rest.as_mut()).await {
+            done
+        } else {
+            drop(turn);
+            rest.await
+        };
+        done.map_err(|_| "timeout")?.map_err(failed)
     }
 
     /// A seat among the connections of agents; `None` when there is none.
@@ -210,8 +248,12 @@ impl Shared {
 
     async fn serve(&self, stream: TlsStream<TcpStream>, peer: Peer) {
         let cut = peer.cut.clone();
-        let services =
-            Services { enrolment: self.enrolment.clone(), agent: self.agent.clone(), relay: self.relay.clone() };
+        let services = Services {
+            enrolment: self.enrolment.clone(),
+            agent: self.agent.clone(),
+            relay: self.relay.clone(),
+            plane: self.plane.clone(),
+        };
         let service = service_fn(move |request| call(services.clone(), peer.clone(), request));
         let connection = http2_settings(self.tasks.clone()).serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
@@ -250,39 +292,44 @@ fn http2_settings(tasks: TaskTracker) -> http2::Builder<Tracked> {
     http2
 }
 
-/// What an agent may call.
+/// What may be called, each by its own kind of peer.
 #[derive(Clone)]
 struct Services {
     enrolment: EnrolmentServer<Enrolment>,
     agent: AgentServer<Sessions>,
     relay: RelayServer<Relay>,
+    plane: PlaneServer<Plane>,
 }
 
-/// One call. Agents' calls need a certificate; the two services know their peer from the request's extensions.
+/// One call. All but enrolment need a certificate; the services know their peer from the request's extensions.
 async fn call(
     services: Services,
     peer: Peer,
     mut request: http::Request<Incoming>,
 ) -> Result<http::Response<tonic::body::Body>, Infallible> {
-    let Services { mut enrolment, mut agent, mut relay } = services;
+    let Services { mut enrolment, mut agent, mut relay, mut plane } = services;
     let service = request.uri().path().split('/').nth(1).unwrap_or_default();
-    let called = match (service, &peer.identity) {
+    let called = match (service, &peer.who) {
         ("mpanel.agent.v1.Enrolment", _) => {
             request.extensions_mut().insert(peer);
             timeout(CALL_TIME_MAX, enrolment.call(request)).await
         }
-        ("mpanel.agent.v1.Agent", Some(identity)) => {
+        ("mpanel.agent.v1.Agent", Who::Agent(identity)) => {
             let identity = identity.clone();
             request.extensions_mut().insert(identity);
             request.extensions_mut().insert(peer);
             timeout(CALL_TIME_MAX, agent.call(request)).await
         }
-        ("mpanel.agent.v1.Relay", Some(identity)) => {
+        ("mpanel.agent.v1.Relay", Who::Agent(identity)) => {
             let identity = identity.clone();
             request.extensions_mut().insert(identity);
             timeout(CALL_TIME_MAX, relay.call(request)).await
         }
-        ("mpanel.agent.v1.Agent" | "mpanel.agent.v1.Relay", None) => {
+        ("mpanel.plane.v1.Plane", Who::Plane(_)) => timeout(CALL_TIME_MAX, plane.call(request)).await,
+        ("mpanel.plane.v1.Plane", _) => {
+            Ok(Ok(Status::permission_denied("only another control plane may call this").into_http()))
+        }
+        ("mpanel.agent.v1.Agent" | "mpanel.agent.v1.Relay", _) => {
             let text = "show the agent's certificate; a host without one enrols first: `mpanel-agent enroll`";
             Ok(Ok(Status::unauthenticated(text).into_http()))
         }
@@ -312,7 +359,7 @@ impl Drop for Seat {
 
 /// Spawns what hyper needs so that shutdown waits for it.
 #[derive(Clone)]
-struct Tracked(TaskTracker);
+pub(super) struct Tracked(pub(super) TaskTracker);
 
 impl<F> hyper::rt::Executor<F> for Tracked
 where

@@ -1,7 +1,7 @@
 //! One session: from an agent's hello until either side is gone. One task each; whatever it reads is bounded by the stream's
-//! flow control, whatever it writes by its queue.
+//! flow control, whatever it stores and writes by their queues.
 
-use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::ask::Answers;
 use super::ca::{Authority, Issued, SigningRequest};
-use super::closing::{Close, negotiate};
+use super::closing::{Close, negotiate, protocol};
 use super::convert;
 use super::hub::{EndReason, Ending, Live, SessionHub};
 use super::identity::{Identity, Peer};
+use super::intake::{Intake, REPORTS_MAX, Report, tolerate};
 use super::limits::Attempts;
 use super::outbound::{Farewell, Outbound};
 use super::{Config, fence, status_of};
@@ -27,7 +28,7 @@ use crate::db::Db;
 use crate::domain::cloudpods::service::Service as CloudPods;
 use crate::domain::drift::service::Service as Drift;
 use crate::domain::jobs::engine::Engine;
-use crate::domain::servers::{Admission, Hello, Inventory, service::Service as Servers};
+use crate::domain::servers::{Admission, Hello, service::Service as Servers};
 use crate::error::{Error, Result};
 use crate::ids::{InstanceId, ServerId};
 
@@ -41,10 +42,6 @@ const SILENT_INTERVALS_MAX: u32 = 3;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an agent may take to read the last words of its session before its connection is cut.
 const FAREWELL_TIME_MAX: Duration = Duration::from_secs(2);
-/// What an agent reports is tried to be stored so often, with growing waits up to [`STORE_WAIT_MAX`]: half a minute in all.
-const STORE_TRIES_MAX: u32 = 10;
-const STORE_WAIT_FIRST: Duration = Duration::from_millis(100);
-const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Certificates that one agent may have issued within [`RENEWALS_WINDOW`].
 const RENEWALS_MAX: u32 = 10;
 const RENEWALS_WINDOW: Duration = Duration::from_mins(1);
@@ -255,7 +252,7 @@ impl Session {
             () = context.shutdown.cancelled() => return Err(Close::shutdown(context.reconnect_after_ms())),
             hello = timeout(context.config.handshake_timeout, self.inbound.message()) => opening_of(hello)?,
         };
-        let Some(protocol) = negotiate(&opening.protocol, &proto::PROTOCOL) else {
+        let Some(protocol) = negotiate(&opening.protocol, &protocol()) else {
             return Err(Close::no_common_protocol(&opening.protocol));
         };
         // Only now: whoever says nothing takes nobody's turn.
@@ -339,6 +336,30 @@ impl Session {
 
     /// Takes messages in until the session ends.
     async fn serve(&mut self, live: &Live) -> Close {
+        let (reports, queue) = mpsc::channel(REPORTS_MAX);
+        let intake = Intake { context: self.context.clone(), server: self.identity.server, live };
+        let mut storing = pin!(intake.run(queue));
+        let close = tokio::select! {
+            biased;
+            reason = live.ending.ended() => return reason.into(),
+            // It ends by itself only where the session has to: the sender is here.
+            Err(close) = &mut storing => return close,
+            close = self.read(live, &reports) => close,
+        };
+        drop(reports);
+        tokio::select! {
+            biased;
+            reason = live.ending.ended() => reason.into(),
+            // What came before the end counts; what is not stored by then is told again.
+            stored = timeout(DRAIN_TIME_MAX, storing) => match stored {
+                Ok(Err(error)) => error,
+                Ok(Ok(())) | Err(_) => close,
+            },
+        }
+    }
+
+    /// Reads until the agent is gone or silent, or this control plane ends.
+    async fn read(&mut self, live: &Live, reports: &mpsc::Sender<Box<Report>>) -> Close {
         let context = self.context.clone();
         let mut ticks = tokio::time::interval(context.config.heartbeat_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -347,15 +368,15 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                reason = live.ending.ended() => return reason.into(),
-                () = context.shutdown.cancelled() => return self.drain(live).await,
-                message = self.inbound.message() => match self.take(live, message).await {
+                () = context.shutdown.cancelled() => return self.drain(live, reports).await,
+                next = self.next(reports) => match self.take(live, next).await {
                     Ok(heartbeat) => silent = if heartbeat { 0 } else { silent },
                     Err(close) => return close,
                 },
                 () = live.queue.closed() => return Close::gone("disconnected"),
                 _ = ticks.tick() => {
-                    silent += 1;
+                    // Who is not read is not silent.
+                    silent = if reports.capacity() == 0 { 0 } else { silent + 1 };
                     if silent > SILENT_INTERVALS_MAX {
                         let text = format!("no heartbeat for {SILENT_INTERVALS_MAX} intervals");
                         return Close::status("silent", Status::deadline_exceeded(text));
@@ -370,7 +391,7 @@ impl Session {
     }
 
     /// At shutdown: nothing new goes out, what is on the way comes in.
-    async fn drain(&mut self, live: &Live) -> Close {
+    async fn drain(&mut self, live: &Live, reports: &mpsc::Sender<Box<Report>>) -> Close {
         let context = self.context.clone();
         let closing = Close::shutdown(context.reconnect_after_ms());
         context.hub.leave(self.identity.server, live.epoch);
@@ -379,12 +400,11 @@ impl Session {
         }
         let taken = timeout(DRAIN_TIME_MAX, async {
             loop {
-                let message = tokio::select! {
-                    reason = live.ending.ended() => return reason.into(),
+                let next = tokio::select! {
                     () = live.queue.closed() => return Close::gone("shutdown"),
-                    message = self.inbound.message() => message,
+                    next = self.next(reports) => next,
                 };
-                if let Err(close) = self.take(live, message).await {
+                if let Err(close) = self.take(live, next).await {
                     return close;
                 }
             }
@@ -395,24 +415,21 @@ impl Session {
         }
     }
 
-    /// Takes one message in; says whether it was a heartbeat.
-    async fn take(&mut self, live: &Live, message: Result<Option<wire::AgentMessage>, Status>) -> Result<bool, Close> {
-        let message = match message {
-            Ok(Some(message)) => message,
-            Ok(None) => return Err(Close::gone("closed")),
-            Err(status) => return Err(Close::unreadable(status)),
-        };
-        metrics::counter!("mpanel_agent_messages_total", "direction" => "in").increment(1);
-        let ending = live.ending.clone();
-        tokio::select! {
-            biased;
-            reason = ending.ended() => Err(reason.into()),
-            taken = self.handle(live, message) => taken,
+    /// The next message, once there is a place for what it may report. Dropped before its end it has taken nothing.
+    async fn next<'a>(&mut self, reports: &'a mpsc::Sender<Box<Report>>) -> Result<Next<'a>, Close> {
+        let Ok(place) = reports.reserve().await else { return Err(Close::gone("closed")) };
+        match self.inbound.message().await {
+            Ok(Some(message)) => Ok((place, message)),
+            Ok(None) => Err(Close::gone("closed")),
+            Err(status) => Err(Close::unreadable(status)),
         }
     }
 
-    async fn handle(&mut self, live: &Live, message: wire::AgentMessage) -> Result<bool, Close> {
-        let (context, server) = (self.context.clone(), self.identity.server);
+    /// Takes one message in; says whether it was a heartbeat.
+    async fn take(&mut self, live: &Live, next: Result<Next<'_>, Close>) -> Result<bool, Close> {
+        let (place, message) = next?;
+        metrics::counter!("mpanel_agent_messages_total", "direction" => "in").increment(1);
+        let (context, server) = (&self.context, self.identity.server);
         match message.body {
             Some(Body::Heartbeat(heartbeat)) => {
                 let heartbeat = convert::heartbeat(heartbeat);
@@ -420,26 +437,10 @@ impl Session {
                 tolerate("heartbeat", server, stored);
                 return Ok(true);
             }
-            Some(Body::Inventory(inventory)) => {
-                let inventory = convert::inventory(inventory);
-                patiently(&context.shutdown, async || context.inventory_store(server, live.epoch, &inventory).await)
-                    .await
-                    .map_err(|e| Close::error(&e))?;
-            }
             // The order is known to have arrived once it reports progress or its result; the engine repeats it otherwise.
             Some(Body::Accepted(accepted)) => {
                 tracing::debug!(%server, command = accepted.command_id, epoch = accepted.epoch, "command accepted");
             }
-            Some(Body::Progress(progress)) => {
-                let progress = convert::progress(progress).map_err(Close::unreadable)?;
-                let convert::Progress { command, epoch, percent, log } = progress;
-                tolerate(
-                    "progress",
-                    server,
-                    context.engine.progress_record(server, command, epoch, percent, &log).await,
-                );
-            }
-            Some(Body::Result(result)) => self.result(live, result).await?,
             Some(Body::Pong(wire::Pong { nonce, clock_ms: _ })) => {
                 if let Some((_, watch)) = self.ping.take_if(|(asked, _)| *asked == nonce) {
                     metrics::histogram!("mpanel_agent_round_trip_seconds").record(watch.elapsed().as_secs_f64());
@@ -454,43 +455,16 @@ impl Session {
                     Status::invalid_argument("hello: only the first message is a hello"),
                 ));
             }
-            Some(Body::Traffic(traffic)) => {
-                let samples = convert::traffic(traffic);
-                let stored = context.cloudpods.traffic_record(server, live.epoch, &samples).await;
-                // What is missed comes with the next: counters only grow.
-                tolerate("traffic", server, stored.map(drop));
-            }
+            Some(Body::Inventory(inventory)) => place.send(Box::new(Report::Inventory(inventory))),
+            Some(Body::Progress(progress)) => place.send(Box::new(Report::Progress(progress))),
+            Some(Body::Result(result)) => place.send(Box::new(Report::Result(result))),
+            Some(Body::Traffic(traffic)) => place.send(Box::new(Report::Traffic(traffic))),
             // A kind of a newer agent.
             None => {
                 metrics::counter!("mpanel_agent_messages_unknown_total").increment(1);
             }
         }
         Ok(false)
-    }
-
-    /// Stores a result, then tells the agent that it may forget it.
-    async fn result(&self, live: &Live, result: wire::CommandResult) -> Result<(), Close> {
-        let (context, server) = (&self.context, self.identity.server);
-        let report = convert::result(result).map_err(Close::unreadable)?;
-        let stored =
-            patiently(&context.shutdown, async || context.engine.result_record(server, report.clone()).await).await;
-        match stored {
-            Ok(()) => {
-                // A full queue ends the session by itself, and the agent repeats the result in the next.
-                let _sent = live.send(convert::acknowledge(report.command, report.epoch));
-                Ok(())
-            }
-            Err(error) => {
-                tracing::warn!(%server, command = %report.command, %error, "a result was not taken");
-                metrics::counter!("mpanel_agent_results_refused_total").increment(1);
-                if error.retryable() {
-                    return Err(Close::error(&error));
-                }
-                // It counts for nothing, and will not the next time: the agent is to forget it, not to say it for ever.
-                let _sent = live.send(convert::acknowledge(report.command, report.epoch));
-                Ok(())
-            }
-        }
     }
 
     /// Afterwards: what is out at this agent waits for it, and its server is offline, unless a newer session has begun.
@@ -506,50 +480,14 @@ impl Session {
 }
 
 impl Context {
-    async fn inventory_store(&self, server: ServerId, epoch: u64, inventory: &Inventory) -> Result<()> {
-        let mut tx = self.db.begin().await?;
-        // The pods first, then the server: in the order in which jobs hold these rows.
-        self.cloudpods.inventory_observe(&mut tx, server, inventory).await?;
-        if !self.servers.inventory_record(&mut tx, server, epoch, inventory).await? {
-            tracing::info!(%server, epoch, "an inventory of an older session changes nothing");
-            return Ok(());
-        }
-        self.drift.server_compare(&mut tx, server).await?;
-        tx.commit().await
-    }
-
     async fn close_stored(&self, server: ServerId, epoch: u64) {
         // Otherwise the health loop finds that the server is silent.
         tolerate("end of the session", server, self.servers.session_close(server, epoch).await);
     }
 }
 
-/// What may be missed once, because it comes again or is noticed otherwise.
-fn tolerate(what: &'static str, server: ServerId, stored: Result<()>) {
-    if let Err(error) = stored {
-        metrics::counter!("mpanel_agent_store_errors_total", "what" => what).increment(1);
-        tracing::warn!(%server, what, %error, cause = ?error, "could not be stored");
-    }
-}
-
-/// Repeats what may succeed later, until shutdown. The agent's stream waits meanwhile; it is bounded by its flow control.
-async fn patiently<F: Future<Output = Result<()>>>(shutdown: &CancellationToken, store: impl Fn() -> F) -> Result<()> {
-    let mut wait = STORE_WAIT_FIRST;
-    for _ in 1..STORE_TRIES_MAX {
-        let error = match store().await {
-            Err(error) if error.retryable() => error,
-            done => return done,
-        };
-        tracing::warn!(%error, cause = ?error, "storing again in {wait:?}");
-        tokio::select! {
-            () = shutdown.cancelled() => return Err(error),
-            () = tokio::time::sleep(wait) => {}
-        }
-        wait = (wait * 2).min(STORE_WAIT_MAX);
-    }
-    store().await
-}
-
+/// A message, and the place for what it reports.
+type Next<'a> = (mpsc::Permit<'a, Box<Report>>, wire::AgentMessage);
 type Received = Result<Result<Option<wire::AgentMessage>, Status>, tokio::time::error::Elapsed>;
 
 fn opening_of(hello: Received) -> Result<convert::Opening, Close> {
@@ -566,28 +504,4 @@ fn opening_of(hello: Received) -> Result<convert::Opening, Close> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_cannot_be_stored_now_is_tried_again_but_not_what_never_can_be_and_not_after_shutdown() {
-        let tries = async |error: fn() -> Error, shutdown: &CancellationToken| {
-            let tries = Cell::new(0);
-            let done = patiently(shutdown, async || {
-                tries.set(tries.get() + 1);
-                if tries.get() < 3 { Err(error()) } else { Ok(()) }
-            });
-            (done.await.is_ok(), tries.get())
-        };
-        let shutdown = CancellationToken::new();
-        assert_eq!(tries(|| Error::unavailable("busy"), &shutdown).await, (true, 3));
-        assert_eq!(tries(|| Error::Stale, &shutdown).await, (false, 1));
-        shutdown.cancel();
-        assert_eq!(tries(|| Error::unavailable("busy"), &shutdown).await, (false, 1));
-    }
 }

@@ -1,4 +1,5 @@
-//! TLS of the agents' listener: 1.3 only, a client certificate of the agents' CA or none, no resumption.
+//! TLS of the agents' listener: 1.3 only, a client certificate of the agents' CA or none, no resumption. And of the calls to the
+//! listener of another control plane.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,12 +8,13 @@ use rustls::crypto::ring::default_provider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::UnixTime;
 
-use super::ca::Authority;
+use super::ca::{Authority, IssuedWithKey};
 use crate::clock::{Clock, Ms};
 use crate::error::{Error, Result};
+use crate::ids::InstanceId;
 
 /// The listener's certificate, which is renewed while it is in use.
 #[derive(Debug)]
@@ -79,9 +81,8 @@ pub fn server_config(
     clock: &Clock,
 ) -> Result<Arc<ServerConfig>> {
     let provider = serving.provider.clone();
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone()).map_err(Error::internal)?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+    let roots = Arc::new(roots(authority)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone())
         .allow_unauthenticated()
         .build()
         .map_err(Error::internal)?;
@@ -95,4 +96,24 @@ pub fn server_config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// What a control plane shows and trusts when it calls another.
+pub(super) fn client_config(authority: &Authority, instance: InstanceId, clock: &Clock) -> Result<Arc<ClientConfig>> {
+    let IssuedWithKey { chain, key, not_after: _ } = authority.issue_to_plane(instance, clock.now())?;
+    let time = Arc::new(VerificationTime(clock.clone()));
+    let mut config = ClientConfig::builder_with_details(Arc::new(default_provider()), time)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(Error::internal)?
+        .with_root_certificates(roots(authority)?)
+        .with_client_auth_cert(chain, key)
+        .map_err(Error::internal)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn roots(authority: &Authority) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone()).map_err(Error::internal)?;
+    Ok(roots)
 }

@@ -1,11 +1,12 @@
 //! Counts wrong tokens by address. A right token always passes: nobody locks out others behind the same address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Ms;
+use crate::domain::throttle::network;
 
 const WINDOW: Duration = Duration::from_mins(1);
 /// Wrong tokens from one address within the window before it is told to wait.
@@ -55,14 +56,6 @@ impl Attempts {
             n if n <= FAILURES_MAX => Verdict::Counted,
             _ => Verdict::TooMany { retry_after: window.since.plus(WINDOW).since(now) },
         }
-    }
-}
-
-/// Whoever has one IPv6 address has its /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

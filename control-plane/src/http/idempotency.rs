@@ -8,16 +8,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use chacha20poly1305::aead::{Aead as _, KeyInit as _};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
-use zeroize::Zeroizing;
 
-use super::auth::{self, Auth};
+use super::auth::Auth;
 use crate::app::App;
 use crate::domain::idempotency::{self as keys, Answer, Begun, Claim, Effect};
 use crate::error::{Error, Result};
@@ -25,13 +22,15 @@ use crate::error::{Error, Result};
 /// The code of the conflict with one's own first request, which is still under way.
 pub const RUNNING: &str = "idempotency_running";
 
+/// The code of the conflict with one's own first request, whose answer is gone.
+const LOST: &str = "idempotency_answer_lost";
+
 const NAME: &str = "Idempotency-Key";
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const KEY_LENGTH_MAX: usize = 255;
 /// A longer answer is not kept; its repetition reads it anew.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
-const NONCE_BYTES: usize = 24;
 /// The headers that belong to an answer; the others belong to its delivery.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
@@ -42,7 +41,8 @@ struct Keyed {
     actor: String,
     method: Method,
     path: String,
-    seal: Seal,
+    /// The name under which its answer is sealed.
+    sealed_as: String,
 }
 
 /// What the layer needs: the services, and the routes, to read what a request did whose answer was lost.
@@ -73,16 +73,14 @@ async fn run(Kit { app, routes }: Kit, auth: Auth, request: Request, next: Next)
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, ANSWER_BYTES_MAX).await.map_err(Error::internal)?;
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
-    let secret = auth::secret_of(&parts.headers).unwrap_or_default();
-    let keyed = Keyed {
-        actor: auth.actor.to_string(),
-        method: parts.method.clone(),
-        path: parts.uri.path().to_owned(),
-        seal: Seal::new(&secret, &key),
-        auth,
-        app,
-    };
-    let hash = hash_of(&[parts.method.as_str().as_bytes(), target.as_bytes(), &body]);
+    let actor = auth.actor.to_string();
+    let sealed_as = sealed_as(&actor, &key);
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    // For another tenant, or of somebody who may do something else by now, it is another request.
+    let tenant = auth.scope.tenant().map(|id| id.to_string()).unwrap_or_default();
+    let (method_text, grant) = (parts.method.as_str(), auth.grant.bits().to_be_bytes());
+    let hash = hash_of(&[method_text.as_bytes(), target.as_bytes(), tenant.as_bytes(), &grant, &body]);
+    let keyed = Keyed { app, auth, actor, method, path, sealed_as };
     let first = keys::Request { actor: &keyed.actor, key: &key, hash };
     match keyed.app.idempotency.key_begin(&first).await? {
         Begun::Run(claim) => Ok(keyed.run(claim, Request::from_parts(parts, Body::from(body)), next).await),
@@ -155,7 +153,7 @@ impl Keyed {
             Some((name.as_str().to_owned(), value.to_owned()))
         };
         let headers = KEPT.iter().filter_map(named).collect();
-        let kept = match self.seal.seal(&body) {
+        let kept = match self.app.secrets.seal(&self.sealed_as, &body) {
             Ok(sealed) => {
                 let answer = Answer { status: parts.status.as_u16(), headers, body: sealed };
                 self.app.idempotency.key_finish(&self.actor, claim, &answer).await
@@ -167,7 +165,12 @@ impl Keyed {
 
     fn replay(&self, answer: Answer) -> Result<Response> {
         let Answer { status, headers, body } = answer;
-        let mut response = Response::new(Body::from(self.seal.open(&body)?));
+        let Ok(body) = self.app.secrets.unseal(&self.sealed_as, &body) else {
+            let text =
+                "this was done, but its answer was kept under another key and cannot be read; look for what it did";
+            return Err(Error::conflict(LOST, text));
+        };
+        let mut response = Response::new(Body::from(body.expose().clone()));
         *response.status_mut() = StatusCode::from_u16(status).map_err(Error::internal)?;
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::internal)?;
@@ -208,7 +211,10 @@ impl Keyed {
     /// How to make the answer again.
     fn recovery(&self, effect: &Effect) -> Recovery {
         let Effect { kind, id } = effect;
-        let Some(collection) = collection_of(kind) else { return Recovery::Lost };
+        let jobs = self.auth.jobs_path();
+        let Some(collection) = (if kind == "job" { Some(jobs) } else { collection_of(kind) }) else {
+            return Recovery::Lost;
+        };
         let location = format!("{collection}/{id}");
         match self.method {
             _ if kind == "job" => Recovery::Read { status: StatusCode::ACCEPTED, location },
@@ -259,10 +265,14 @@ fn lost(effect: &Effect) -> Error {
     let mut detail = format!(
         "the first request with this Idempotency-Key was done ({kind} {id}), but its answer was lost; read that {kind}"
     );
-    if kind == "server" {
-        detail.push_str(", and make a new enrolment token if the answer was to hold one");
+    match kind.as_str() {
+        "server" => detail.push_str(", and make a new enrolment token if the answer was to hold one"),
+        "token" | "invitation" => {
+            detail.push_str(", and make another one in its place: its secret was in the answer alone");
+        }
+        _ => {}
     }
-    Error::conflict("idempotency_answer_lost", detail)
+    Error::conflict(LOST, detail)
 }
 
 const PODS: &str = "/api/platform/provisioning/cloudpods";
@@ -270,7 +280,6 @@ const PODS: &str = "/api/platform/provisioning/cloudpods";
 /// Where things of a kind can be read, by their noun in the audit.
 fn collection_of(kind: &str) -> Option<&'static str> {
     Some(match kind {
-        "job" => "/api/platform/provisioning/jobs",
         "cloudpod" => PODS,
         "server" => "/api/platform/servers",
         "image" => "/api/platform/images",
@@ -280,49 +289,15 @@ fn collection_of(kind: &str) -> Option<&'static str> {
     })
 }
 
-/// Seals answers under the caller's own token and key, neither of which is stored: an answer may hold what is shown once.
-struct Seal(Zeroizing<[u8; 32]>);
-
-impl Seal {
-    fn new(secret: &str, key: &str) -> Self {
-        Self(Zeroizing::new(hash_of(&[b"mpanel idempotent answer", secret.as_bytes(), key.as_bytes()])))
-    }
-
-    fn cipher(&self) -> Result<XChaCha20Poly1305> {
-        XChaCha20Poly1305::new_from_slice(self.0.as_ref()).map_err(|error| Error::internal(error.to_string()))
-    }
-
-    fn seal(&self, body: &[u8]) -> Result<Vec<u8>> {
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).map_err(Error::internal)?;
-        let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), body);
-        let mut kept = nonce.to_vec();
-        kept.extend(sealed.map_err(|error| Error::internal(error.to_string()))?);
-        Ok(kept)
-    }
-
-    fn open(&self, kept: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, sealed) =
-            kept.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| Error::internal("answer too short"))?;
-        let opened = self.cipher()?.decrypt(&XNonce::from(*nonce), sealed);
-        opened.map_err(|error| Error::internal(format!("a kept answer cannot be unsealed: {error}")))
-    }
+/// Answers are sealed under the envelope key, bound to whose they are and to the caller's key: an answer may hold what is shown once.
+/// They open for the same caller with whatever token comes after the present one.
+fn sealed_as(actor: &str, key: &str) -> String {
+    format!("idempotent answer/{actor}/{key}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_opens_under_the_same_token_and_key_only() {
-        let sealed = Seal::new("token", "key").seal(b"shown once").unwrap();
-        assert!(!sealed.windows(10).any(|window| window == b"shown once"));
-        assert_eq!(Seal::new("token", "key").open(&sealed).unwrap(), b"shown once");
-        for other in [Seal::new("token", "kez"), Seal::new("tokenk", "ey"), Seal::new("", "key")] {
-            assert!(other.open(&sealed).is_err());
-        }
-        assert!(Seal::new("token", "key").open(&sealed[..10]).is_err());
-    }
 
     #[test]
     fn a_key_is_one_visible_word() {

@@ -2,7 +2,9 @@
 
 mod attempts;
 pub mod auth;
+pub mod cookies;
 pub mod etag;
+pub mod hosts;
 pub mod idempotency;
 pub mod json;
 mod observe;
@@ -13,8 +15,10 @@ pub mod patch;
 pub mod path;
 pub mod problem;
 pub mod query;
+mod refusals;
 pub mod server;
 pub mod tls;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -29,10 +33,12 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use attempts::Attempts;
+pub use refusals::Refusals;
 
 use crate::app::App;
 use crate::domain::{
-    cloudpods, consoles, drains, drift, images, invariants, ipam, jobs, losses, plans, servers, tenants,
+    audit, cloudpods, consoles, drains, drift, feed, images, invariants, ipam, jobs, losses, oidc, plans, servers,
+    sessions, tenants, tokens, users, webhooks,
 };
 use problem::Problem;
 
@@ -46,7 +52,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(plans::routes::router())
         .merge(images::routes::router())
         .merge(ipam::routes::router())
+        .merge(sessions::routes::router())
+        .merge(sessions::account::routes::router())
+        .merge(oidc::routes::router())
         .merge(tenants::routes::router())
+        .merge(tokens::routes::router())
+        .merge(users::routes::router())
         .merge(cloudpods::routes::router())
         .merge(cloudpods::moves::routes::router())
         .merge(consoles::routes::router())
@@ -56,6 +67,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(invariants::routes::router())
         .merge(drift::routes::router())
         .merge(losses::routes::router())
+        .merge(audit::routes::router())
+        .merge(feed::routes::router())
+        .merge(webhooks::routes::router())
 }
 
 /// The API's description, as `/api/openapi.json` gives it.
@@ -75,6 +89,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn_with_state(kit, idempotency::layer))
         .layer(from_fn(observe::collected))
         .layer(from_fn_with_state(app.clone(), auth::layer))
+        .layer(from_fn_with_state(app.clone(), refusals::layer))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(app.clone(), observe::layer))

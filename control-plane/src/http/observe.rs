@@ -33,6 +33,10 @@ pub(super) struct Peer(pub(super) SocketAddr);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client(pub(super) IpAddr);
 
+/// The request's id, as its answer and the log have it.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
 /// The layer.
 pub(super) async fn layer(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = app.clock.now();
@@ -43,6 +47,7 @@ pub(super) async fn layer(State(app): State<Arc<App>>, mut request: Request, nex
     if let Some(client) = client_of(&request, app.config.http.behind_proxy) {
         request.extensions_mut().insert(client);
     }
+    request.extensions_mut().insert(RequestId(id.clone()));
     // The path without its query, which may hold what is not for the log.
     let span = tracing::info_span!("request", %id, method, %path);
     let response = bounded(app.config.http.request_timeout, next.run(request)).instrument(span.clone()).await;

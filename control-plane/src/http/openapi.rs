@@ -4,14 +4,16 @@ use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use super::auth::OPEN;
+use super::auth::{door_of, is_open};
 use super::problem::{Problem, ProblemField};
+use crate::domain::access::Door;
 
 const SCHEME: &str = "token";
+const COOKIE_SCHEME: &str = "cookie";
 
 /// Adds to each operation what all share: the token, the problem document, the idempotency key.
 pub(super) fn complete(mut api: OpenApi) -> OpenApi {
@@ -25,15 +27,31 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     let components = api.components.get_or_insert_default();
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     components.schemas.insert(ProblemField::name().into_owned(), ProblemField::schema());
-    let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some("The platform's token")).build();
+    let bearer = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An access token, an API token or the platform's token"))
+        .build();
     components.security_schemes.insert(SCHEME.to_owned(), SecurityScheme::Http(bearer).into());
+    let cookie = ApiKeyValue::with_description(
+        "__Host-mpanel_access",
+        "A browser's access token (over plain HTTP on loopback the name has no prefix). A request that changes something has to \
+         come from the same site, with what the cookie __Host-mpanel_csrf holds in the header X-CSRF-Token",
+    );
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+    components.security_schemes.insert(COOKIE_SCHEME.to_owned(), cookie.into());
     for (path, item) in &mut api.paths.paths {
-        let is_open = OPEN.contains(&path.as_str());
+        let is_open = is_open(path);
+        if door_of(path) == Door::Tenant && !is_open {
+            item.parameters.get_or_insert_default().push(tenant().into());
+        }
         if let Some(operation) = &mut item.get {
             complete_operation(operation, is_open);
         }
         for operation in [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
             complete_operation(operation, is_open);
+            if is_open {
+                continue; // Nobody is known whose key it could be.
+            }
             operation.parameters.get_or_insert_default().push(idempotency_key().into());
         }
     }
@@ -41,17 +59,28 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
 }
 
 fn complete_operation(operation: &mut Operation, is_open: bool) {
-    if is_open {
-        operation.security = Some(Vec::new());
-        return;
-    }
-    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
+    operation.security = Some(if is_open {
+        Vec::new()
+    } else {
+        let by = |scheme| SecurityRequirement::new::<_, [&str; 0], &str>(scheme, []);
+        vec![by(SCHEME), by(COOKIE_SCHEME)]
+    });
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
     let problem = ResponseBuilder::new()
         .description("What is wrong, as a problem document")
         .content("application/problem+json", content)
         .build();
     operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));
+}
+
+fn tenant() -> Parameter {
+    ParameterBuilder::new()
+        .name("X-Tenant-Id")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Whose data: for who belongs to several tenants, one of them; for staff any"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .build()
 }
 
 fn idempotency_key() -> Parameter {

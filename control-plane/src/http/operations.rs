@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 use super::auth::Auth;
 use super::problem::AsIs;
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::error::{Error, Result};
 
 /// The page that shows the API's description; whole in itself, so that no browser asks anybody else for a part of it.
@@ -92,19 +93,19 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, content_type = "text/plain", body = String)),
     extensions(("x-permission" = json!("metrics:read"))))]
 async fn metrics(State(app): State<Arc<App>>, auth: Auth) -> Result<Response> {
-    auth.require("metrics:read")?;
+    auth.require(Permission::MetricsRead)?;
     crate::telemetry::observe(&app).await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, app.metrics.render()).into_response())
 }
 
 async fn openapi(auth: Auth, axum::Extension(api): axum::Extension<Arc<OpenApi>>) -> Result<Response> {
-    auth.require("openapi:read")?;
+    auth.require(Permission::OpenapiRead)?;
     Ok(Json(api.as_ref()).into_response())
 }
 
 async fn docs(auth: Auth, axum::Extension(api): axum::Extension<Arc<OpenApi>>) -> Result<Response> {
-    auth.require("openapi:read")?;
+    auth.require(Permission::OpenapiRead)?;
     let description = serde_json::to_string(api.as_ref()).map_err(Error::internal)?.replace('<', "\\u003c");
     let policy = format!(
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src {}; style-src {}",

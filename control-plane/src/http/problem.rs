@@ -29,7 +29,7 @@ pub struct Problem {
     pub code: String,
     /// To be quoted when asking for help: the log has it beside the cause.
     pub request_id: String,
-    /// What is wrong field by field; for `no_capacity`, why server by server.
+    /// What is wrong field by field; for `no_capacity`, why server by server; for `no_addresses`, pool by pool.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
 }
@@ -86,7 +86,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Error::NoCapacity(_) => StatusCode::INSUFFICIENT_STORAGE,
+        Error::NoCapacity(_) | Error::NoAddresses(_) => StatusCode::INSUFFICIENT_STORAGE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -101,6 +101,7 @@ impl IntoResponse for Error {
             Self::Internal(_) => "something went wrong here; the log has the cause under this request id".to_owned(),
             Self::Invalid(_) => "some fields are not acceptable; see `errors`".to_owned(),
             Self::NoCapacity(_) => "no server can take it; see `errors` for the reason of each".to_owned(),
+            Self::NoAddresses(_) => "no pool has an address left for it; see `errors` for the pools".to_owned(),
             other => other.to_string(),
         };
         let mut problem = Problem::new(status_of(&self), self.code(), detail);
@@ -109,7 +110,7 @@ impl IntoResponse for Error {
             Self::Conflict { code: super::idempotency::RUNNING, .. } => Some(Duration::from_secs(1)),
             _ => None,
         };
-        if let Self::Invalid(fields) | Self::NoCapacity(fields) = self {
+        if let Self::Invalid(fields) | Self::NoCapacity(fields) | Self::NoAddresses(fields) = self {
             problem.errors = fields.into_iter().map(ProblemField::from).collect();
         }
         let unauthorized = problem.status == StatusCode::UNAUTHORIZED.as_u16();

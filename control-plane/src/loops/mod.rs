@@ -4,15 +4,20 @@
 
 pub mod backups;
 pub mod calls;
+pub mod consoles;
 pub mod dispatcher;
 pub mod drains;
+pub mod feed;
 pub mod health;
 pub mod instances;
 pub mod leases;
+pub mod numberer;
 pub mod reconciler;
 pub mod renewals;
 pub mod retention;
+pub mod sealer;
 pub mod upkeep;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

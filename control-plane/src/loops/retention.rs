@@ -1,5 +1,6 @@
 //! Deletes what nobody needs any more, in bounded batches, so that no table grows for ever: health samples, answers under
-//! idempotency keys, events that everybody has had time to read, join tokens and certificates that ended long ago.
+//! idempotency keys, events that everybody has had time to read, jobs with their logs, join tokens, API tokens, invitations,
+//! certificates and sign-ins that ended long ago.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +38,19 @@ impl Loop for Retention {
         let samples = self.app.servers.health_prune(now.minus(DAY * 30), BATCH).await?;
         let identities = self.app.servers.identities_prune(now.minus(DAY * 90)).await?;
         let consoles = self.app.consoles.consoles_prune(now.minus(DAY * 30), BATCH).await?;
+        let jobs = self.app.jobs.jobs_prune(now.minus(DAY * 180), BATCH).await?;
         let drifts = self.app.drift.drifts_prune(now.minus(DAY * 90), BATCH).await?;
         let mut tx = self.app.db.begin().await?;
+        let deliveries = self.app.webhooks.deliveries_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         let events = events_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         let traffic = self.app.cloudpods.traffic_prune(&mut tx, BATCH).await?;
+        let tokens = self.app.tokens.tokens_prune(&mut tx, now.minus(DAY * 90), BATCH).await?;
+        let invitations = self.app.users.invitations_prune(&mut tx, now.minus(DAY * 90), BATCH).await?;
+        let sign_ins = self.app.sessions.sessions_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         tx.commit().await?;
         // A full batch says that there may be more; the next run begins at once.
-        let more = [samples, events, consoles, traffic, drifts].contains(&u64::from(BATCH));
-        Ok(Report { done: keys + samples + identities + events + consoles + traffic + drifts, more })
+        let batches = [samples, deliveries, events, consoles, traffic, drifts, jobs, tokens, invitations, sign_ins];
+        let done = keys + identities + batches.iter().sum::<u64>();
+        Ok(Report { done, more: batches.contains(&u64::from(BATCH)) })
     }
 }

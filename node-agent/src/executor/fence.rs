@@ -73,13 +73,14 @@ impl Shared {
         if tokio::time::timeout_at(deadline, ticket.first()).await.is_err() {
             return refused(format!("a command for VM {vmid} does not end"));
         }
-        let Fenced { state, error } = self.hypervisor.fence(Target { vmid, pod_id: pod }, deadline).await;
+        let Fenced { state, error, foreign } = self.hypervisor.fence(Target { vmid, pod_id: pod }, deadline).await;
         let error = error.or_else(|| {
             let text = "it is off, but the agent's ledger could not be written: after a restart a command may go on";
             (!is_written).then(|| text.to_owned())
         });
         match &error {
             None => info!(vmid, pod = %pod, "fenced"),
+            Some(cause) if foreign => warn!(vmid, pod = %pod, %cause, "another VM has the number of one to be fenced"),
             Some(cause) => error!(vmid, pod = %pod, %cause, "could not be fenced"),
         }
         self.touched.notify_one();
@@ -89,6 +90,7 @@ impl Shared {
             fenced: error.is_none(),
             error: error.unwrap_or_default(),
             presence: convert::presence(state.presence).into(),
+            foreign: foreign && is_written,
         }
     }
 }

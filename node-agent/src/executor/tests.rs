@@ -107,7 +107,12 @@ impl Hypervisor for Script {
 
     async fn fence(&self, target: Target, _: Instant) -> Fenced {
         self.note(format!("fence {}", target.vmid));
-        Fenced { state: VmState { presence: Presence::Present, ..VmState::default() }, error: None }
+        let state = VmState { presence: Presence::Present, ..VmState::default() };
+        Fenced { state, error: None, foreign: false }
+    }
+
+    async fn datacenter_firewall(&self) -> Result<bool, PveError> {
+        Ok(true)
     }
 
     async fn migrate_checks(&self, _: u32, _: Option<&str>) -> Result<MigrateCheck, PveError> {
@@ -129,6 +134,8 @@ impl Hypervisor for Script {
     async fn list_vms(&self) -> Result<Vec<Vm>, PveError> {
         Ok(Vec::new())
     }
+
+    fn read_anew(&self, _: Instant) {}
 
     async fn host_status(&self) -> Result<HostStatus, PveError> {
         Ok(HostStatus::default())

@@ -129,6 +129,28 @@ impl Pve {
         self.amend(target.vmid, changes).await?;
         Ok(Begun::Done)
     }
+
+    /// A VM that does not bear the pod's stamp is as it is wanted already.
+    pub(super) async fn release(&self, target: Target) -> Result<Begun> {
+        let state = self.vm_state(target.vmid).await?;
+        if state.presence == Presence::Absent {
+            return Ok(Begun::Done);
+        }
+        let changes = |config: &VmConfig| {
+            let is_own = config.stamp().is_some_and(|stamp| stamp.pod_id == target.pod_id);
+            Ok(if is_own { described(&Stamp::without(&config.description())) } else { Map::new() })
+        };
+        match self.amend(target.vmid, changes).await {
+            Ok(()) => Ok(Begun::Done),
+            // Its stamp went with it.
+            Err(error) if error.says_no_such_vm() => {
+                let node = state.other_node.unwrap_or_else(|| "another node".to_owned());
+                let text = format!("VM {} is on {node}, not on this one: its stamp was left on it", target.vmid);
+                Err(PveError::new(ErrorKind::Refused, text).with_presence(state.presence))
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// The stamp that this command leaves.
@@ -144,7 +166,8 @@ pub(super) fn stamped(description: &str, request: &Request) -> String {
 }
 
 fn described(description: &str) -> Map<String, Value> {
-    Map::from_iter([("description".to_owned(), description.into())])
+    let (key, value) = if description.is_empty() { ("delete", "description") } else { ("description", description) };
+    Map::from_iter([(key.to_owned(), value.into())])
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ use super::tls;
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Proxmox closes an idle connection after 5 s; one that is about to be closed is not used again.
 const IDLE_MAX: Duration = Duration::from_secs(4);
+/// Proxmox's proxy got no connection to the daemon or node behind it: nobody has heard of the call.
+const NOT_CONNECTED: u16 = 595;
 
 /// Speaks to one Proxmox VE server. Clones share connections and limits.
 #[derive(Clone)]
@@ -293,7 +295,8 @@ impl Failure {
             // A gateway's answer, or one that is not understood, tells nothing of the call.
             Self::Answer(error) => {
                 let is_own_words = error.status == Some(500) && !error.message.starts_with("Internal Server Error");
-                PveError { is_open: error.kind == ErrorKind::Unavailable && !is_own_words, ..error }
+                let was_taken_on = error.status != Some(NOT_CONNECTED);
+                PveError { is_open: error.kind == ErrorKind::Unavailable && !is_own_words && was_taken_on, ..error }
             }
             Self::Timeout => {
                 open(PveError::new(ErrorKind::Timeout, format!("Proxmox gave no answer in time to {call}")))

@@ -135,6 +135,15 @@ async fn reading_is_tried_twice_and_writing_once() {
 }
 
 #[tokio::test]
+async fn a_call_that_a_gateway_lost_may_still_be_carried_out_unless_it_got_no_connection() {
+    for (head, is_open) in [("595 Connection refused", false), ("596 Broken pipe", true), ("502 Bad Gateway", true)] {
+        let server = serve(vec![answer(head, "")]).await;
+        let error = server.client.post::<_, Value>("/nodes/pve1/qemu/9000/clone", &json!({"newid": 101})).await;
+        assert_eq!(error.unwrap_err().is_open, is_open, "{head}");
+    }
+}
+
+#[tokio::test]
 async fn parameters_go_where_proxmox_wants_them() {
     let server = serve(vec![answer("200 OK", r#"{"data":null}"#)]).await;
     server

@@ -22,30 +22,24 @@ impl Pve {
         let mut pause = PAUSE_FIRST;
         loop {
             let error = match self.fence_once(target, deadline).await {
-                Ok(state) => return Fenced { state, error: None },
+                Ok(fenced) => return fenced,
                 Err(error) => error,
             };
             tracing::warn!(vmid = target.vmid, cause = %error, "a VM that was declared lost here cannot be fenced yet");
             if Instant::now() + pause >= deadline {
                 let state = self.vm_state(target.vmid).await.unwrap_or_default();
-                return Fenced { state, error: Some(error.message) };
+                return Fenced { state, error: Some(error.message), foreign: false };
             }
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    async fn fence_once(&self, target: Target, deadline: Instant) -> Result<VmState> {
-        let look = async || {
-            let state = self.vm_state(target.vmid).await?;
-            let is_its =
-                state.presence == Presence::Present && state.stamp.is_some_and(|stamp| stamp.pod_id == target.pod_id);
-            Ok::<_, PveError>((is_its, state))
+    async fn fence_once(&self, target: Target, deadline: Instant) -> Result<Fenced> {
+        let state = match self.fence_look(target).await? {
+            Found::Its(state) => state,
+            Found::Other(fenced) => return Ok(fenced),
         };
-        let (is_its, state) = look().await?;
-        if !is_its {
-            return Ok(state);
-        }
         if state.power != Power::Stopped {
             let request = Request { target, command_id: Uuid::nil(), operation: Operation::Stop };
             let watch = Watch { deadline, cancel: CancellationToken::new(), progress: &|_| {} };
@@ -62,11 +56,38 @@ impl Pve {
         };
         self.amend(target.vmid, changes).await?;
         self.stamp_forget(target.vmid);
-        let (is_its, state) = look().await?;
-        if is_its && state.power != Power::Stopped {
-            let text = format!("VM {} runs although it was stopped: somebody starts it again", target.vmid);
-            return Err(PveError::new(ErrorKind::Locked, text).with_presence(Presence::Present));
+        match self.fence_look(target).await? {
+            Found::Its(state) if state.power != Power::Stopped => {
+                let text = format!("VM {} runs although it was stopped: somebody starts it again", target.vmid);
+                Err(PveError::new(ErrorKind::Locked, text).with_presence(Presence::Present))
+            }
+            Found::Its(state) => Ok(Fenced { state, error: None, foreign: false }),
+            Found::Other(fenced) => Ok(fenced),
         }
-        Ok(state)
     }
+
+    async fn fence_look(&self, target: Target) -> Result<Found> {
+        let config = match self.vm_config(target.vmid).await {
+            // Not on this node, wherever else it is.
+            Err(error) if error.says_no_such_vm() => {
+                let state = self.vm_state(target.vmid).await?;
+                return Ok(Found::Other(Fenced { state, error: None, foreign: false }));
+            }
+            config => config?,
+        };
+        let state = self.vm_state(target.vmid).await?;
+        // It may be the pod's own, whose stamp somebody took off: who cannot tell neither stops it nor calls it fenced.
+        Ok(match Self::check_own(target, &config) {
+            Ok(()) => Found::Its(state),
+            Err(error) => Found::Other(Fenced { state, error: Some(error.message), foreign: true }),
+        })
+    }
+}
+
+/// What has the number.
+enum Found {
+    /// The pod's VM.
+    Its(VmState),
+    /// Something else, or nothing: there is nothing to stop.
+    Other(Fenced),
 }

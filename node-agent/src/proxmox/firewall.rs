@@ -14,7 +14,12 @@ use super::firewall_plan::{
 use super::node::Pve;
 use super::specs::FirewallSpec;
 use super::types::{Begun, Presence, Target};
-use super::wire::{Flag, List, Text, VmConfig, encode};
+use super::wire::{List, Num, Text, VmConfig, encode};
+
+/// What keeps VMs' firewalls from having any effect, and what to do.
+pub(super) const OFF: &str = "the firewall of the datacenter is off, so that no VM's firewall filters anything";
+pub(super) const SWITCH_ON: &str =
+    "allow there what has to reach the hosts, then set Datacenter → Firewall → Options → Firewall to Yes";
 
 /// How often everything is tried again because somebody else changes it too.
 const TRIES_MAX: u32 = 3;
@@ -36,7 +41,7 @@ struct MemberEntry {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct DatacenterOptions {
-    enable: Flag,
+    enable: Num,
 }
 
 impl Pve {
@@ -73,10 +78,13 @@ impl Pve {
         if !spec.enabled {
             return Ok(None);
         }
+        Ok((!self.is_filtering().await?).then(|| format!("{OFF}: {SWITCH_ON}")))
+    }
+
+    /// Whether VMs' firewalls have any effect.
+    pub(super) async fn is_filtering(&self) -> Result<bool> {
         let options: DatacenterOptions = self.client.read("/cluster/firewall/options").await?;
-        let text = "the firewall of the datacenter is off, so no VM's firewall filters anything: switch it on under Datacenter → \
-                    Firewall → Options";
-        Ok((!options.enable.is_set()).then(|| text.to_owned()))
+        Ok(options.enable.whole() > 0)
     }
 
     async fn rules(&self, base: &str) -> Result<Vec<RuleEntry>> {

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, power_of};
 use super::stamp::Stamp;
 use super::types::{Cluster, HostStatus, Storage, Vm};
-use super::wire::{Flag, List, Num, Text, VmConfig, VmEntry};
+use super::wire::{Flag, List, Num, Text, VmConfig, VmEntry, encode};
 
-/// A VM's description is read again after this time, in case a person changed it. Spread by VMID, so that not all fall due at once.
+/// A VM's configuration is read again after this time, in case a person changed it, where no full inventory asks for that before.
+/// Spread by VMID, so that not all fall due at once.
 const STAMP_AGE_MAX: Duration = Duration::from_mins(10);
 const STAMP_AGE_SPREAD_S: u32 = 240;
 /// Configurations read at once, so that an inventory leaves room for commands.
@@ -21,7 +23,11 @@ const CONFIGS_AT_ONCE: usize = 4;
 
 /// The stamps read so far: only a VM's configuration has its description, and reading thousands each time would be too much.
 #[derive(Default)]
-pub(super) struct StampCache(HashMap<u32, Known>);
+pub(super) struct StampCache {
+    known: HashMap<u32, Known>,
+    /// What was read before counts no more.
+    since: Option<Instant>,
+}
 
 struct Known {
     seen: Seen,
@@ -123,7 +129,7 @@ impl Pve {
         let path = self.path("/qemu?full=1").await?;
         let entries: List<VmEntry> = self.client.read(&path).await?;
         let vmids: Vec<u64> = entries.0.iter().map(|entry| entry.vmid.whole()).collect();
-        self.cache().0.retain(|vmid, _| vmids.contains(&u64::from(*vmid)));
+        self.cache().known.retain(|vmid, _| vmids.contains(&u64::from(*vmid)));
         let vms = stream::iter(entries.0).map(|entry| self.vm_of(entry)).buffered(CONFIGS_AT_ONCE);
         let vms: Vec<Result<Option<Vm>>> = vms.collect().await;
         vms.into_iter().filter_map(Result::transpose).collect()
@@ -132,6 +138,7 @@ impl Pve {
     /// `None`: the VM went away since it was listed.
     async fn vm_of(&self, entry: VmEntry) -> Result<Option<Vm>> {
         let Ok(vmid @ 100..) = u32::try_from(entry.vmid.whole()) else { return Ok(None) };
+        let read = Instant::now();
         let seen = match self.stamp_known(vmid, &entry) {
             Some(seen) => seen,
             None => match self.vm_config(vmid).await {
@@ -139,7 +146,7 @@ impl Pve {
                     // While a clone runs, its description may still follow.
                     let seen = Seen::of(&config);
                     if config.lock().is_none() {
-                        self.cache().0.insert(vmid, Known { seen, looks: looks_of(&entry), read: Instant::now() });
+                        self.cache().known.insert(vmid, Known { seen, looks: looks_of(&entry), read });
                     }
                     seen
                 }
@@ -169,14 +176,18 @@ impl Pve {
     fn stamp_known(&self, vmid: u32, entry: &VmEntry) -> Option<Seen> {
         let age_max = STAMP_AGE_MAX + Duration::from_secs(u64::from(vmid % STAMP_AGE_SPREAD_S));
         let cache = self.cache();
-        let known = cache.0.get(&vmid)?;
-        (known.looks == looks_of(entry) && known.read.elapsed() < age_max && entry.lock.0.is_none())
-            .then_some(known.seen)
+        let known = cache.known.get(&vmid)?;
+        let fresh = known.read.elapsed() < age_max && cache.since.is_none_or(|since| known.read >= since);
+        (fresh && known.looks == looks_of(entry) && entry.lock.0.is_none()).then_some(known.seen)
     }
 
     /// After an operation on the VM its description is read anew.
     pub(super) fn stamp_forget(&self, vmid: u32) {
-        self.cache().0.remove(&vmid);
+        self.cache().known.remove(&vmid);
+    }
+
+    pub(super) fn stamps_expire(&self, before: Instant) {
+        self.cache().since = Some(before);
     }
 
     fn cache(&self) -> MutexGuard<'_, StampCache> {
@@ -200,12 +211,15 @@ impl Pve {
     pub(super) async fn storage_list(&self) -> Result<Vec<Storage>> {
         let entries: List<StorageEntry> = self.client.read(&self.path("/storage").await?).await?;
         let storages = entries.0.into_iter().filter_map(|entry| {
+            let content = entry.content.or_empty();
+            let holds = |kind: &str| content.split(',').any(|content| content.trim() == kind);
             Some(Storage {
                 name: entry.storage.0?,
                 kind: entry.kind.or_empty(),
                 active: entry.active.is_set() && entry.enabled.0 != Some(false),
                 shared: entry.shared.is_set(),
-                holds_images: entry.content.or_empty().split(',').any(|content| content.trim() == "images"),
+                holds_images: holds("images"),
+                holds_backups: holds("backup"),
                 total_mib: entry.total.mib(),
                 used_mib: entry.used.mib(),
             })
@@ -216,7 +230,13 @@ impl Pve {
     }
 
     pub(super) async fn bridge_list(&self) -> Result<Vec<String>> {
-        let entries: List<BridgeEntry> = self.client.read(&self.path("/network?type=any_bridge").await?).await?;
+        self.bridges_of(self.node().await?).await
+    }
+
+    /// What VMs on a node of the cluster can be attached to: its bridges and the vnets of its zones, as far as the token may see.
+    pub(super) async fn bridges_of(&self, node: &str) -> Result<Vec<String>> {
+        let path = format!("/nodes/{}/network?type=any_bridge", encode(node));
+        let entries: List<BridgeEntry> = self.client.read(&path).await?;
         let mut bridges: Vec<String> = entries.0.into_iter().filter_map(|entry| entry.iface.0).collect();
         bridges.sort();
         bridges.dedup();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::config::{ApiToken, PveConfig, Trust};
 use super::error::{ErrorKind, PveError, Result};
-use super::migrate_checks::{Plan, Preconditions, blockers_of};
+use super::migrate_checks::{Plan, Preconditions, blockers_of, bridges_needed};
 use super::node::{Pve, power_of, upid_of};
 use super::snapshots::left_locked;
 use super::specs::{MigrateCheck, MigrateSpec, Outcome, RemoteSpec};
@@ -134,7 +134,33 @@ impl Pve {
         let preconditions: Preconditions = self.client.get(&path, &TargetQuery { target: target_node }).await?;
         let cluster = self.cluster_state().await?;
         let plan = Plan { target_node, online, with_local_disks };
-        Ok(blockers_of(&config, &preconditions, &cluster, &plan))
+        let mut check = blockers_of(&config, &preconditions, &cluster, &plan);
+        if let Some(node) = target_node.filter(|node| check.allowed_nodes.iter().any(|allowed| allowed == node)) {
+            let missing = self.bridges_missing(&config, node).await?;
+            if !missing.is_empty() {
+                check.allowed_nodes.retain(|allowed| allowed != node);
+                check
+                    .blockers
+                    .push(format!("the node {node} does not have what the VM is attached to: {}", missing.join(", ")));
+            }
+        }
+        Ok(check)
+    }
+
+    /// The bridges that the VM needs and the node lacks: Proxmox's own preconditions do not tell of them. A bridge that is not
+    /// shown here either is hidden from the token, and nothing is known of it.
+    async fn bridges_missing(&self, config: &VmConfig, node: &str) -> Result<Vec<String>> {
+        let mut needed = bridges_needed(config);
+        if needed.is_empty() {
+            return Ok(needed);
+        }
+        let (here, there) = match tokio::try_join!(self.bridge_list(), self.bridges_of(node)) {
+            Ok(lists) => lists,
+            Err(error) if error.kind == ErrorKind::Permission => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        needed.retain(|bridge| here.contains(bridge) && !there.contains(bridge));
+        Ok(needed)
     }
 
     /// See [`super::specs::Look::CheckMigrate`].

@@ -1,8 +1,11 @@
 //! What keeps a VM where it is, in plain words. Pure functions on what Proxmox tells.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::firewall::card_index;
 use super::migrate::texts;
 use super::specs::MigrateCheck;
 use super::types::Cluster;
@@ -98,6 +101,15 @@ pub(super) fn blockers_of(
     MigrateCheck { allowed_nodes, blockers, local_disk_mib: local_bytes >> 20, running }
 }
 
+/// The bridges that the VM's cards are attached to, each once.
+pub(super) fn bridges_needed(config: &VmConfig) -> Vec<String> {
+    let cards = config.iter().filter(|(key, _)| card_index(key).is_some());
+    let bridges = cards.filter_map(|(_, card)| {
+        card.split(',').find_map(|part| part.trim().strip_prefix("bridge=").map(str::to_owned))
+    });
+    bridges.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// The nodes to which the VM may go, and why the one that is wanted is not among them.
 fn reachable(preconditions: &Preconditions, cluster: &Cluster, target: Option<&str>) -> (Vec<String>, Option<String>) {
     let refused = |node: &str| preconditions.not_allowed_nodes.get(node);
@@ -171,6 +183,16 @@ mod tests {
         );
         assert_eq!((found.local_disk_mib, found.running), (8 << 10, true));
         check("{}", r#"{"running":1}"#, &plan(Some("pve2"), Some(false)), &["it has to be stopped"]);
+    }
+
+    #[test]
+    fn each_bridge_that_a_vm_needs_is_told_once() {
+        let config: VmConfig = serde_json::from_str(
+            r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1","net1":"e1000=BC:24:11:00:00:02, bridge=vnet7",
+                "net2":"virtio,bridge=vmbr0,tag=5","net3":"virtio=BC:24:11:00:00:03","network":"bridge=no"}"#,
+        )
+        .unwrap();
+        assert_eq!(bridges_needed(&config), ["vmbr0", "vnet7"]);
     }
 
     #[test]

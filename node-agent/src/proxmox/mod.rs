@@ -39,6 +39,7 @@ mod probe;
 mod snapshots;
 mod specs;
 mod stamp;
+mod taken;
 mod tasks;
 mod tls;
 mod types;
@@ -135,6 +136,9 @@ pub trait Hypervisor: Send + Sync {
     /// All VMs of the node, with their stamps.
     async fn list_vms(&self) -> Result<Vec<Vm>>;
 
+    /// What was read of VMs' configurations before this does not count any more: the next list reads them anew.
+    fn read_anew(&self, before: Instant);
+
     /// The host's load and memory.
     async fn host_status(&self) -> Result<HostStatus>;
 
@@ -149,6 +153,9 @@ pub trait Hypervisor: Send + Sync {
 
     /// The node's place in its cluster.
     async fn cluster(&self) -> Result<Cluster>;
+
+    /// Whether the datacenter's firewall is on: without it no VM's filters anything.
+    async fn datacenter_firewall(&self) -> Result<bool>;
 
     /// Checks what provisioning needs, telling each result as it comes. What cannot be checked is a failed check.
     async fn probe(&self, spec: &ProbeSpec, tell: &(dyn Fn(Check) + Send + Sync));

@@ -19,6 +19,7 @@ use super::console::Console;
 use super::error::{ErrorKind, PveError, Result};
 use super::inventory::StampCache;
 use super::specs::{ConsoleKind, Fenced, Look, MigrateCheck, Outcome, Volume};
+use super::taken::Taken;
 use super::types::{
     Begun, Check, Cluster, HostStatus, Operation, Power, Presence, ProbeSpec, Request, Storage, Target, TaskEnd, Vm,
     VmState, Watch,
@@ -33,6 +34,7 @@ pub struct Pve {
     pub(super) token_id: String,
     pub(super) stamps: Mutex<StampCache>,
     pub(super) unanswered: Mutex<Unanswered>,
+    pub(super) taken: Mutex<Taken>,
     node: OnceCell<String>,
 }
 
@@ -52,6 +54,7 @@ impl Pve {
             token_id: config.token.id.clone(),
             stamps: Mutex::default(),
             unanswered: Mutex::default(),
+            taken: Mutex::default(),
             node: config.node.clone().map_or_else(OnceCell::new, |node| OnceCell::new_with(Some(node))),
         })
     }
@@ -226,10 +229,8 @@ pub(super) fn upid_of(answer: &str) -> Result<Upid> {
         .map_err(|e| PveError::new(ErrorKind::Unavailable, format!("Proxmox's answer is not understood: {e}")))
 }
 
-#[async_trait]
-impl Hypervisor for Pve {
-    async fn begin(&self, request: &Request) -> Result<Begun> {
-        self.stamp_forget(request.target.vmid);
+impl Pve {
+    async fn operation_begin(&self, request: &Request) -> Result<Begun> {
         match &request.operation {
             Operation::Clone(spec) => self.clone_begin(request, spec).await,
             Operation::Configure(spec) => self.configure(request.target, spec).await,
@@ -263,7 +264,20 @@ impl Hypervisor for Pve {
             }
             Operation::SetFirewall(spec) => self.firewall_set(request.target, spec).await,
             Operation::Adopt => self.adopt(request).await,
+            Operation::Release => self.release(request.target).await,
         }
+    }
+}
+
+#[async_trait]
+impl Hypervisor for Pve {
+    async fn begin(&self, request: &Request) -> Result<Begun> {
+        self.stamp_forget(request.target.vmid);
+        let begun = self.operation_begin(request).await;
+        if let Ok(Begun::Task(upid) | Begun::Step(upid)) = &begun {
+            self.task_taken(upid, request.command_id);
+        }
+        begun
     }
 
     async fn follow(&self, request: &Request, upid: &Upid, watch: Watch<'_>) -> Result<TaskEnd> {
@@ -320,6 +334,10 @@ impl Hypervisor for Pve {
         self.vms().await
     }
 
+    fn read_anew(&self, before: Instant) {
+        self.stamps_expire(before);
+    }
+
     async fn host_status(&self) -> Result<HostStatus> {
         self.host().await
     }
@@ -338,6 +356,10 @@ impl Hypervisor for Pve {
 
     async fn cluster(&self) -> Result<Cluster> {
         self.cluster_state().await
+    }
+
+    async fn datacenter_firewall(&self) -> Result<bool> {
+        self.is_filtering().await
     }
 
     async fn probe(&self, spec: &ProbeSpec, tell: &(dyn Fn(Check) + Send + Sync)) {

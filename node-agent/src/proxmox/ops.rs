@@ -228,7 +228,8 @@ impl Pve {
             | Operation::MakeTemplate
             | Operation::SetMedia { .. }
             | Operation::SetFirewall(_)
-            | Operation::Adopt => Ok(()),
+            | Operation::Adopt
+            | Operation::Release => Ok(()),
         }
     }
 

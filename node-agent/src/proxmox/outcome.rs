@@ -101,7 +101,8 @@ impl Operation {
             | Self::SetPassword { .. }
             | Self::DeleteBackup { .. }
             | Self::MakeTemplate
-            | Self::Adopt => false,
+            | Self::Adopt
+            | Self::Release => false,
             Self::Configure(_)
             | Self::SetOptions(_)
             | Self::TakeSnapshot { .. }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::error::{ErrorKind, Result};
+use super::firewall::{OFF, SWITCH_ON};
 use super::node::Pve;
 use super::types::{Check, CheckState, ProbeSpec, Storage};
 
@@ -98,7 +99,19 @@ impl Pve {
         };
         let permissions = timed("permissions", self.probe_permissions(), tell);
         let quorum = timed("quorum", self.probe_quorum(), tell);
-        tokio::join!(permissions, quorum, storages, bridges, templates);
+        let firewall = timed("firewall", self.probe_firewall(), tell);
+        tokio::join!(permissions, quorum, firewall, storages, bridges, templates);
+    }
+
+    async fn probe_firewall(&self) -> Found {
+        match self.is_filtering().await {
+            Ok(true) => ok("the firewall of the datacenter is on"),
+            Ok(false) => warn(OFF, SWITCH_ON),
+            Err(error) => warn(
+                format!("whether the firewall of the datacenter is on is not known: {}", error.message),
+                "check the token's permissions: Sys.Audit on /",
+            ),
+        }
     }
 
     async fn probe_version(&self) -> Found {
@@ -323,6 +336,7 @@ mod tests {
             active: true,
             shared: false,
             holds_images: true,
+            holds_backups: false,
             total_mib: total_gib << 10,
             used_mib: (total_gib << 10) - free_mib,
         }

@@ -211,6 +211,8 @@ pub struct Fenced {
     pub state: VmState,
     /// Why it cannot be said that it is off for good.
     pub error: Option<String>,
+    /// Because a VM that does not bear the pod's stamp has the number: it was left alone.
+    pub foreign: bool,
 }
 
 /// Which console.

@@ -252,6 +252,7 @@ impl Pve {
             | Operation::SetMedia { .. }
             | Operation::SetFirewall(_)
             | Operation::Adopt
+            | Operation::Release
             // Its task bears no VMID; whether the backup is there tells the same.
             | Operation::DeleteBackup { .. } => return Ok(None),
             Operation::TakeSnapshot { .. } => (&["qmsnapshot"], vmid),
@@ -272,7 +273,12 @@ impl Pve {
         let since = (since_ms.div_euclid(1000) - 1).max(0);
         let query = TaskQuery { source: "all", vmid: Some(id), since: Some(since), limit: TASKS_READ_MAX };
         let mut found: Vec<Upid> = self.tasks(&query).await?;
-        found.retain(|upid| kinds.contains(&upid.kind()) && upid.start_s() >= since && self.is_ours(upid));
+        found.retain(|upid| {
+            kinds.contains(&upid.kind())
+                && upid.start_s() >= since
+                && self.is_ours(upid)
+                && !self.is_of_another(upid, request.command_id)
+        });
         found.sort_by_key(|upid| std::cmp::Reverse(upid.start_s()));
         if !matches!(request.operation, Operation::Clone(_)) {
             return Ok(found.into_iter().next());

@@ -155,6 +155,8 @@ pub enum Operation {
     SetFirewall(FirewallSpec),
     /// Stamps a VM that bears no stamp.
     Adopt,
+    /// Takes the pod's stamp off.
+    Release,
 }
 
 /// How a VM is made from a template.
@@ -373,6 +375,8 @@ pub struct Storage {
     pub shared: bool,
     /// It may hold VM disks.
     pub holds_images: bool,
+    /// It may hold backups.
+    pub holds_backups: bool,
     /// All of it.
     pub total_mib: u64,
     /// What is taken.

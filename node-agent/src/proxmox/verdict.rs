@@ -68,7 +68,8 @@ pub(super) fn failure_of(operation: &Operation, task_kind: &str, exit: &str, log
         | Operation::MakeTemplate
         | Operation::SetMedia { .. }
         | Operation::SetFirewall(_)
-        | Operation::Adopt => false,
+        | Operation::Adopt
+        | Operation::Release => false,
     };
     if exit == "OK" || exit.starts_with("WARNINGS:") || done_already {
         return None;

@@ -33,6 +33,7 @@ use crate::clock::{Offset, now_ms};
 use crate::config::Config;
 use crate::error::Error;
 use crate::executor::{Executor, message};
+use crate::fault;
 use crate::identity::IdentityStore;
 use crate::proxmox::Hypervisor;
 use crate::tls;
@@ -47,8 +48,13 @@ const WELCOME_MAX: Duration = Duration::from_secs(30);
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// The longest message from the control plane.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// Waits when coming back soon is of no use: another agent has this identity; the identity is refused; no common protocol.
-const SUPERSEDED_PAUSE: Duration = Duration::from_mins(5);
+/// Waits after another agent with this identity took the session over. It may have been this one, before its restart: its hello
+/// can be read after a newer one's. So the first wait is short, and doubles while it happens again.
+const SUPERSEDED_PAUSE_FIRST: Duration = Duration::from_secs(10);
+const SUPERSEDED_PAUSE_MAX: Duration = Duration::from_mins(5);
+/// A session that lasted longer than a twin stays away at most was not one between two turns of it.
+const SUPERSEDED_FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
+/// Waits when coming back soon is of no use: the identity is refused; no common protocol.
 const REFUSED_PAUSE: Duration = Duration::from_mins(5);
 const PROTOCOL_PAUSE: Duration = Duration::from_mins(5);
 /// During a wait it is looked this often whether the host was enrolled again.
@@ -103,27 +109,37 @@ pub(crate) async fn run(agent: Arc<Agent>) {
     tasks.close();
     let settings = &agent.config.control_plane;
     let first = Duration::from_millis(settings.reconnect_first_ms);
-    let mut backoff = Backoff::new(first, Duration::from_secs(settings.reconnect_max_s));
+    let backoff = Backoff::new(first, Duration::from_secs(settings.reconnect_max_s));
+    let mut waits = Waits { backoff, superseded: SUPERSEDED_PAUSE_FIRST };
     while !agent.stopping.is_cancelled() {
         let begin = Instant::now();
         let end = hold(&agent, &renew_after).await;
         agent.executor.uplink().set(None);
         if begin.elapsed() >= GOOD_AFTER {
-            backoff.reset();
+            waits.backoff.reset();
         }
-        let wait = wait_after(end, &mut backoff);
+        if begin.elapsed() >= SUPERSEDED_FORGOTTEN_AFTER {
+            waits.superseded = SUPERSEDED_PAUSE_FIRST;
+        }
+        let wait = wait_after(end, &mut waits);
         pause(&agent, wait).await;
     }
     tasks.wait().await;
     agent.consoles.closed().await;
 }
 
+/// The next waits.
+struct Waits {
+    backoff: Backoff,
+    superseded: Duration,
+}
+
 /// Says what happened and how long to stay away.
-fn wait_after(end: End, backoff: &mut Backoff) -> Duration {
+fn wait_after(end: End, waits: &mut Waits) -> Duration {
     match end {
         End::Stopping => Duration::ZERO,
         End::Lost(cause) => {
-            let wait = backoff.next_wait();
+            let wait = waits.backoff.next_wait();
             warn!(%cause, ?wait, "no session with the control plane; commands under way go on");
             wait
         }
@@ -139,13 +155,15 @@ fn wait_after(end: End, backoff: &mut Backoff) -> Duration {
             let asked = Duration::from_millis(reconnect_after_ms);
             match GoAwayReason::try_from(reason).unwrap_or(GoAwayReason::Unspecified) {
                 GoAwayReason::Shutdown | GoAwayReason::Unspecified => {
-                    let wait = asked + backoff.next_wait();
+                    let wait = asked + waits.backoff.next_wait();
                     info!(%message, ?wait, "the control plane closes the session; back after a wait");
                     wait
                 }
                 GoAwayReason::Superseded => {
                     error!(%message, "ANOTHER AGENT USES THIS AGENT'S IDENTITY and has taken over the session. If a disk or container was copied, stop one of the two and enrol it as a server of its own");
-                    spread(SUPERSEDED_PAUSE.max(asked))
+                    let pause = waits.superseded;
+                    waits.superseded = (pause * 2).min(SUPERSEDED_PAUSE_MAX);
+                    spread(pause.max(asked))
                 }
                 GoAwayReason::Revoked => {
                     error!(%message, "this agent's certificate was revoked: if that was not intended, make a new token for this server at the control plane and run the `mpanel-agent enroll …` command that it shows; ledger and VMs stay");
@@ -220,7 +238,7 @@ async fn dial_and_serve(agent: &Arc<Agent>, renew_after: &watch::Sender<Option<i
         Err(_) => return End::Lost(format!("no welcome within {WELCOME_MAX:?}")),
     };
     match first.and_then(|first| first.body) {
-        Some(Order::Welcome(welcome)) if proto::PROTOCOL.contains(&welcome.protocol) => {
+        Some(Order::Welcome(welcome)) if fault::protocol().contains(&welcome.protocol) => {
             info!(control_plane = %url, server = %identity.server_name, session = welcome.session_epoch, "session begun");
             let held = Held { out, channel, stream };
             serve(agent, &welcome, renew_after, held).await
@@ -242,10 +260,11 @@ fn broken(code: tonic::Code, cause: String) -> End {
 }
 
 fn hello(agent: &Agent) -> Hello {
+    let protocol = fault::protocol();
     Hello {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        protocol_min: *proto::PROTOCOL.start(),
-        protocol_max: *proto::PROTOCOL.end(),
+        protocol_min: *protocol.start(),
+        protocol_max: *protocol.end(),
         boot_id: agent.boot_id.clone(),
         open: agent.executor.open(),
         clock_ms: now_ms(),
@@ -385,6 +404,22 @@ fn every(ms: u64, default_s: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_waits_after_another_took_the_session_over_double_and_are_never_shorter_than_asked() {
+        let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(1));
+        let mut waits = Waits { backoff, superseded: SUPERSEDED_PAUSE_FIRST };
+        let mut wait = |reconnect_after_ms| {
+            let reason = GoAwayReason::Superseded.into();
+            wait_after(End::Away(GoAway { reason, message: String::new(), reconnect_after_ms }), &mut waits)
+        };
+        for around_s in [10, 20, 40, 80, 160, 300, 300] {
+            let around = Duration::from_secs(around_s);
+            let waited = wait(0);
+            assert!(waited >= around / 2 && waited <= around * 3 / 2, "{waited:?}, around {around:?}");
+        }
+        assert!(wait(3_600_000) >= Duration::from_mins(30));
+    }
 
     #[test]
     fn one_refused_message_does_not_keep_the_agent_away() {

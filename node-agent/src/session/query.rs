@@ -39,7 +39,7 @@ pub(super) async fn answer(agent: Arc<Agent>, out: Out, query: Query, places: Ar
     let found = match (places.try_acquire(), kind) {
         (Err(_), _) => failed("this agent has too many other questions to answer: ask again".to_owned()),
         (Ok(_), None) => {
-            failed(format!("this agent ({}) does not know the question: upgrade it", env!("CARGO_PKG_VERSION")))
+            failed(format!("this agent ({}) does not know the question: update the agent", env!("CARGO_PKG_VERSION")))
         }
         (Ok(_place), Some(kind)) => {
             let asking = ask(&*agent.hypervisor, kind);

@@ -108,8 +108,10 @@ fn completed(agent: &Agent, figures: Heartbeat) -> Heartbeat {
 
 async fn figures(agent: &Agent) -> Result<Heartbeat, PveError> {
     let hypervisor = &agent.hypervisor;
-    let (host, storages, cluster) =
-        tokio::try_join!(hypervisor.host_status(), hypervisor.storages(), hypervisor.cluster())?;
+    // Not to be allowed to see the last is no reason to tell nothing.
+    let firewall = async { Ok(hypervisor.datacenter_firewall().await.ok()) };
+    let (host, storages, cluster, firewall) =
+        tokio::try_join!(hypervisor.host_status(), hypervisor.storages(), hypervisor.cluster(), firewall)?;
     let pve_version = if host.pve_version.is_empty() { hypervisor.version().await? } else { host.pve_version };
     Ok(Heartbeat {
         cpu_load: host.cpu_load,
@@ -122,6 +124,7 @@ async fn figures(agent: &Agent) -> Result<Heartbeat, PveError> {
         cluster_name: cluster.name.unwrap_or_default(),
         quorate: cluster.quorate,
         uptime_s: host.uptime_s,
+        datacenter_firewall: convert::firewall_state(firewall).into(),
         ..Heartbeat::default()
     })
 }
@@ -131,9 +134,14 @@ pub(super) async fn inventories(agent: Arc<Agent>, out: Out, full_every: Duratio
     let pause = LOOK_EVERY.min(full_every);
     let mut told: Option<(Told, Instant)> = None;
     loop {
+        let before = told.as_ref().filter(|(_, full_at)| full_at.elapsed() < full_every);
+        // A full one tells what only configurations do, as it is by then. What was read since it fell due is not read again, so
+        // that a host of many VMs gets through them in the end.
+        if let (Some((_, full_at)), None) = (&told, before) {
+            agent.hypervisor.read_anew(*full_at + full_every);
+        }
         match timeout(INVENTORY_MAX, look(&agent)).await {
             Ok(Ok(seen)) => {
-                let before = told.as_ref().filter(|(_, full_at)| full_at.elapsed() < full_every);
                 let (inventory, full_at) = match before {
                     Some((before, full_at)) => (seen.since(before), *full_at),
                     None => (Some(seen.full()), Instant::now()),

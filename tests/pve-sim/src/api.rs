@@ -106,6 +106,10 @@ impl Api {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Reply::Send(self.answer(request, path, |_| ()).await)
             }
+            Some(Action::Hold) => {
+                self.app.faults.hold(&format!("{} {path}", request.method)).await;
+                Reply::Send(self.answer(request, path, |_| ()).await)
+            }
             Some(Action::UnknownFields) => Reply::Send(self.answer(request, path, add_unknown_fields).await),
             Some(Action::NumbersAsStrings) => Reply::Send(self.answer(request, path, stringify_numbers).await),
             Some(Action::Garbage) => Reply::Send(Response::json(b"{\"data\":[{\"vmid\":1".to_vec())),

@@ -225,6 +225,8 @@ pub struct SimConfig {
     pub isos: Vec<IsoSpec>,
     /// Bridges at first start.
     pub bridges: Vec<String>,
+    /// Whether the datacenter's firewall is on at first start.
+    pub firewall: bool,
     /// Logical processors of the node.
     pub cpus: u32,
     /// Memory of the node in bytes.
@@ -251,6 +253,7 @@ impl Default for SimConfig {
             storages: Vec::new(),
             isos: Vec::new(),
             bridges: Vec::new(),
+            firewall: false,
             cpus: 16,
             memory_bytes: 64 << 30,
             unreachable_nodes: Vec::new(),

@@ -38,6 +38,8 @@ pub enum Action {
         /// Milliseconds.
         ms: u64,
     },
+    /// Keep it until [`Faults::release`] is called, then do it and answer.
+    Hold,
     /// Do it, and add fields to the answer that nobody knows.
     UnknownFields,
     /// Do it, and show every number of the answer as a string.
@@ -147,7 +149,7 @@ pub struct Faults {
     rules: Mutex<Rules>,
     /// Grows with each release; a held task waits for more than it saw.
     released: watch::Sender<u64>,
-    /// UPIDs of the tasks that are held now.
+    /// UPIDs of the tasks and method and path of the requests that are held now.
     held: watch::Sender<Vec<String>>,
 }
 
@@ -194,7 +196,7 @@ impl Faults {
         self.add_task(TaskFault { kind: kind.to_owned(), id: None, skip: 0, times: Some(1), action });
     }
 
-    /// Forgets all rules and lets held tasks go.
+    /// Forgets all rules and lets go what is held.
     pub fn clear(&self) {
         {
             let mut rules = self.rules();
@@ -204,12 +206,12 @@ impl Faults {
         self.release();
     }
 
-    /// Lets every held task go on.
+    /// Lets every held task and request go on.
     pub fn release(&self) {
         self.released.send_modify(|count| *count += 1);
     }
 
-    /// UPIDs of the tasks that are held half-way now.
+    /// UPIDs of the tasks that are held half-way now, and the requests, as `POST /nodes/…`.
     pub fn held(&self) -> Vec<String> {
         self.held.borrow().clone()
     }
@@ -276,29 +278,29 @@ impl Faults {
         })
     }
 
-    /// Holds a task until the next release.
-    pub(crate) async fn hold(&self, upid: &str) {
+    /// Holds a task or a request until the next release.
+    pub(crate) async fn hold(&self, what: &str) {
         let mut released = self.released.subscribe();
         released.mark_unchanged();
-        let listed = Listed { faults: self, upid };
-        self.held.send_modify(|held| held.push(upid.to_owned()));
+        let listed = Listed { faults: self, what };
+        self.held.send_modify(|held| held.push(what.to_owned()));
         // The sender lives as long as `self`; an error would mean that there is nobody left to hold for.
         if released.changed().await.is_err() {
-            tracing::debug!(upid, "the gate is gone");
+            tracing::debug!(what, "the gate is gone");
         }
         drop(listed);
     }
 }
 
-/// Takes a held task off the list however its wait ends.
+/// Takes what is held off the list however its wait ends.
 struct Listed<'a> {
     faults: &'a Faults,
-    upid: &'a str,
+    what: &'a str,
 }
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        self.faults.held.send_modify(|held| held.retain(|upid| upid != self.upid));
+        self.faults.held.send_modify(|held| held.retain(|held| held != self.what));
     }
 }
 

@@ -184,6 +184,22 @@ impl Hand {
         changed.is_some()
     }
 
+    /// Switches the datacenter's firewall on or off: only where it is on do VMs' firewalls filter.
+    pub fn datacenter_firewall(&self, on: bool) {
+        self.app.write(|cluster| cluster.firewall.options.insert("enable".to_owned(), u8::from(on).to_string()));
+        self.app.persist_or_log();
+    }
+
+    /// Gives a node these bridges and no others; false when there is no such node.
+    pub fn set_bridges(&self, node: &str, bridges: &[&str]) -> bool {
+        let changed = self.app.write(|cluster| {
+            cluster.nodes.get_mut(node)?.bridges = bridges.iter().map(|bridge| (*bridge).to_owned()).collect();
+            Some(())
+        });
+        self.app.persist_or_log();
+        changed.is_some()
+    }
+
     /// Takes a VM and its local volumes to another node at once, as somebody does by hand; false when there is no such VM or node.
     pub fn move_vm(&self, vmid: u32, target: &str) -> bool {
         let moved = self.app.write(|cluster| {

@@ -9,7 +9,7 @@
 //! auth      tokens, tickets                           access, users            who may do what
 //! tasks     workers, UPIDs, logs                      locks                    a VM's configuration lock
 //! vm/       everything below /nodes/x/qemu            storage, backup, nodes, cluster, pools, task_api
-//! websocket consoles and tunnels                      client                   the other end of a tunnel
+//! websocket, rfb  consoles and tunnels                client                   the other end of a tunnel
 //! state     cluster → nodes → VMs                     store                    snapshot on disk, kill-safe
 //! sim       build, start, stop                        hand, faults, admin      what tests do to it
 //! ```
@@ -51,6 +51,7 @@ mod http;
 mod locks;
 mod nodes;
 mod pools;
+mod rfb;
 mod schema;
 mod seed;
 mod server;
@@ -67,6 +68,7 @@ mod websocket;
 pub use config::{Flavour, IsoSpec, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 pub use faults::{Action, Call, Fault, Faults, TaskAction, TaskFault};
 pub use hand::{Hand, VmView};
+pub use rfb::vnc_response;
 pub use sim::{NodeView, Sim, SimBuilder, StartError};
 pub use state::CreatedVm;
 pub use store::StoreError;

@@ -50,6 +50,9 @@ struct Arguments {
     /// Bridge at first start; may be repeated [default: vmbr0]
     #[arg(long = "bridge", value_name = "BRIDGE")]
     bridges: Vec<String>,
+    /// Switch the datacenter's firewall on at first start, without which no VM's filters
+    #[arg(long)]
+    firewall: bool,
     /// Logical processors of the node
     #[arg(long, default_value_t = 16)]
     cpus: u32,
@@ -106,6 +109,7 @@ impl Arguments {
             storages: self.storages.into_iter().chain(shared).collect(),
             isos: self.isos,
             bridges: self.bridges,
+            firewall: self.firewall,
             cpus: self.cpus,
             memory_bytes: self.memory << 30,
             unreachable_nodes: self.unreachable_nodes,

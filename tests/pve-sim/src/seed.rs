@@ -67,6 +67,9 @@ pub(crate) fn cluster(config: &SimConfig) -> Result<Cluster, StartError> {
     let root = User { password: Some(config.root_password.clone()), ..User::default() };
     cluster.access.users.insert("root@pam".to_owned(), root);
     add_tokens(&mut cluster, &config.tokens);
+    if config.firewall {
+        cluster.firewall.options.insert("enable".to_owned(), "1".to_owned());
+    }
     let of_kind = |shared: bool| {
         let specs = config.storages.iter().filter(move |spec| spec.shared == shared);
         specs.map(|spec| (spec.name.clone(), storage(spec))).collect::<BTreeMap<_, _>>()

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Answer, Client, Connection, DEADLINE, builder, root, sim, with_token};
 use futures::{SinkExt, StreamExt};
-use pve_sim::{Sim, Timings};
+use pve_sim::{Sim, Timings, vnc_response};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -21,7 +21,7 @@ const VM: &str = "/nodes/pve1/qemu/101";
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
 fn escaped(text: &str) -> String {
-    text.replace(':', "%3A")
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 fn query(proxy: &Value) -> String {
@@ -80,8 +80,10 @@ async fn a_screen_is_seen_and_typed_at() {
     let mut socket = connect(&api, &query(&proxy)).await.unwrap();
     assert_eq!(receive(&mut socket).await, b"RFB 003.008\n");
     send(&mut socket, b"RFB 003.008\n").await;
-    assert_eq!(receive(&mut socket).await, [1, 1]);
-    send(&mut socket, &[1]).await;
+    assert_eq!(receive(&mut socket).await, [1, 2], "it asks for a password");
+    send(&mut socket, &[2]).await;
+    let challenge = receive(&mut socket).await.try_into().unwrap();
+    send(&mut socket, &vnc_response(proxy["password"].as_str().unwrap(), challenge)).await;
     assert_eq!(receive(&mut socket).await, [0; 4]);
     send(&mut socket, &[1]).await;
     let init = receive(&mut socket).await;
@@ -98,6 +100,23 @@ async fn a_screen_is_seen_and_typed_at() {
 }
 
 #[tokio::test]
+async fn a_screen_is_not_shown_without_its_password() {
+    let sim = sim().await;
+    let api = running(&sim).await;
+    let proxy = api.post(&format!("{VM}/vncproxy"), "websocket=1").await.data();
+    assert!(proxy["ticket"].as_str().unwrap().starts_with(proxy["password"].as_str().unwrap()), "as recorded: {proxy}");
+    let mut socket = connect(&api, &query(&proxy)).await.unwrap();
+    receive(&mut socket).await;
+    send(&mut socket, b"RFB 003.008\n").await;
+    receive(&mut socket).await;
+    send(&mut socket, &[2]).await;
+    let challenge = receive(&mut socket).await.try_into().unwrap();
+    send(&mut socket, &vnc_response("wrong", challenge)).await;
+    assert_eq!(receive(&mut socket).await, b"\0\0\0\x01\0\0\0\x15Authentication failed");
+    assert!(receive(&mut socket).await.is_empty(), "and that is the end");
+}
+
+#[tokio::test]
 async fn a_terminal_echoes_after_its_greeting() {
     let sim = sim().await;
     let api = running(&sim).await;
@@ -108,9 +127,12 @@ async fn a_terminal_echoes_after_its_greeting() {
     send(&mut socket, greeting.as_bytes()).await;
     assert_eq!(receive(&mut socket).await, b"OK");
     assert_eq!(receive(&mut socket).await, b"\r\nweb-1 login: ");
-    send(&mut socket, b"1:80:24:2").await;
+    send(&mut socket, b"1:132:43:2").await;
     send(&mut socket, b"0:4:root").await;
     assert_eq!(receive(&mut socket).await, b"root");
+    send(&mut socket, b"0:1:\r0:10:stty size\r").await;
+    assert_eq!(receive(&mut socket).await, b"\r\nweb-1 login: ");
+    assert_eq!(receive(&mut socket).await, b"stty size\r\n43 132\r\nweb-1 login: ");
     // The guest goes: so does its console.
     api.done(api.post(&format!("{VM}/status/stop"), "").await).await;
     send(&mut socket, b"0:1:x").await;

@@ -78,7 +78,8 @@ async fn a_fence_stops_the_vms_and_ends_their_commands() {
         }
         assert_eq!(cancelled, Some(true));
         let outcomes = outcomes.unwrap();
-        assert!(outcomes.len() == 2 && outcomes.iter().all(|outcome| outcome.fenced), "{outcomes:?}");
+        let told: Vec<_> = outcomes.iter().map(|outcome| (outcome.fenced, outcome.foreign)).collect();
+        assert_eq!(told, [(true, false), (false, true)], "{outcomes:?}");
         assert_eq!(rig.pve.inspect(lost.vmid).await.unwrap().power, Power::Stopped);
         assert_eq!(rig.pve.inspect(other.vmid).await.unwrap().power, Power::Running, "another's VM was stopped");
         // What the control plane orders afterwards is done.
@@ -128,7 +129,7 @@ async fn questions_are_answered_with_their_nonce() {
                     assert!(answer.error.is_empty(), "{answer:?}");
                     assert!(answer.volumes.iter().any(|v| v.volid.contains(&format!("vm-{}-", target.vmid))));
                 }
-                3 => assert!(answer.error.contains("upgrade"), "{answer:?}"),
+                3 => assert!(answer.error.contains("update the agent"), "{answer:?}"),
                 4 => assert!(answer.error.contains("nowhere"), "{answer:?}"),
                 other => panic!("an answer to what was not asked: {other}"),
             }

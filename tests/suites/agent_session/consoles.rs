@@ -66,7 +66,7 @@ async fn a_screen_is_relayed_both_ways_and_ends_with_the_control_planes_word() {
         assert!(opened.error.is_empty() && !opened.password.is_empty(), "{opened:?}");
         hears(&mut relayed, b"RFB 003.008\n").await;
         say(&relayed, b"RFB 003.008\n").await;
-        hears(&mut relayed, &[1, 1]).await;
+        hears(&mut relayed, &[1, 2]).await;
         relayed.to_agent.send(Ok(ConsoleFrame { body: Some(Body::Closed("seen enough".to_owned())) })).await.unwrap();
         assert_eq!(relayed.next().await.body, Some(Body::Closed("seen enough".to_owned())));
         assert!(relayed.from_agent.message().await.unwrap().is_none(), "nothing follows");

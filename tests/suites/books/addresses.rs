@@ -267,7 +267,7 @@ async fn moves_check(books: &Arc<Books>, case: u8, rounds: Vec<Vec<Move>>) {
                         Move::Release(pod) => release(&books, pods[pod]).await,
                     };
                     match result {
-                        Ok(()) | Err(Error::NoCapacity(_)) => return,
+                        Ok(()) | Err(Error::NoAddresses(_)) => return,
                         Err(Error::Unavailable { .. }) => {}
                         Err(error) => panic!("{error}: {error:?}"),
                     }

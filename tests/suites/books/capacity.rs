@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use control_plane::db::Tx;
-use control_plane::domain::servers::{SchedulingState, ServerPatch, StatusChange};
+use control_plane::domain::servers::{Heartbeat, SchedulingState, ServerPatch, StatusChange};
 use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, ServerId};
 use futures::future::join_all;
@@ -102,6 +102,14 @@ async fn only_an_open_connected_and_known_server_takes_reservations() {
         books.servers.session_close(pending.id, epoch).await.unwrap();
         assert!(!hold(&books, pod, pending.id, (1, 1, 1)).await.unwrap(), "offline");
         books.connect(pending.id, heartbeat("pve1", ""), inventory(&[])).await;
+        let epoch = books.again(&pending).await.seen.session_epoch;
+        let full = Heartbeat { ledger_error: "No space left on device".into(), ..heartbeat("pve1", "") };
+        let split = Heartbeat { quorate: false, ..heartbeat("pve1", "") };
+        for refuses in [full, split] {
+            books.servers.heartbeat_record(pending.id, epoch, refuses).await.unwrap();
+            assert!(!hold(&books, pod, pending.id, (1, 1, 1)).await.unwrap(), "nothing that is ordered there is done");
+        }
+        books.servers.heartbeat_record(pending.id, epoch, heartbeat("pve1", "")).await.unwrap();
         assert!(hold(&books, pod, pending.id, (1, 1, 1)).await.unwrap());
     })
     .await;

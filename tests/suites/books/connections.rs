@@ -178,7 +178,7 @@ async fn a_session_that_another_control_plane_has_taken_over_is_closed_here() {
         elsewhere.session(server.id, "machine-1").await;
         books.servers.heartbeat_record(server.id, epoch, heartbeat("late", "")).await.unwrap();
         assert_eq!(books.servers.health_run().await.unwrap().fenced, 1, "{}", books.name);
-        assert_eq!(*books.agents.closed.lock().unwrap(), [(server.id, CloseReason::Superseded)]);
+        assert_eq!(*books.agents.closed.lock().unwrap(), [(server.id, CloseReason::Superseded { epoch })]);
         assert_eq!(books.again(&server).await.seen.node_name.as_deref(), Some("pve1"));
     })
     .await;
@@ -222,11 +222,61 @@ async fn when_proxmox_does_not_answer_the_figures_stay_and_the_problem_is_shown(
         assert!(after.problem.contains("connection refused"), "{}", after.problem);
         assert_eq!((after.vcpu_capacity(), after.memory_capacity_mib()), (8, 16 * 1024));
         assert_eq!(after.vmid_space, server.vmid_space);
-        assert!(after.storages.iter().all(|s| !s.active), "no storage counts as usable");
+        assert!(after.storages.iter().all(|s| s.active), "what was known counts for a while");
+        assert!(after.seen.proxmox_silent_since.is_some());
         books.servers.heartbeat_record(server.id, epoch, heartbeat("pve1", "c1")).await.unwrap();
         let after = books.again(&server).await;
         assert_eq!((after.problem.as_str(), after.vmid_space.as_str()), ("", "c1"), "{}", books.name);
-        assert!(after.storages.iter().all(|s| s.active));
+        assert_eq!(after.seen.proxmox_silent_since, None);
+        let without = Heartbeat { storages: Vec::new(), ..heartbeat("pve1", "c1") };
+        books.servers.heartbeat_record(server.id, epoch, without).await.unwrap();
+        let after = books.again(&server).await;
+        assert!(after.storages.iter().all(|s| !s.active), "what Proxmox lists no more is gone");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn for_how_long_proxmox_has_been_silent_is_known_from_its_last_answer_on() {
+    each(|books| async move {
+        let server = books.server("pve1").await;
+        let epoch = books.again(&server).await.seen.session_epoch;
+        let silent = async || {
+            let mut read = books.db.read().await.unwrap();
+            let all = books.servers.server_snapshot(read.conn()).await.unwrap();
+            let found = all.into_iter().find(|s| s.id == server.id).unwrap();
+            (found.proxmox_silent.map(|silent| silent.as_secs()), found.is_stale())
+        };
+        let mute = || Heartbeat { pve_error: "connection refused".into(), ..Heartbeat::default() };
+        assert_eq!(silent().await, (None, false), "{}", books.name);
+        books.servers.heartbeat_record(server.id, epoch, mute()).await.unwrap();
+        books.clock.advance(Duration::from_mins(2));
+        let other = Heartbeat { pve_error: "timed out".into(), ..mute() };
+        books.servers.heartbeat_record(server.id, epoch, other).await.unwrap();
+        assert_eq!(silent().await, (Some(120), false), "another cause is no answer");
+        let newer = books.session(server.id, "machine-1").await;
+        books.clock.advance(Duration::from_secs(1));
+        books.servers.heartbeat_record(server.id, newer, mute()).await.unwrap();
+        assert_eq!(silent().await, (Some(121), true), "nor is another session");
+        books.servers.heartbeat_record(server.id, newer, heartbeat("pve1", "")).await.unwrap();
+        assert_eq!(silent().await, (None, false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bridges_that_change_between_two_full_inventories_are_known_at_once() {
+    each(|books| async move {
+        let server = books.server("pve1").await;
+        let epoch = books.again(&server).await.seen.session_epoch;
+        for (told, known) in [(vec!["vmbr0", "vmbr1"], vec!["vmbr0", "vmbr1"]), (vec![], vec!["vmbr0", "vmbr1"])] {
+            let bridges = told.into_iter().map(str::to_owned).collect();
+            let changes = Inventory { full: false, bridges, ..Inventory::default() };
+            let mut tx = books.db.begin().await.unwrap();
+            assert!(books.servers.inventory_record(&mut tx, server.id, epoch, &changes).await.unwrap());
+            tx.commit().await.unwrap();
+            assert_eq!(books.again(&server).await.seen.bridges, known, "{}", books.name);
+        }
     })
     .await;
 }

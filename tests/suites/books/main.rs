@@ -236,6 +236,7 @@ pub fn storage(name: &str, shared: bool) -> StorageSeen {
         active: true,
         shared,
         holds_images: true,
+        holds_backups: None,
         total_mib: 100 * 1024,
         used_mib: 0,
         kind: "dir".into(),
@@ -262,13 +263,16 @@ pub fn vm(vmid: u32) -> InventoryVm {
         memory_mib: 512,
         disk_mib: 2048,
         uptime_s: 1,
+        start_on_boot: false,
     }
 }
 
 /// The fields that a refusal names.
 pub fn fields(error: &Error) -> Vec<String> {
     match error {
-        Error::Invalid(fields) | Error::NoCapacity(fields) => fields.iter().map(|f| f.field.clone()).collect(),
+        Error::Invalid(fields) | Error::NoCapacity(fields) | Error::NoAddresses(fields) => {
+            fields.iter().map(|f| f.field.clone()).collect()
+        }
         other => panic!("expected fields, got: {other}"),
     }
 }

@@ -1,14 +1,14 @@
 //! Consoles from the browser's WebSocket to the agent's stream, over a whole control plane: REST, mutual TLS, the database.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use control_plane::clock::{Clock, Ms};
 use control_plane::domain::audit::Actor;
 use control_plane::domain::servers::ServerCreate;
 use control_plane::ids::{CloudPodId, ConsoleId, ServerId};
-use futures::{SinkExt as _, StreamExt as _};
+use mpanel_tests::browser::Browser;
 use mpanel_tests::channel::{Agent, Identity, client_tls, connect, hello, signing_request};
+use mpanel_tests::daemon::free_port;
 use mpanel_tests::{TestApp, TestDatabase, databases, eventually};
 use proto::agent::v1 as wire;
 use proto::agent::v1::console_frame::Body as FrameBody;
@@ -18,19 +18,14 @@ use proto::agent::v1::relay_client::RelayClient;
 use rcgen::KeyPair;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::tungstenite::Message;
 use tonic::Streaming;
 
 const SOON: Duration = Duration::from_secs(20);
 const VMID: u32 = 10_000;
-
-type Socket = WebSocketStream<TcpStream>;
 
 /// A control plane with a pod on a server whose agent is connected.
 struct Rig {
@@ -124,12 +119,12 @@ impl Rig {
     }
 
     /// Asks for a console, opens it and lets the agent open it too.
-    async fn opened(&mut self) -> (ConsoleId, Socket, Host) {
+    async fn opened(&mut self) -> (ConsoleId, Browser, Host) {
         let asked = self.ask("vnc").await;
-        let mut socket = browser(self.app.running.address, &asked).await.unwrap();
+        let mut socket = Browser::open(self.app.running.address, &asked).await.unwrap();
         let open = self.told().await;
         let host = Host::open(dialled(&self.app, &self.identity).await, &open.console_id, "geheim", "").await;
-        assert_eq!(said(&mut socket).await, json!({ "type": "opened", "kind": "vnc", "password": "geheim" }));
+        assert_eq!(socket.said().await, json!({ "type": "opened", "kind": "vnc", "password": "geheim" }));
         (asked["id"].as_str().unwrap().parse().unwrap(), socket, host)
     }
 
@@ -187,75 +182,41 @@ impl Host {
     }
 }
 
-/// Opens the WebSocket as a browser does.
-async fn attach(address: SocketAddr, path: &str, ticket: &str) -> Result<Socket, WsError> {
-    let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
-    let offered = format!("mpanel.console, ticket.{ticket}");
-    request.headers_mut().insert("sec-websocket-protocol", offered.parse().unwrap());
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (socket, response) = timeout(SOON, tokio_tungstenite::client_async(request, stream)).await.unwrap()?;
-    assert_eq!(response.headers()["sec-websocket-protocol"], "mpanel.console", "the ticket is not said back");
-    Ok(socket)
-}
-
-async fn browser(address: SocketAddr, asked: &Value) -> Result<Socket, WsError> {
-    attach(address, asked["url"].as_str().unwrap(), asked["ticket"].as_str().unwrap()).await
-}
-
-/// The HTTP status with which a WebSocket was refused, and the problem's code.
-fn refusal(answer: Result<Socket, WsError>) -> (u16, String) {
-    match answer {
-        Err(WsError::Http(response)) => {
-            let body = response.body().clone().unwrap_or_default();
-            let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-            (response.status().as_u16(), problem["code"].as_str().unwrap_or_default().to_owned())
-        }
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was let in"),
-    }
-}
-
-/// The next message.
-async fn heard(socket: &mut Socket) -> Message {
-    timeout(SOON, socket.next()).await.expect("a message in time").expect("a message").expect("no break")
-}
-
-async fn said(socket: &mut Socket) -> Value {
-    match heard(socket).await {
-        Message::Text(text) => serde_json::from_str(&text).unwrap(),
-        other => panic!("expected words, got {other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn a_console_goes_from_its_ticket_to_the_host_and_back_once() {
     for database in databases().await {
         let mut rig = Rig::start(&database, |_| {}).await;
         let asked = rig.ask("vnc").await;
+        assert_eq!(asked["kind"], "vnc");
+        assert_eq!(asked["protocols"][1], format!("ticket.{}", asked["ticket"].as_str().unwrap()));
         let address = rig.app.running.address;
-        let mut socket = browser(address, &asked).await.unwrap();
+        let mut socket = Browser::open(address, &asked).await.unwrap();
         let open = rig.told().await;
         assert_eq!((open.vmid, open.pod_id, open.kind), (VMID, rig.pod.to_string(), wire::ConsoleKind::Vnc.into()));
         let channel = dialled(&rig.app, &rig.identity).await;
         let mut host = Host::open(channel.clone(), &open.console_id, "geheim", "").await;
-        assert_eq!(said(&mut socket).await, json!({ "type": "opened", "kind": "vnc", "password": "geheim" }));
+        assert_eq!(socket.said().await, json!({ "type": "opened", "kind": "vnc", "password": "geheim" }));
         host.say(FrameBody::Data("RFB 003.008\n".into())).await;
-        assert_eq!(heard(&mut socket).await, Message::Binary("RFB 003.008\n".into()), "{}", database.name);
+        assert_eq!(socket.heard().await, Message::Binary("RFB 003.008\n".into()), "{}", database.name);
         for i in 0..100_u8 {
-            socket.send(Message::Binary(vec![i; 1000].into())).await.unwrap();
+            socket.send(&[i; 1000]).await;
             assert_eq!(host.next().await, Some(FrameBody::Data(vec![i; 1000].into())));
         }
-        assert_eq!(refusal(browser(address, &asked).await), (401, "unauthorized".into()), "its ticket is spent");
+        assert_eq!(
+            Browser::open(address, &asked).await.unwrap_err(),
+            (401, "unauthorized".into()),
+            "its ticket is spent"
+        );
         let mut second = Host::open(channel, &open.console_id, "", "").await;
         assert_eq!(second.next().await, Some(FrameBody::Closed("nobody waits for this console".into())));
 
-        socket.close(None).await.unwrap();
+        socket.close().await;
         assert_eq!(host.next().await, Some(FrameBody::Closed("closed by its user".into())));
         assert_eq!(host.next().await, None);
         let console = asked["id"].as_str().unwrap().parse().unwrap();
         assert_eq!(rig.closed(console).await, "closed by its user");
         assert_eq!(rig.audited().await, ["console.asked", "console.opened", "console.closed"]);
-        drop((host, second, socket));
+        drop((host, second));
         rig.stop().await;
     }
 }
@@ -269,8 +230,13 @@ async fn only_the_right_ticket_in_time_opens_a_console() {
         let asked = rig.ask("terminal").await;
         let path = asked["url"].as_str().unwrap();
         let unknown = format!("/api/console/{}", ConsoleId::generate());
-        for answer in [attach(address, path, "wrong").await, attach(address, &unknown, "wrong").await] {
-            assert_eq!(refusal(answer), (401, "unauthorized".into()), "{}", database.name);
+        for path in [path, &unknown] {
+            assert_eq!(
+                Browser::attach(address, path, "wrong").await.unwrap_err(),
+                (401, "unauthorized".into()),
+                "{}",
+                database.name
+            );
         }
         rig.ask("vnc").await;
         let full = rig.app.api.post(&rig.path(), &json!({ "kind": "vnc" })).await;
@@ -278,10 +244,10 @@ async fn only_the_right_ticket_in_time_opens_a_console() {
         let mut tx = rig.app.running.app.db.begin().await.unwrap();
         control_plane::execute!(tx.conn(), OLD).unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(refusal(browser(address, &asked).await), (401, "unauthorized".into()), "it is too old");
+        assert_eq!(Browser::open(address, &asked).await.unwrap_err(), (401, "unauthorized".into()), "it is too old");
         // A spent ticket holds no place, and the right one still counts after wrong ones.
         let asked = rig.ask("terminal").await;
-        let mut socket = browser(address, &asked).await.unwrap();
+        let mut socket = Browser::open(address, &asked).await.unwrap();
         let open = rig.told().await;
 
         // Another server's agent knows the secret and gets nothing by it.
@@ -289,7 +255,7 @@ async fn only_the_right_ticket_in_time_opens_a_console() {
         let mut thief = Host::open(dialled(&rig.app, &other).await, &open.console_id, "", "").await;
         assert_eq!(thief.next().await, Some(FrameBody::Closed("nobody waits for this console".into())));
         let host = Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "", "").await;
-        assert_eq!(said(&mut socket).await, json!({ "type": "opened", "kind": "terminal", "password": "" }));
+        assert_eq!(socket.said().await, json!({ "type": "opened", "kind": "terminal", "password": "" }));
 
         rig.app.api.post(&rig.path(), &json!({ "kind": "photo" })).await.expect_field("kind");
         let stranger = format!("{}?tenant_id={}", rig.path(), uuid::Uuid::now_v7());
@@ -304,20 +270,20 @@ async fn what_the_host_says_against_it_is_told_to_the_browser() {
     let database = TestDatabase::sqlite();
     let mut rig = Rig::start(&database, |_| {}).await;
     let asked = rig.ask("vnc").await;
-    let mut socket = browser(rig.app.running.address, &asked).await.unwrap();
+    let mut socket = Browser::open(rig.app.running.address, &asked).await.unwrap();
     let open = rig.told().await;
     let host = Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "", "VM 10000 not running").await;
-    let told = said(&mut socket).await;
+    let told = socket.said().await;
     assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!("console_refused")));
     assert!(told["detail"].as_str().unwrap().contains("VM 10000 not running"), "{told}");
-    assert!(matches!(heard(&mut socket).await, Message::Close(_)));
+    assert!(matches!(socket.heard().await, Message::Close(_)));
     assert!(rig.closed(asked["id"].as_str().unwrap().parse().unwrap()).await.contains("VM 10000 not running"));
     drop((host, socket));
 
     // The host closes an open one.
     let (console, mut socket, host) = rig.opened().await;
     host.say(FrameBody::Closed("the VM was stopped".into())).await;
-    assert!(matches!(heard(&mut socket).await, Message::Close(_)));
+    assert!(matches!(socket.heard().await, Message::Close(_)));
     assert_eq!(rig.closed(console).await, "closed by the host: the VM was stopped");
 
     // Its agent is gone.
@@ -338,7 +304,7 @@ async fn a_console_on_which_nothing_moves_is_closed_and_shutdown_closes_all() {
     let database = TestDatabase::sqlite();
     let mut rig = Rig::start(&database, |config| config.consoles.idle = Duration::from_secs(1)).await;
     let (console, mut socket, mut host) = rig.opened().await;
-    assert!(matches!(heard(&mut socket).await, Message::Close(_)));
+    assert!(matches!(socket.heard().await, Message::Close(_)));
     assert!(matches!(host.next().await, Some(FrameBody::Closed(_))));
     assert_eq!(rig.closed(console).await, "nothing moved for 1 s");
     drop((socket, host));
@@ -347,26 +313,124 @@ async fn a_console_on_which_nothing_moves_is_closed_and_shutdown_closes_all() {
     let mut rig = Rig::start(&TestDatabase::sqlite(), |_| {}).await;
     let (_, mut socket, mut host) = rig.opened().await;
     let browser = async {
-        assert!(matches!(heard(&mut socket).await, Message::Close(_)));
+        assert!(matches!(socket.heard().await, Message::Close(_)));
     };
     let agent = async { while host.next().await.is_some() {} };
     // It proves that no task is left.
     tokio::join!(rig.stop(), browser, agent);
 }
 
+/// A second control plane over a PostgreSQL, which is no agent's.
+async fn second(database: &TestDatabase) -> TestApp {
+    TestApp::start_with(database, |config| config.agents.listen = listener()).await
+}
+
+/// An address of its own, which the others learn.
+fn listener() -> std::net::SocketAddr {
+    ([127, 0, 0, 1], free_port()).into()
+}
+
 #[tokio::test]
-async fn a_browser_that_comes_to_another_control_plane_is_told_to_come_again() {
-    for database in databases().await.into_iter().filter(|database| database.name == "postgres") {
-        let mut rig = Rig::start(&database, |_| {}).await;
-        let other = TestApp::start_on(&database).await;
+async fn a_browser_may_come_to_another_control_plane_than_the_agent() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let mut rig = Rig::start(&database, |config| config.agents.listen = listener()).await;
+    let other = second(&database).await;
+    let asked = other.api.post(&rig.path(), &json!({ "kind": "vnc" })).await.expect(201);
+    let mut socket = Browser::open(other.running.address, &asked).await.unwrap();
+    let open = rig.told().await;
+    assert_eq!((open.vmid, open.pod_id), (VMID, rig.pod.to_string()));
+    let mut host = Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "geheim", "").await;
+    assert_eq!(socket.said().await, json!({ "type": "opened", "kind": "vnc", "password": "geheim" }));
+    for i in 0..100_u8 {
+        socket.send(&[i; 1000]).await;
+        assert_eq!(host.next().await, Some(FrameBody::Data(vec![i; 1000].into())));
+        host.say(FrameBody::Data(vec![i; 2000].into())).await;
+        assert_eq!(socket.bytes::<2000>().await, [i; 2000]);
+    }
+    for address in [rig.app.running.address, other.running.address] {
+        assert_eq!(Browser::open(address, &asked).await.unwrap_err(), (401, "unauthorized".into()), "it is spent");
+    }
+    socket.close().await;
+    assert_eq!(host.next().await, Some(FrameBody::Closed("closed by its user".into())));
+    let console = asked["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(rig.closed(console).await, "closed by its user");
+    assert_eq!(rig.audited().await, ["console.asked", "console.opened", "console.closed"]);
+
+    // What the host says against it comes as it is, and so does the host's end of one.
+    let asked = other.api.post(&rig.path(), &json!({ "kind": "terminal" })).await.expect(201);
+    let mut socket = Browser::open(other.running.address, &asked).await.unwrap();
+    let open = rig.told().await;
+    let refusing =
+        Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "", "VM 10000 not running").await;
+    let told = socket.said().await;
+    assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!("console_refused")), "{told}");
+    assert!(told["detail"].as_str().unwrap().ends_with("the host cannot open it: VM 10000 not running"), "{told}");
+    let asked = other.api.post(&rig.path(), &json!({ "kind": "vnc" })).await.expect(201);
+    let mut socket = Browser::open(other.running.address, &asked).await.unwrap();
+    let open = rig.told().await;
+    let ending = Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "", "").await;
+    socket.said().await;
+    ending.say(FrameBody::Closed("the VM was stopped".into())).await;
+    assert_eq!(socket.closed().await, "closed by the host: the VM was stopped");
+    drop((host, refusing, ending));
+    other.stop().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn where_no_control_plane_says_how_to_reach_it_the_browser_is_told_what_is_missing() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let mut rig = Rig::start(&database, |_| {}).await;
+    let other = TestApp::start_on(&database).await;
+    let asked = other.api.post(&rig.path(), &json!({ "kind": "vnc" })).await.expect(201);
+    let refused = Browser::open(other.running.address, &asked).await.unwrap_err();
+    assert_eq!(refused, (503, "agent_elsewhere".into()));
+    let mut socket = Browser::open(rig.app.running.address, &asked).await.expect("its ticket is not spent");
+    let open = rig.told().await;
+    let host = Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "pw", "").await;
+    assert_eq!(socket.said().await["password"], "pw");
+    drop((socket, host));
+    other.stop().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_control_plane_that_is_no_longer_there_or_is_another_one_is_no_way_to_the_agent() {
+    const MOVED: &str = "UPDATE instances SET internal_url = $1 WHERE id = $2";
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let rig = Rig::start(&database, |config| config.agents.listen = listener()).await;
+    let other = second(&database).await;
+    // To itself, which is not the one that holds the session, and to nobody.
+    for to in [other.running.agents_address, listener()] {
+        let (to, holder) = (format!("https://{to}"), rig.app.running.app.instance);
+        let mut tx = rig.app.running.app.db.begin().await.unwrap();
+        assert_eq!(control_plane::execute!(tx.conn(), MOVED, to.as_str(), holder).unwrap(), 1, "{to}");
+        tx.commit().await.unwrap();
         let asked = other.api.post(&rig.path(), &json!({ "kind": "vnc" })).await.expect(201);
-        assert_eq!(refusal(browser(other.running.address, &asked).await), (503, "agent_elsewhere".into()));
-        let mut socket = browser(rig.app.running.address, &asked).await.expect("its ticket is not spent");
-        let open = rig.told().await;
-        let host = Host::open(dialled(&rig.app, &rig.identity).await, &open.console_id, "pw", "").await;
-        assert_eq!(said(&mut socket).await["password"], "pw");
-        drop((socket, host));
-        other.stop().await;
+        let mut socket = Browser::open(other.running.address, &asked).await.unwrap();
+        let told = socket.said().await;
+        assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!("unavailable")), "{told}");
+        assert!(told["detail"].as_str().unwrap().contains("cannot be reached from this one"), "{told}");
+        assert!(matches!(socket.heard().await, Message::Close(_)));
+    }
+    other.stop().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn consoles_of_a_control_plane_that_died_are_closed_by_those_that_live() {
+    const DIED: &str = "UPDATE consoles SET redeemed_at = created_at, instance_id = $2 WHERE id = $1";
+    for database in databases().await {
+        let rig = Rig::start(&database, |_| {}).await;
+        let asked = rig.ask("vnc").await;
+        let console: ConsoleId = asked["id"].as_str().unwrap().parse().unwrap();
+        let mut tx = rig.app.running.app.db.begin().await.unwrap();
+        control_plane::execute!(tx.conn(), DIED, console, control_plane::ids::InstanceId::generate()).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(rig.app.running.app.consoles.consoles_abandoned_close().await.unwrap(), 1, "{}", database.name);
+        assert_eq!(rig.closed(console).await, "the control plane that relayed it is gone");
+        assert_eq!(rig.app.running.app.consoles.consoles_abandoned_close().await.unwrap(), 0);
+        assert_eq!(rig.audited().await, ["console.asked", "console.closed"]);
         rig.stop().await;
     }
 }

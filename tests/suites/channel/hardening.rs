@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use control_plane::grpc::Config;
 use mpanel_tests::channel::{Agent, SOON, client_tls, hello};
+use mpanel_tests::http2::{PREFACE, opened_and_reset};
 use proto::agent::v1 as wire;
 use proto::agent::v1::agent_message::Body as Up;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -191,7 +192,7 @@ async fn streams_that_are_opened_and_reset_in_their_thousands_cost_one_connectio
         let name = rustls_pki_types::ServerName::IpAddress(plane.address.ip().into());
         let mut stream =
             tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls)).connect(name, stream).await.unwrap();
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        stream.write_all(PREFACE).await.unwrap();
         // The server answers with GOAWAY and closes, long before all of them are sent: then writing or reading ends.
         let flood = async {
             for stream_id in (1_u32..200_000).step_by(2) {
@@ -208,13 +209,4 @@ async fn streams_that_are_opened_and_reset_in_their_thousands_cost_one_connectio
         plane.stop(agent).await;
     })
     .await;
-}
-
-/// HTTP/2: HEADERS of a POST to `/`, followed by RST_STREAM (RFC 9113, sections 6.2 and 6.4).
-fn opened_and_reset(stream_id: u32) -> Vec<u8> {
-    let id = stream_id.to_be_bytes();
-    // Indexed from HPACK's static table: `:method POST`, `:scheme https`, `:path /`.
-    let mut frames = vec![0, 0, 3, 0x01, 0x04, id[0], id[1], id[2], id[3], 0x83, 0x87, 0x84];
-    frames.extend([0, 0, 4, 0x03, 0, id[0], id[1], id[2], id[3], 0, 0, 0, 8]);
-    frames
 }

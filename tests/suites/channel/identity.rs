@@ -6,12 +6,15 @@ use control_plane::clock::Ms;
 use control_plane::domain::audit::Actor;
 use control_plane::domain::servers::ConnectionState;
 use control_plane::grpc::Config;
+use control_plane::grpc::ca::IssuedWithKey;
+use control_plane::ids::InstanceId;
 use control_plane::loops::Loop as _;
 use mpanel_tests::channel::{Agent, Identity, Plane, SOON, client_tls, connect, hello, signing_request};
 use mpanel_tests::eventually;
 use proto::agent::v1 as wire;
 use proto::agent::v1::agent_client::AgentClient;
 use proto::agent::v1::agent_message::Body as Up;
+use proto::plane::v1::plane_client::PlaneClient;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
 use rustls_pki_types::CertificateDer;
 use tonic::Code;
@@ -67,15 +70,36 @@ async fn a_certificate_of_another_ca_is_refused_even_with_the_right_name() {
     .await;
 }
 
+fn own(issued: IssuedWithKey) -> Identity {
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(issued.key.secret_der().to_vec());
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    Identity::new(&key, issued.chain, issued.not_after)
+}
+
 #[tokio::test]
 async fn the_listener_s_own_certificate_is_no_agent_s() {
     everywhere(async |plane| {
         let issued = plane.authority.issue_to_server(&["127.0.0.1".into()], plane.clock.now()).unwrap();
-        let key = rustls_pki_types::PrivatePkcs8KeyDer::from(issued.key.secret_der().to_vec());
-        let algorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, algorithm).unwrap();
-        let identity = Identity::new(&key, issued.chain, issued.not_after);
-        assert!(plane.session(&identity, hello("m")).await.is_err());
+        assert!(plane.session(&own(issued), hello("m")).await.is_err());
+        plane.stop(()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn agents_and_control_planes_call_each_only_what_is_theirs() {
+    everywhere(async |plane| {
+        let call = async |identity: Option<&Identity>| {
+            let mut client = PlaneClient::new(plane.connect(identity).await.unwrap());
+            client.console(tokio_stream::empty()).await.err().unwrap().code()
+        };
+        let (_, agent) = plane.agent("pve1").await;
+        assert_eq!(call(Some(&agent)).await, Code::PermissionDenied);
+        assert_eq!(call(None).await, Code::PermissionDenied);
+        let other = own(plane.authority.issue_to_plane(InstanceId::generate(), plane.clock.now()).unwrap());
+        assert_eq!(call(Some(&other)).await, Code::InvalidArgument, "it is let in, and says nothing");
+        let refused = plane.session(&other, hello("m")).await.err().unwrap();
+        assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
         plane.stop(()).await;
     })
     .await;
@@ -256,6 +280,29 @@ async fn a_host_s_newer_session_takes_over_from_its_older_one() {
             .await;
         newer.alive(&plane, &server).await;
         assert_eq!(plane.show(&server).await.seen.node_name, None);
+        plane.stop((older, newer)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_older_session_is_not_taken_for_that_of_the_newer() {
+    everywhere(async |plane| {
+        let (server, identity) = plane.agent("pve1").await;
+        let (mut older, _) = plane.session(&identity, hello("m")).await.unwrap();
+        let beat = || wire::Heartbeat { node_name: "pve1".into(), quorate: true, ..Default::default() };
+        older.say(Up::Heartbeat(beat())).await;
+        eventually("the heartbeat is heard", SOON, async || plane.servers.heartbeat_newest(server.id).map(|_| ()))
+            .await;
+        // The host is back at once, and was not heard yet when it is looked who was.
+        let (mut newer, _) = plane.session(&identity, hello("m")).await.unwrap();
+        older.end().await;
+        plane.servers.health_run().await.unwrap();
+        newer.alive(&plane, &server).await;
+        newer.say(Up::Heartbeat(beat())).await;
+        newer.alive(&plane, &server).await;
+        plane.servers.health_run().await.unwrap();
+        newer.alive(&plane, &server).await;
         plane.stop((older, newer)).await;
     })
     .await;

@@ -83,15 +83,21 @@ impl Bench {
         job.id
     }
 
+    /// The order that goes out, once it is known everywhere that the session is there.
+    async fn order_of(&self, agent: &mut Agent) -> wire::RunCommand {
+        eventually("an order to be out", SOON, async || {
+            self.plane.engine.dispatch().await.unwrap();
+            let next = tokio::time::timeout(Duration::from_millis(50), agent.next()).await.ok()?;
+            match next.unwrap() {
+                Some(Down::Run(run)) => Some(run),
+                other => panic!("expected an order, got {other:?}"),
+            }
+        })
+        .await
+    }
+
     async fn state(&self, job: JobId) -> JobState {
         self.jobs.job_get(Scope::Platform, job).await.unwrap().0.state
-    }
-}
-
-async fn run_of(agent: &mut Agent) -> wire::RunCommand {
-    match agent.next().await.unwrap() {
-        Some(Down::Run(run)) => run,
-        other => panic!("expected an order, got {other:?}"),
     }
 }
 
@@ -110,7 +116,7 @@ async fn a_result_is_acknowledged_once_it_is_stored_and_so_is_its_repetition() {
         let (server, identity) = bench.plane.agent("pve1").await;
         let (mut agent, _) = bench.plane.session(&identity, hello("m")).await.unwrap();
         let job = bench.errand(&server).await;
-        let run = run_of(&mut agent).await;
+        let mut run = bench.order_of(&mut agent).await;
         assert!(matches!(run.kind, Some(wire::run_command::Kind::Start(_))));
         let progress = wire::CommandProgress {
             command_id: run.command_id.clone(),
@@ -121,7 +127,19 @@ async fn a_result_is_acknowledged_once_it_is_stored_and_so_is_its_repetition() {
         agent.say(Up::Progress(progress)).await;
         for _ in 0..2 {
             agent.say(done(&run)).await;
-            let Some(Down::Ack(ack)) = agent.next().await.unwrap() else { panic!("expected an acknowledgement") };
+            let ack = loop {
+                match agent.next().await.unwrap() {
+                    Some(Down::Ack(ack)) if ack.epoch == run.epoch => break ack,
+                    // Of an epoch that is over.
+                    Some(Down::Ack(_)) => {}
+                    // It went out while the session was just beginning, which sends again what is out.
+                    Some(Down::Run(again)) if again.command_id == run.command_id => {
+                        run = again;
+                        agent.say(done(&run)).await;
+                    }
+                    other => panic!("expected an acknowledgement, got {other:?}"),
+                }
+            };
             assert_eq!((ack.command_id, ack.epoch), (run.command_id.clone(), run.epoch));
             // Acknowledged means stored.
             let (stored, _) = bench.jobs.job_get(Scope::Platform, job).await.unwrap();
@@ -142,7 +160,7 @@ async fn an_agent_cannot_speak_for_another_server() {
         let (mut agent, _) = bench.plane.session(&one, hello("m1")).await.unwrap();
         let (mut intruder, _) = bench.plane.session(&two, hello("m2")).await.unwrap();
         let job = bench.errand(&server).await;
-        let run = run_of(&mut agent).await;
+        let run = bench.order_of(&mut agent).await;
         intruder.say(done(&run)).await;
         // It is to forget what counts for nothing, and may go on.
         let Some(Down::Ack(ack)) = intruder.next().await.unwrap() else { panic!("expected an acknowledgement") };
@@ -165,19 +183,11 @@ async fn what_was_out_when_the_session_broke_is_sent_again_in_the_next() {
         let (server, identity) = bench.plane.agent("pve1").await;
         let (mut agent, _) = bench.plane.session(&identity, hello("m")).await.unwrap();
         let job = bench.errand(&server).await;
-        let first = run_of(&mut agent).await;
+        let first = bench.order_of(&mut agent).await;
         drop(agent);
         eventually("the session is gone", SOON, async || (!bench.plane.hub_has(&server)).then_some(())).await;
         let (mut agent, _) = bench.plane.session(&identity, hello("m")).await.unwrap();
-        let again = eventually("the order is out again", SOON, async || {
-            bench.plane.engine.dispatch().await.unwrap();
-            let next = tokio::time::timeout(Duration::from_millis(50), agent.next()).await.ok()?;
-            match next.unwrap() {
-                Some(Down::Run(run)) => Some(run),
-                other => panic!("expected an order, got {other:?}"),
-            }
-        })
-        .await;
+        let again = bench.order_of(&mut agent).await;
         assert_eq!(again.command_id, first.command_id);
         assert!(again.epoch > first.epoch);
         agent.say(done(&again)).await;

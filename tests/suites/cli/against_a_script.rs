@@ -42,6 +42,16 @@ fn a_request_whose_answer_is_lost_is_sent_again_with_the_same_key() {
 }
 
 #[test]
+fn the_token_that_is_revoked_is_not_the_one_that_asks() {
+    let other = "0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a02";
+    let script = Script::start([Answer::Json(204, Value::Null)]);
+    script.run(&format!("token revoke {other} --yes")).ok();
+    let seen = script.seen();
+    assert_eq!(seen[0].line, format!("DELETE /api/auth/tokens/{other} HTTP/1.1"));
+    assert_eq!(seen[0].header("authorization"), Some("Bearer a-token"));
+}
+
+#[test]
 fn pages_are_followed_up_to_the_limit() {
     let page = |names: &[&str], next: Value| {
         let items: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use mpanel_tests::pve_rig::Rig;
 use node_agent::proxmox::{
-    ApiToken, Check, CheckState, ErrorKind, Fingerprint, Hypervisor, Presence, ProbeSpec, Trust,
+    ApiToken, Check, CheckState, ErrorKind, Fingerprint, Hypervisor, Operation, Power, Presence, ProbeSpec, Trust,
 };
 
 pub async fn the_node_tells_its_figures(rig: Arc<Rig>) {
@@ -23,6 +23,8 @@ pub async fn the_node_tells_its_figures(rig: Arc<Rig>) {
     let storage = storages.iter().find(|storage| storage.name == rig.storage).unwrap();
     assert!(storage.active && storage.holds_images && !storage.kind.is_empty(), "{storage:?}");
     assert!(storage.total_mib > 0 && storage.used_mib <= storage.total_mib, "{storage:?}");
+    let backups = storages.iter().find(|storage| storage.name == rig.backup_storage).unwrap();
+    assert!(backups.holds_backups, "{backups:?}");
     let bridges = rig.pve.bridges().await.unwrap();
     assert!(bridges.contains(&rig.bridge), "{bridges:?}");
 
@@ -105,4 +107,46 @@ pub async fn an_unused_vmid_is_absent(rig: Arc<Rig>) {
     assert_eq!((template.presence, template.stamp), (Presence::Present, None), "{template:?}");
     let error = rig.pve.inspect(7).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadParameter, "{error:?}");
+}
+
+pub async fn what_lies_on_a_storage_is_listed(rig: Arc<Rig>) {
+    let target = rig.target().await;
+    rig.drive(target, rig.clone_of_template(target, true)).await.unwrap();
+    // A volume's name holds its VM's number, whatever the storage is.
+    let number = format!("-{}-", target.vmid);
+    for storage in [Some(rig.storage.as_str()), None] {
+        let volumes = rig.pve.storage_content(storage, "images").await.unwrap();
+        let own = volumes.iter().find(|volume| volume.volid.contains(&number));
+        let own = own.unwrap_or_else(|| panic!("{storage:?}: no disk of {}: {volumes:?}", target.vmid));
+        assert!(own.content == "images" && own.size_bytes > 0, "{own:?}");
+        assert!(own.volid.starts_with(&format!("{}:", rig.storage)), "{own:?}");
+    }
+    let error = rig.pve.storage_content(Some("no-such-storage"), "images").await.unwrap_err();
+    assert!(error.message.contains("no-such-storage"), "{error:?}");
+}
+
+pub async fn what_a_vm_sent_is_counted(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    let seen = async || {
+        let vms = rig.pve.list_vms().await.unwrap();
+        vms.into_iter().find(|vm| vm.vmid == target.vmid).expect("it is listed")
+    };
+    let stopped = seen().await;
+    assert_eq!((stopped.power, stopped.uptime_s, stopped.in_bytes, stopped.out_bytes), (Power::Stopped, 0, 0, 0));
+    rig.drive(target, Operation::Start).await.unwrap();
+    let mut before = seen().await;
+    assert_eq!(before.power, Power::Running);
+    // Counters only grow, and so does the time since they began.
+    let mut looks = 0;
+    mpanel_tests::eventually("the time since its start to grow", mpanel_tests::pve_rig::patience(), async || {
+        let now = seen().await;
+        assert!(now.in_bytes >= before.in_bytes && now.out_bytes >= before.out_bytes, "{before:?} {now:?}");
+        looks += 1;
+        let grown = now.uptime_s > before.uptime_s && looks > 1;
+        before = now;
+        grown.then_some(())
+    })
+    .await;
+    rig.drive(target, Operation::Stop).await.unwrap();
+    assert_eq!(seen().await.in_bytes, 0, "from its next start on it counts anew");
 }

@@ -163,6 +163,33 @@ pub async fn a_vm_without_a_stamp_is_adopted_once(rig: Arc<Rig>) {
     assert!(text(&rig, target.vmid, "description").await.starts_with("Anna's server\n\nwith care\n"));
 }
 
+pub async fn a_stamp_is_taken_off_and_nothing_else(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    let (rival, nobody) = (rig.rival(target), rig.target().await);
+    let before = rig.pve.inspect(target.vmid).await.unwrap().stamp;
+    assert!(before.is_some());
+    rig.drive(rival, Operation::Release).await.unwrap();
+    assert_eq!(rig.pve.inspect(target.vmid).await.unwrap().stamp, before, "another's stamp is left alone");
+    let done = rig.drive(nobody, Operation::Release).await.unwrap();
+    assert_eq!(done.state.presence, Presence::Absent, "{done:?}");
+    if let Some(sim) = &rig.sim {
+        let words = format!("Anna's server\n\nwith care\n{}", before.unwrap());
+        sim.hand().set_config(target.vmid, "description", Some(&words));
+    }
+    let described = text(&rig, target.vmid, "description").await;
+    let kept: Vec<_> = described.lines().filter(|line| !line.contains("mpanel:")).collect();
+    let kept = kept.join("\n");
+    for _ in 0..2 {
+        let done = rig.drive(target, Operation::Release).await.unwrap();
+        assert_eq!((done.state.presence, done.state.stamp), (Presence::Present, None), "{done:?}");
+    }
+    assert_eq!(text(&rig, target.vmid, "description").await, kept.trim_end());
+    let error = rig.drive(target, Operation::Start).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ForeignVm, "it is nobody's: {error:?}");
+    // Adopted again, so that it can be removed.
+    rig.drive(target, Operation::Adopt).await.unwrap();
+}
+
 pub async fn a_vm_declared_lost_is_stopped_for_good_and_left(rig: Arc<Rig>) {
     let target = rig.vm().await;
     let onboot = OptionsSpec { start_on_boot: Some(true), protection: None };
@@ -170,7 +197,8 @@ pub async fn a_vm_declared_lost_is_stopped_for_good_and_left(rig: Arc<Rig>) {
     rig.drive(target, Operation::Start).await.unwrap();
     let deadline = || tokio::time::Instant::now() + patience();
     let other = rig.pve.fence(rig.rival(target), deadline()).await;
-    assert_eq!((other.error, other.state.power), (None, Power::Running), "another's VM was stopped");
+    assert_eq!((other.foreign, other.state.power), (true, Power::Running), "another's VM was stopped");
+    assert!(other.error.is_some_and(|error| error.contains("left alone")), "it is not the pod's that is off");
     for _ in 0..2 {
         let fenced = rig.pve.fence(target, deadline()).await;
         assert_eq!((&fenced.error, fenced.state.power), (&None, Power::Stopped), "{fenced:?}");

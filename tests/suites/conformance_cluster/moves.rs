@@ -145,6 +145,32 @@ async fn every_blocker_of_a_move_is_told() {
 }
 
 #[tokio::test]
+async fn a_bridge_that_the_target_lacks_is_named() {
+    run_simulated(cluster(), async |rig: Arc<Rig>| {
+        let target = vm(&rig).await;
+        let hand = rig.sim().hand();
+        assert!(hand.set_bridges("pve1", &["vmbr0", "vmbr7", "tenants"]));
+        assert!(hand.set_bridges("pve2", &["vmbr0", "tenants"]));
+        assert!(hand.set_config(target.vmid, "net1", Some("virtio=BC:24:11:00:00:07,bridge=vmbr7")));
+        // A vnet of the SDN is a bridge like others.
+        assert!(hand.set_config(target.vmid, "net2", Some("virtio=BC:24:11:00:00:08,bridge=tenants")));
+        let check = async |node| rig.pve.look(target, &Look::CheckMigrate(to(node, false))).await;
+        let error = check("pve2").await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::Refused, Presence::Present), "{error:?}");
+        assert!(error.message.ends_with("does not have what the VM is attached to: vmbr7"), "{error:?}");
+        let told = rig.pve.migrate_checks(target.vmid, Some("pve2")).await.unwrap();
+        assert!(told.blockers.len() == 1 && !told.allowed_nodes.contains(&"pve2".to_owned()), "{told:?}");
+        assert!(hand.set_bridges("pve2", &["vmbr0", "vmbr7", "tenants"]));
+        check("pve2").await.unwrap();
+        // What the token may not see is not known to be missing.
+        assert!(hand.set_bridges("pve1", &["vmbr0", "tenants"]));
+        assert!(hand.set_bridges("pve2", &["vmbr0", "tenants"]));
+        check("pve2").await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lost_vms_copy_on_another_node_is_left_alone() {
     run_simulated(cluster(), async |rig: Arc<Rig>| {
         let target = vm(&rig).await;

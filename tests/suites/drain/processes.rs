@@ -8,7 +8,7 @@ use mpanel_tests::eventually;
 use mpanel_tests::fleet::{DEADLINE, Fleet, Programs};
 use serde_json::{Value, json};
 
-const PROGRAMS: Programs =
+pub const PROGRAMS: Programs =
     Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
 const PODS: usize = 40;
 
@@ -18,7 +18,7 @@ async fn status(fleet: &Fleet, server: &str, body: Value) {
 }
 
 /// The plan, as soon as it is so.
-async fn plan_until(fleet: &Fleet, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+pub async fn plan_until(fleet: &Fleet, what: &str, so: impl Fn(&Value) -> bool) -> Value {
     let path = "/api/platform/servers/pve1/drain";
     eventually(what, DEADLINE * 3, async || {
         let answer = try_send(fleet.api.request(reqwest::Method::GET, path)).await.ok()?;

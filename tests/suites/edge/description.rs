@@ -26,8 +26,8 @@ async fn every_operation_refuses_strangers_and_says_what_it_needs() {
         let name = format!("{method} {path}");
         assert!(about["tags"][0].is_string(), "{name} has no tag");
         assert!(about["summary"].is_string(), "{name} has no summary");
-        if ["/healthz", "/readyz"].contains(&path.as_str()) {
-            continue;
+        if about["security"] == serde_json::json!([]) {
+            continue; // Which those are is walked in another test.
         }
         let permission = about["x-permission"].as_str().unwrap_or_else(|| panic!("{name} names no x-permission"));
         assert!(permission.split_once(':').is_some_and(|(noun, verb)| !noun.is_empty() && !verb.is_empty()), "{name}");

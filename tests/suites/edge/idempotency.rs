@@ -24,13 +24,13 @@ impl Setup {
     async fn new(url: &str) -> Self {
         let db = Db::open(url).await.unwrap();
         let kind = ActorKind::PlatformToken(TokenId::generate());
-        Self { db, clock: Clock::manual(Ms(1_700_000_000_000)), actor: Actor { kind, idempotency_key: None } }
+        Self { db, clock: Clock::manual(Ms(1_700_000_000_000)), actor: Actor::new(kind) }
     }
 
     /// A control plane over that database.
     async fn process(&self) -> Service {
         let instance = InstanceId::generate();
-        let cluster = Arc::new(Cluster::new(self.db.clone(), self.clock.clone(), instance, LEASE));
+        let cluster = Arc::new(Cluster::new(self.db.clone(), self.clock.clone(), instance, LEASE, String::new()));
         cluster.instance_seen().await.unwrap();
         Service::new(self.db.clone(), self.clock.clone(), instance, LEASE, cluster)
     }

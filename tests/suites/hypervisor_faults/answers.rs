@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mpanel_tests::eventually;
 use mpanel_tests::pve_rig::{Rig, drive, run_simulated, sim_config};
 use node_agent::proxmox::{
     Begun, CheckState, ConfigureSpec, ErrorKind, Hypervisor, Operation, PRIVILEGES, Power, Presence, ProbeSpec, Target,
@@ -125,8 +126,9 @@ async fn a_clone_whose_answer_was_lost_is_found_and_not_made_twice() {
 async fn a_clone_that_waits_in_proxmox_keeps_its_vmid() {
     run_simulated(sim_config(), async |rig: std::sync::Arc<Rig>| {
         let target = rig.target().await;
-        let impatient = rig.other(|config| config.call_timeout = Duration::from_secs(1));
-        rig.sim().faults().next("POST", "/nodes/*/qemu/*/clone", 1, Action::Delay { ms: 6000 });
+        // Long enough for every answer that comes; the clone's does not before it is let go.
+        let impatient = rig.other(|config| config.call_timeout = Duration::from_secs(5));
+        rig.sim().faults().next("POST", "/nodes/*/qemu/*/clone", 1, Action::Hold);
         let request = Rig::request(target, rig.clone_of_template(target, true));
         let error = impatient.begin(&request).await.unwrap_err();
         assert_eq!((error.kind, error.presence), (ErrorKind::Timeout, Presence::Unknown), "{error:?}");
@@ -137,6 +139,9 @@ async fn a_clone_that_waits_in_proxmox_keeps_its_vmid() {
             assert!(error.message.contains("may still"), "{error:?}");
         }
         // The clone comes after all, and is removed like any other.
+        let arrived = async || (!rig.sim().faults().held().is_empty()).then_some(());
+        eventually("the clone's call to have come", Duration::from_mins(1), arrived).await;
+        rig.sim().faults().release();
         let done = drive(&impatient, target, Operation::Destroy).await.unwrap();
         assert_eq!(done.state.presence, Presence::Absent, "{done:?}");
         assert_eq!(rig.sim().hand().history().iter().filter(|made| made.vmid == target.vmid).count(), 1);

@@ -171,6 +171,24 @@ async fn a_lock_that_is_released_is_waited_out() {
 }
 
 #[tokio::test]
+async fn a_task_of_the_command_before_is_not_taken_for_that_of_one_that_was_not_answered() {
+    run_simulated(sim_config(), async |rig: Arc<Rig>| {
+        let target = rig.target().await;
+        let failing = TaskAction::Fail { exit: "clone failed: it broke".to_owned(), log: Vec::new() };
+        rig.sim().faults().next_task("qmclone", failing);
+        let clone = || rig.clone_of_template(target, true);
+        assert_eq!(rig.drive(target, clone()).await.unwrap_err().kind, ErrorKind::TaskFailed);
+        let lost = Action::Status { status: 595, reason: "Connection refused".to_owned() };
+        rig.sim().faults().next("POST", "/nodes/*/qemu/*/clone", 1, lost);
+        let called_ms = node_agent::clock::now_ms();
+        let request = Rig::request(target, clone());
+        assert_eq!(rig.pve.begin(&request).await.unwrap_err().kind, ErrorKind::Unavailable);
+        assert_eq!(rig.pve.find_task(&request, called_ms).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_running_clone_is_joined_and_found_but_not_by_another_pod() {
     run_simulated(sim_config(), async |rig: Arc<Rig>| {
         let (request, upid) = held_clone(&rig).await;

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use control_plane::clock::Ms;
 use control_plane::db::Window;
+use control_plane::domain::access::Role;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::backups::{Backup, BackupState};
-use control_plane::domain::cloudpods::backups::{BackupCreate, PolicyPatch};
-use control_plane::domain::cloudpods::{DesiredPower, State};
+use control_plane::domain::cloudpods::backups::{BackupCreate, PolicyPatch, Recreate};
+use control_plane::domain::cloudpods::{DesiredPower, Detail, State};
 use control_plane::domain::jobs::command::BackupMode;
-use control_plane::domain::jobs::{BackupSeen, FailureKind, JobState, Power};
+use control_plane::domain::jobs::{BackupSeen, CommandKind, FailureKind, Job, JobState, Power};
+use control_plane::domain::plans::{PlanCreate, Terms};
+use control_plane::domain::servers::{SchedulingState, ServerPatch, StatusChange};
+use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, CommandId, TenantId};
-use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{BACKUP_LIMITS, BACKUP_STORAGE, PodBench, actor};
+use mpanel_tests::pod_bench::{BACKUP_LIMITS, BACKUP_STORAGE, PodBench, actor, staff};
 use mpanel_tests::scripted_agent::Fail;
+use mpanel_tests::{TestDatabase, databases};
 
 use super::{NOTHING, ONE_POD, ask, done};
 
@@ -30,6 +34,15 @@ async fn made_as(bench: &PodBench, pod: CloudPodId, input: BackupCreate) {
 /// Makes a backup and waits for it.
 pub async fn made(bench: &PodBench, pod: CloudPodId) {
     made_as(bench, pod, wanted()).await;
+}
+
+/// A bench with one server, and a pod of which there is a backup.
+async fn backed_up(database: &TestDatabase) -> (PodBench, CloudPodId) {
+    let bench = PodBench::new(database).await;
+    bench.server("pve1", 16).await;
+    let pod = bench.active("web-1").await;
+    made(&bench, pod).await;
+    (bench, pod)
 }
 
 async fn listed(bench: &PodBench, pod: CloudPodId) -> Vec<Backup> {
@@ -114,11 +127,11 @@ async fn what_is_wrong_with_a_backup_s_request_is_named() {
         assert!(fields(odd).await.starts_with("storage: "));
         let both = BackupCreate { protected: true, keep_days: Some(3), ..wanted() };
         assert!(fields(both).await.starts_with("keep_days: "));
-        let patch = control_plane::domain::servers::ServerPatch { backup_storage: Some(None), ..Default::default() };
+        let patch = ServerPatch { backup_storage: Some(None), ..ServerPatch::default() };
         bench.books.servers.server_update(&actor(), server, None, patch).await.unwrap();
         let none = fields(wanted()).await;
         assert!(none.contains("server pve1 has no backup storage"), "{none}");
-        let named = BackupCreate { storage: Some("other".into()), ..wanted() };
+        let named = BackupCreate { storage: Some(BACKUP_STORAGE.into()), ..wanted() };
         for _ in 0..BACKUP_LIMITS.per_pod {
             make(named.clone()).await.unwrap();
         }
@@ -135,10 +148,7 @@ async fn what_is_wrong_with_a_backup_s_request_is_named() {
 #[tokio::test]
 async fn a_pod_is_taken_back_in_place_and_is_what_its_row_says() {
     for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        bench.server("pve1", 16).await;
-        let pod = bench.active("web-1").await;
-        made(&bench, pod).await;
+        let (bench, pod) = backed_up(&database).await;
         super::snapshots::taken(&bench, pod, "later").await;
         let before = bench.pod(pod).await;
         for (kind, power) in [("stop", Power::Stopped), ("start", Power::Running)] {
@@ -166,10 +176,7 @@ async fn a_pod_is_taken_back_in_place_and_is_what_its_row_says() {
 #[tokio::test]
 async fn nothing_is_stopped_for_a_backup_that_is_not_there() {
     for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        bench.server("pve1", 16).await;
-        let pod = bench.active("web-1").await;
-        made(&bench, pod).await;
+        let (bench, pod) = backed_up(&database).await;
         bench.agents.backups_change(std::collections::BTreeMap::clear);
         let (_, job) = ask(&bench, "restore", Some(pod), "").await.unwrap();
         let job = bench.over(job.id).await;
@@ -182,10 +189,7 @@ async fn nothing_is_stopped_for_a_backup_that_is_not_there() {
 #[tokio::test]
 async fn a_backup_whose_end_nobody_heard_is_found_and_one_that_vanished_is_forgotten() {
     for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        bench.server("pve1", 16).await;
-        let pod = bench.active("web-1").await;
-        made(&bench, pod).await;
+        let (bench, pod) = backed_up(&database).await;
         let gone = newest(&bench, pod).await;
         bench.agents.fail("make_backup", 1, Fail::After, FailureKind::Lost);
         made(&bench, pod).await;
@@ -271,10 +275,7 @@ async fn a_pod_whose_host_is_lost_is_restored_on_another_with_its_addresses() {
         let restore = async |server: Option<&str>| {
             bench.pods.backup_restore(&actor(), Scope::Platform, pod, backup, server).await
         };
-        let patch = control_plane::domain::servers::ServerPatch {
-            backup_storage: Some(Some("elsewhere".into())),
-            ..Default::default()
-        };
+        let patch = ServerPatch { backup_storage: Some(None), ..ServerPatch::default() };
         let blind = bench.server_in("other", "pve3", 16).await;
         bench.books.servers.server_update(&actor(), blind, None, patch).await.unwrap();
         let error = restore(Some("pve3")).await.unwrap_err().to_string();
@@ -300,5 +301,179 @@ async fn a_pod_whose_host_is_lost_is_restored_on_another_with_its_addresses() {
         assert_eq!(after.addresses, before.addresses, "the same addresses");
         let vm = bench.agents.vms().into_iter().find(|(at, _, vm)| *at == second && vm.pod == Some(pod)).unwrap();
         assert_eq!((vm.2.power, Some(vm.1)), (Power::Running, after.pod.vmid));
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_holds_no_backups_is_refused_by_name_before_anything_is_made() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let refused = |error: Error| {
+            let Error::Invalid(fields) = &error else { panic!("{}: {error}", database.name) };
+            (fields[0].field.clone(), fields[0].message.clone())
+        };
+        for name in ["local", "tapes"] {
+            let storage = Some(name.to_owned());
+            let input = BackupCreate { storage: storage.clone(), ..wanted() };
+            let asked = bench.pods.backup_create(&actor(), Scope::Platform, pod, input).await.unwrap_err();
+            let policy = PolicyPatch { storage: Some(storage.clone()), ..PolicyPatch::default() };
+            let set = bench.pods.policy_update(&actor(), Scope::Platform, pod, None, policy).await.unwrap_err();
+            for error in [asked, set] {
+                let (field, message) = refused(error);
+                assert_eq!(field, "storage");
+                assert!(
+                    message.contains(name) && message.contains(&format!("choose one of: {BACKUP_STORAGE}")),
+                    "{message}"
+                );
+            }
+            let patch = ServerPatch { backup_storage: Some(storage), ..ServerPatch::default() };
+            let kept = bench.books.servers.server_update(&actor(), server, None, patch).await.unwrap_err();
+            assert_eq!(refused(kept).0, "backup_storage");
+        }
+        assert!(listed(&bench, pod).await.is_empty(), "nothing was begun");
+        assert!(!bench.agents.orders().contains(&"make_backup"));
+        made_as(&bench, pod, BackupCreate { storage: Some(BACKUP_STORAGE.into()), ..wanted() }).await;
+    }
+}
+
+/// A pod of that name, made of the newest backup of `of`, and otherwise as that is or was.
+pub async fn recreate(bench: &PodBench, of: CloudPodId, name: &str) -> Result<(Detail, Job)> {
+    let wanted = Recreate { name: name.into(), ..Recreate::default() };
+    bench.pods.cloudpod_recreate(&actor(), staff(), newest(bench, of).await.id, wanted).await
+}
+
+#[tokio::test]
+async fn a_pod_is_made_of_the_backup_of_one_that_is_gone() {
+    for database in databases().await {
+        let (bench, of) = backed_up(&database).await;
+        let (before, backup) = (bench.pod(of).await, newest(&bench, of).await);
+        let wanted = |name: &str| Recreate { name: name.into(), ..Recreate::default() };
+        let ask_for =
+            async |scope, wanted| bench.pods.cloudpod_recreate(&actor(), (scope, staff().1), backup.id, wanted).await;
+
+        let stranger = Scope::Tenant(TenantId::generate());
+        assert_eq!(ask_for(stranger, wanted("web-2")).await.unwrap_err().code(), "not_found", "{}", database.name);
+        assert_eq!(ask_for(Scope::Platform, wanted("web-1")).await.unwrap_err().code(), "cloudpod_name_taken");
+        let terms =
+            Terms { vcpu: 1, memory_mib: 512, disk_gib: 19, traffic_gib: None, price_minor: 1, currency: "EUR".into() };
+        let plan = PlanCreate { name: "tiny".into(), terms, active: true };
+        bench.plans.plan_create(&actor(), plan).await.unwrap();
+        let small = Recreate { plan: Some("tiny".into()), ..wanted("Web_2") };
+        let error = ask_for(Scope::Platform, small.clone()).await.unwrap_err().to_string();
+        assert!(error.starts_with("name: "), "{error}");
+        let error = ask_for(Scope::Platform, Recreate { name: "web-2".into(), ..small }).await.unwrap_err().to_string();
+        assert!(error.starts_with("plan: its disk of 19 GiB is smaller than the 20 GiB"), "{error}");
+
+        // Beside the pod that it is of, which still runs.
+        let (twin, job) = ask_for(Scope::Platform, wanted("web-2")).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        done(&bench, "destroy", of).await;
+        let (third, job) = ask_for(Scope::Platform, wanted("web-3")).await.unwrap();
+        let job = bench.over(job.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
+        for new in [twin.pod.id, third.pod.id] {
+            let after = bench.pod(new).await;
+            assert_eq!((&after.pod.state, after.pod.observed_power), (&State::Active, Power::Running));
+            assert_eq!((after.pod.plan, after.pod.image), (before.pod.plan.clone(), before.pod.image.clone()));
+            assert_eq!((after.pod.tenant, after.pod.ssh_keys), (backup.tenant, before.pod.ssh_keys.clone()));
+            let (_, vmid, vm) = bench.agents.vms().into_iter().find(|(_, _, vm)| vm.pod == Some(new)).expect("its VM");
+            assert_eq!((Some(vmid), vm.disk_gib), (after.pod.vmid, 20));
+            let configured = vm.configure.expect("it is configured").nics.remove(0).addresses;
+            let own: Vec<_> = after.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect();
+            assert_eq!(configured, own, "with addresses of its own");
+            let firewall = vm.firewall.expect("and a firewall");
+            assert!(firewall.mac_filter && firewall.ip_filter, "{firewall:?}");
+        }
+        let unique = bench.agents.sent().into_iter().filter_map(|order| match order.command.kind {
+            CommandKind::RestoreBackup { unique, .. } => Some(unique),
+            _ => None,
+        });
+        assert!(unique.collect::<Vec<_>>().iter().all(|unique| *unique), "two VMs never have the same MAC address");
+        for new in [twin.pod.id, third.pod.id] {
+            done(&bench, "destroy", new).await;
+        }
+        assert_eq!(bench.held().await, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn a_pod_is_made_of_a_backup_where_that_was_made_before_it_is_elsewhere() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let first = bench.server("pve1", 4).await;
+        let of = bench.active("web-1").await;
+        made(&bench, of).await;
+        // Of the same cluster and with more room; whether it sees that storage is not known.
+        bench.server("pve2", 64).await;
+        let (twin, job) = recreate(&bench, of, "twin").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded, "{}", database.name);
+        assert_eq!(bench.pod(twin.pod.id).await.pod.server.unwrap().id, first, "where the backup is, it is seen");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_is_made_of_a_backup_on_no_server_that_is_not_known_to_see_it() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let first = bench.server("pve1", 4).await;
+        let of = bench.active("web-1").await;
+        made(&bench, of).await;
+        let far = bench.server_in("attic", "pve9", 16).await;
+        let patch = ServerPatch { backup_storage: Some(None), ..ServerPatch::default() };
+        bench.books.servers.server_update(&actor(), far, None, patch).await.unwrap();
+        let status = async |status| {
+            let change = StatusChange { status, reason: "test".into(), deadline: None };
+            bench.books.servers.server_status_set(&actor(), first, None, change).await.unwrap();
+        };
+        status(SchedulingState::Locked).await;
+        let error = recreate(&bench, of, "web-2").await.unwrap_err();
+        assert_eq!(error.code(), "no_capacity", "{}: {error}", database.name);
+        assert!(error.to_string().contains("pve9: it is not known to see the backup's storage `backups`"), "{error}");
+        status(SchedulingState::Online).await;
+        let (made, job) = recreate(&bench, of, "web-2").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        assert_eq!(bench.pod(made.pod.id).await.pod.server.unwrap().id, first);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_a_pod_is_being_made_of_is_not_deleted_and_of_one_that_is_none_is_made() {
+    for database in databases().await {
+        let (bench, of) = backed_up(&database).await;
+        let backup = newest(&bench, of).await;
+        let (_, job) = recreate(&bench, of, "web-2").await.unwrap();
+        let delete = async || bench.pods.backup_delete(&actor(), Scope::Platform, of, backup.id).await;
+        assert_eq!(delete().await.unwrap_err().code(), "backup_in_use", "{}", database.name);
+        assert_eq!(newest(&bench, of).await.id, backup.id, "it is ready as before");
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let (_, job) = delete().await.unwrap();
+        let wanted = Recreate { name: "web-3".into(), ..Recreate::default() };
+        let made = bench.pods.cloudpod_recreate(&actor(), staff(), backup.id, wanted).await;
+        assert_eq!(made.unwrap_err().code(), "backup_state");
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+    }
+}
+
+#[tokio::test]
+async fn what_the_platform_suspended_does_not_come_back_under_another_name() {
+    for database in databases().await {
+        let (bench, of) = backed_up(&database).await;
+        let backup = newest(&bench, of).await;
+        let by = async |grant, name: &str| {
+            let wanted = Recreate { name: name.into(), ..Recreate::default() };
+            bench.pods.cloudpod_recreate(&actor(), (Scope::Platform, grant), backup.id, wanted).await
+        };
+        let owner = Role::Owner.permissions();
+        let (_, job) = bench.pods.cloudpod_suspend(&actor(), Scope::Platform, of, "unpaid", 5).await.unwrap();
+        assert_eq!(by(owner, "web-2").await.unwrap_err().code(), "cloudpod_suspended", "{}: asked for", database.name);
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        assert_eq!(by(owner, "web-2").await.unwrap_err().code(), "cloudpod_suspended", "{}", database.name);
+        let (_, job) = by(staff().1, "web-2").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let (_, job) = bench.pods.cloudpod_unsuspend(&actor(), Scope::Platform, of).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        by(owner, "web-3").await.unwrap();
     }
 }

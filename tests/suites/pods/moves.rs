@@ -73,9 +73,12 @@ async fn a_running_pod_is_moved_live_and_both_sides_have_said_so() {
         assert_eq!((shown.server.unwrap().id, shown.moving_to.unwrap().id), (first, second), "not there yet");
         bench.agents.release("migrate");
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        assert_eq!(bench.agents.orders()[made..], ["inspect", "check_migrate", "migrate", "inspect", "inspect"]);
+        assert_eq!(
+            bench.agents.orders()[made..],
+            ["inspect", "check_migrate", "migrate", "inspect", "inspect", "set_firewall"]
+        );
         let asked: Vec<_> = bench.agents.sent()[made..].iter().map(|order| order.command.server).collect();
-        assert_eq!(asked, [first, first, first, second, first], "the target confirms, then the source");
+        assert_eq!(asked, [first, first, first, second, first, second], "the target confirms, then the source");
         let sent = bench.agents.sent().remove(made + 2);
         let CommandKind::Migrate(order) = sent.command.kind else { panic!("not a migrate") };
         assert_eq!((order.target_node.as_str(), order.online, order.bandwidth_mibps), ("pve2", true, 100));
@@ -86,7 +89,7 @@ async fn a_running_pod_is_moved_live_and_both_sides_have_said_so() {
         assert_eq!(addresses, before.addresses);
         assert_eq!(only_vm(&bench), (second, after.vmid.unwrap(), Power::Running));
         assert_eq!((bench.held().await, rooms(&bench, &[first, second]).await), (ONE_POD, vec![0, 1]));
-        let why = bench.pods.placement_get(Scope::Platform, pod).await.unwrap();
+        let (why, _) = bench.pods.placement_get(Scope::Platform, pod).await.unwrap();
         assert_eq!(why.server, Some(second), "and why is stored");
 
         done(&bench, "stop", pod).await;
@@ -255,7 +258,7 @@ async fn what_cannot_be_moved_says_why_and_is_shut_down_only_where_that_was_allo
     }
 }
 
-fn endpoint(host: &str) -> EndpointInput {
+pub(super) fn endpoint(host: &str) -> EndpointInput {
     EndpointInput {
         host: host.into(),
         port: 8006,

@@ -5,11 +5,13 @@ use std::time::Duration;
 use control_plane::clock::{Clock, Ms};
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::State;
+use control_plane::domain::cloudpods::moves::Migrate;
 use control_plane::domain::cloudpods::operations::FirewallPut;
 use control_plane::domain::firewall::{Direction, Policy, Protocol, Rule};
 use control_plane::domain::ipam::IpPoolPatch;
 use control_plane::domain::jobs::command::FirewallAction;
 use control_plane::domain::jobs::{FailureKind, JobState};
+use control_plane::domain::servers::Method;
 use control_plane::domain::traffic::service::Service as Counters;
 use control_plane::domain::traffic::{Month, Sample};
 use control_plane::ids::{CloudPodId, ServerId, TenantId};
@@ -18,6 +20,7 @@ use mpanel_tests::pod_bench::{PodBench, actor};
 use mpanel_tests::scripted_agent::{Fail, ScriptedVm};
 
 use super::proofs::{ask, done};
+use super::{NOTHING, backups, moves, snapshots};
 
 /// Lets in the web alone.
 pub fn web() -> FirewallPut {
@@ -32,7 +35,7 @@ pub fn web() -> FirewallPut {
         comment: Some("web".into()),
     };
     let policy = Policy { policy_in: FirewallAction::Drop, rules: vec![rule], ..Policy::default() };
-    FirewallPut { policy, mac_filter: None, ip_filter: None }
+    FirewallPut { policy, mac_filter: None, ip_filter: None, may_filter: false }
 }
 
 fn the_vm(bench: &PodBench) -> ScriptedVm {
@@ -52,7 +55,7 @@ async fn a_new_pod_sends_from_its_own_addresses_alone() {
         assert_eq!((firewall.enabled, firewall.mac_filter, firewall.ip_filter), (true, true, true));
         assert_eq!(firewall.addresses, [(0, own)], "{}", database.name);
         assert_eq!((firewall.policy_in, firewall.rules.len()), (FirewallAction::Accept, 0));
-        let kept = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap();
+        let kept = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap().kept;
         assert_eq!((kept.policy, kept.version, kept.applied_version), (Policy::default(), 1, 1));
         done(&bench, "destroy", pod).await;
 
@@ -73,7 +76,7 @@ async fn a_firewall_is_kept_as_a_whole_and_brought_to_the_host() {
         bench.server("pve1", 16).await;
         let id = bench.active("web-1").await;
         done(&bench, "firewall", id).await;
-        let kept = bench.pods.firewall_get(Scope::Platform, id).await.unwrap();
+        let kept = bench.pods.firewall_get(Scope::Platform, id).await.unwrap().kept;
         assert_eq!((&kept.policy, kept.version, kept.applied_version), (&web().policy, 2, 2), "{}", database.name);
         let firewall = the_vm(&bench).firewall.unwrap();
         assert_eq!((firewall.policy_in, firewall.policy_out), (FirewallAction::Drop, FirewallAction::Accept));
@@ -97,12 +100,12 @@ async fn a_firewall_is_kept_as_a_whole_and_brought_to_the_host() {
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded, "its own rules are a tenant's to change");
 
         bench.agents.fail("set_firewall", 1, Fail::Before, FailureKind::Permission);
-        let (_, job) = put(Scope::Platform, Some(3), forging()).await.unwrap();
+        let (_, job) = put(Scope::Platform, Some(3), FirewallPut { may_filter: true, ..forging() }).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Failed);
-        let kept = bench.pods.firewall_get(Scope::Platform, id).await.unwrap();
+        let kept = bench.pods.firewall_get(Scope::Platform, id).await.unwrap().kept;
         assert_eq!((kept.version, kept.applied_version, kept.policy.ip_filter), (4, 3, false), "it is still wanted");
         done(&bench, "rebuild", id).await;
-        let kept = bench.pods.firewall_get(Scope::Platform, id).await.unwrap();
+        let kept = bench.pods.firewall_get(Scope::Platform, id).await.unwrap().kept;
         assert_eq!(kept.applied_version, 4);
         let firewall = the_vm(&bench).firewall.unwrap();
         assert_eq!((firewall.ip_filter, firewall.addresses.len(), firewall.rules.len()), (false, 0, 1));
@@ -117,10 +120,153 @@ async fn an_agent_that_knows_no_firewalls_makes_pods_all_the_same() {
         bench.agents.fail("set_firewall", 9, Fail::Before, FailureKind::Unsupported);
         let pod = bench.active("web-1").await;
         assert_eq!(bench.pod(pod).await.pod.state, State::Active, "{}", database.name);
-        let kept = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap();
+        let kept = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap().kept;
         assert_eq!((kept.version, kept.applied_version), (1, 0), "and it is said that the host has none");
         let (_, job) = ask(&bench, "firewall", Some(pod), "").await.unwrap();
         assert_eq!(bench.over(job.id).await.error.unwrap().code, "agent_unsupported");
+    }
+}
+
+/// The wanted firewall is at the pod's VM, wherever that is, and came there before anything was started.
+async fn assert_holds(bench: &PodBench, pod: CloudPodId, since: usize, what: &str) {
+    let kept = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap();
+    assert_eq!((kept.lack, kept.kept.applied_version), (None, kept.kept.version), "{what}");
+    let firewall = the_vm(bench).firewall.unwrap_or_else(|| panic!("{what}: there is none"));
+    let own: Vec<_> = bench.pod(pod).await.addresses.iter().map(|a| a.address.to_string()).collect();
+    assert_eq!((firewall.policy_in, firewall.rules.len()), (FirewallAction::Drop, 1), "{what}");
+    assert_eq!((firewall.mac_filter, firewall.addresses), (true, vec![(0, own)]), "{what}");
+    let orders = bench.agents.orders().split_off(since);
+    let applied = orders.iter().rposition(|name| *name == "set_firewall").unwrap();
+    let started = orders.iter().position(|name| *name == "start");
+    assert!(started.is_none_or(|started| started > applied), "{what}: {orders:?}");
+}
+
+#[tokio::test]
+async fn a_firewall_holds_wherever_the_pod_s_vm_comes_to_be() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let second = bench.server("pve2", 16).await;
+        let id = bench.active("web-1").await;
+        // Older than what is wanted afterwards.
+        backups::made(&bench, id).await;
+        snapshots::taken(&bench, id, "old").await;
+        done(&bench, "firewall", id).await;
+        for kind in ["migrate", "rollback", "restore", "rebuild", "rehome"] {
+            let what = format!("{} {kind}", database.name);
+            let since = bench.agents.orders().len();
+            if kind == "rehome" {
+                // Whoever gave it another number left its firewall behind.
+                bench.agents.vm_change(id, |vm| vm.firewall = None);
+            }
+            done(&bench, kind, id).await;
+            assert_holds(&bench, id, since, &what).await;
+        }
+        let since = bench.agents.orders().len();
+        let offline = Migrate { method: Some(Method::Offline), allow_shutdown: true, ..moves::anywhere() };
+        let (_, job) = bench.pods.cloudpod_migrate(&actor(), Scope::Platform, id, offline).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        assert_holds(&bench, id, since, "offline").await;
+        for tries in [0, 2] {
+            let since = bench.agents.orders().len();
+            bench.agents.fail("migrate", 1, Fail::After, FailureKind::Deadline);
+            bench.agents.fail("set_firewall", tries, Fail::Before, FailureKind::Permission);
+            let (_, job) = ask(&bench, "migrate", Some(id), "").await.unwrap();
+            assert_eq!(bench.over(job.id).await.state, JobState::Failed, "it is undone, and had arrived");
+            assert_holds(&bench, id, since, &format!("undone after {tries} tries")).await;
+        }
+
+        let backup = backups::newest(&bench, id).await.id;
+        let at = bench.pod(id).await.pod;
+        bench.agents.vm_remove(at.server.unwrap().id, at.vmid.unwrap());
+        bench.lose(id).await;
+        let since = bench.agents.orders().len();
+        let asked = bench.pods.backup_restore(&actor(), Scope::Platform, id, backup, Some("pve2")).await;
+        let job = bench.over(asked.unwrap().1.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
+        assert_eq!(bench.pod(id).await.pod.server.unwrap().id, second);
+        assert_holds(&bench, id, since, "restored elsewhere").await;
+    }
+}
+
+#[tokio::test]
+async fn a_firewall_follows_to_another_cluster_or_is_said_to_be_missing() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server_in("lab", "pve1", 8).await;
+        let id = bench.active("web-1").await;
+        done(&bench, "firewall", id).await;
+        let second = bench.server_in("attic", "pve9", 8).await;
+        let (servers, secrets) = (&bench.books.servers, &bench.books.secrets);
+        servers.endpoint_set(&actor(), secrets, second, moves::endpoint("pve9")).await.unwrap();
+        bench.agents.fail("set_firewall", 1, Fail::Before, FailureKind::Permission);
+        let (_, job) = ask(&bench, "migrate", Some(id), "").await.unwrap();
+        let job = bench.over(job.id).await;
+        assert_eq!((job.state, job.error.unwrap().code.as_str()), (JobState::Failed, "proxmox_permission"));
+        assert_eq!(bench.pod(id).await.pod.server.unwrap().id, second, "{}: it is there all the same", database.name);
+        let shown = bench.pods.firewall_get(Scope::Platform, id).await.unwrap();
+        assert!(shown.lack.unwrap().contains("has not taken the firewall"));
+        let mut at = bench.db.snapshot().await.unwrap();
+        let found = bench.pods.firewalls_check(at.conn()).await.unwrap();
+        assert_eq!(found.items.len(), 1, "{found:?}");
+        assert_eq!(found.items[0].subject, format!("cloudpod {id}"));
+        drop(at);
+
+        let since = bench.agents.orders().len();
+        done(&bench, "firewall", id).await;
+        assert_holds(&bench, id, since, "set again").await;
+        let mut at = bench.db.snapshot().await.unwrap();
+        assert!(bench.pods.firewalls_check(at.conn()).await.unwrap().is_ok());
+        drop(at);
+
+        let first = bench.books.servers.server_show("pve1").await.unwrap().id;
+        servers.endpoint_set(&actor(), secrets, first, moves::endpoint("pve1")).await.unwrap();
+        let since = bench.agents.orders().len();
+        done(&bench, "migrate", id).await;
+        assert_holds(&bench, id, since, "back").await;
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_is_undone_ends_also_where_the_target_takes_no_firewall() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let first = bench.server("pve1", 8).await;
+        let id = bench.active("web-1").await;
+        done(&bench, "firewall", id).await;
+        let second = bench.server("pve2", 8).await;
+        bench.agents.fail("migrate", 1, Fail::After, FailureKind::Deadline);
+        bench.agents.fail("set_firewall", 3, Fail::Before, FailureKind::Permission);
+        let (_, job) = ask(&bench, "migrate", Some(id), "").await.unwrap();
+        let job = bench.over(job.id).await;
+        assert_eq!((job.state, job.error.unwrap().code.as_str()), (JobState::Failed, FailureKind::Deadline.code()));
+        assert_eq!(bench.pod(id).await.pod.server.unwrap().id, second, "{}", database.name);
+        let shown = bench.pods.firewall_get(Scope::Platform, id).await.unwrap();
+        assert!(shown.lack.unwrap().contains("has not taken the firewall"), "and that is shown");
+        let since = bench.agents.orders().len();
+        done(&bench, "firewall", id).await;
+        assert_holds(&bench, id, since, "set again").await;
+        done(&bench, "destroy", id).await;
+        assert_eq!(bench.held().await, NOTHING);
+        assert!(bench.agents.vms().iter().all(|(at, ..)| *at != first));
+    }
+}
+
+#[tokio::test]
+async fn an_adopted_vm_keeps_its_own_rules_until_somebody_says_what_they_are_to_be() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        bench.server("pve2", 16).await;
+        let (pod, job) = ask(&bench, "adopt", None, "theirs").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let id = pod.pod.id;
+        done(&bench, "migrate", id).await;
+        assert!(!bench.agents.orders().contains(&"set_firewall"), "{}", database.name);
+        let shown = bench.pods.firewall_get(Scope::Platform, id).await.unwrap();
+        assert!(shown.lack.unwrap().contains("nothing was brought to its host"));
+        done(&bench, "firewall", id).await;
+        assert_eq!(the_vm(&bench).firewall.unwrap().rules.len(), 1);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::operations::Resize;
-use control_plane::domain::cloudpods::{DesiredPower, Detail, State};
+use control_plane::domain::cloudpods::{DesiredPower, Detail, RestartCause, State};
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::plans::{PlanCreate, Terms};
 use control_plane::domain::servers::Held;
@@ -132,10 +132,10 @@ async fn a_pod_grows_and_shrinks_and_holds_what_it_may_use_at_every_moment() {
         assert_eq!(resize(&bench, pod, quietly(larger())).await.unwrap(), JobState::Succeeded);
         let Detail { pod: grown, .. } = bench.pod(pod).await;
         assert_eq!((grown.vcpu, grown.memory_mib, grown.disk_gib), (4, 8192, 40), "{}", database.name);
-        assert!(grown.condition.restart_needed);
+        assert_eq!(grown.condition.restart_causes, [RestartCause::Size].into());
         assert_eq!(held(&bench, pod).await, LARGE);
         done(&bench, "reboot", pod).await;
-        assert!(!bench.pod(pod).await.pod.condition.restart_needed);
+        assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty());
         assert_eq!(the_vm(&bench).started_with, (4, 8192));
 
         let smaller = || Resize { vcpu: Some(1), memory_mib: Some(1024), ..Resize::default() };
@@ -145,11 +145,11 @@ async fn a_pod_grows_and_shrinks_and_holds_what_it_may_use_at_every_moment() {
         done(&bench, "stop", pod).await;
         let after = Held { vcpu: 1, memory_mib: 1024, disk_gib: 40 };
         assert_eq!(held(&bench, pod).await, after, "{}: off, it is free", database.name);
-        assert!(!bench.pod(pod).await.pod.condition.restart_needed);
+        assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty());
 
         let figure = |vcpu| Resize { vcpu: Some(vcpu), ..Resize::default() };
         assert_eq!(resize(&bench, pod, figure(3)).await.unwrap(), JobState::Succeeded);
-        assert_eq!((held(&bench, pod).await.vcpu, bench.pod(pod).await.pod.condition.restart_needed), (3, false));
+        assert_eq!((held(&bench, pod).await.vcpu, bench.pod(pod).await.pod.condition.restart_causes.len()), (3, 0));
         assert_eq!(resize(&bench, pod, figure(2)).await.unwrap(), JobState::Succeeded);
         assert_eq!(held(&bench, pod).await.vcpu, 2, "a stopped VM has shrunk at once");
 
@@ -157,9 +157,34 @@ async fn a_pod_grows_and_shrinks_and_holds_what_it_may_use_at_every_moment() {
         let restarted = Resize { restart: true, ..figure(4) };
         assert_eq!(resize(&bench, pod, restarted).await.unwrap(), JobState::Succeeded);
         assert_eq!(the_vm(&bench).started_with.0, 4, "the job restarted it");
-        assert!(!bench.pod(pod).await.pod.condition.restart_needed);
+        assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty());
         done(&bench, "destroy", pod).await;
         assert_eq!(bench.held().await, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn a_resize_that_is_undone_takes_back_its_own_need_of_a_restart_alone() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let (_, job) = bench.pods.cloudpod_ssh_keys(&actor(), Scope::Platform, pod, None, &[], false).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let waits = async || bench.pod(pod).await.pod.condition.restart_causes;
+        assert_eq!(waits().await, [RestartCause::SshKeys].into(), "{}", database.name);
+
+        bench.agents.fail("resize_disk", 1, Fail::Before, FailureKind::NoSpace);
+        assert_eq!(resize(&bench, pod, larger()).await.unwrap(), JobState::Failed);
+        assert_eq!(waits().await, [RestartCause::SshKeys].into(), "{}: the keys still wait", database.name);
+        assert_eq!(held(&bench, pod).await, SMALL, "and nothing more is held for that");
+
+        let quietly = Resize { restart: false, ..larger() };
+        assert_eq!(resize(&bench, pod, quietly).await.unwrap(), JobState::Succeeded);
+        assert_eq!(waits().await, [RestartCause::Size, RestartCause::SshKeys].into());
+        done(&bench, "reboot", pod).await;
+        assert!(waits().await.is_empty(), "{}: a restart is for all", database.name);
+        assert_eq!(held(&bench, pod).await, LARGE);
     }
 }
 
@@ -187,7 +212,7 @@ async fn no_pod_grows_beyond_its_server_and_what_failed_is_given_back() {
         let Detail { pod: same, .. } = bench.pod(pod).await;
         assert_eq!((same.vcpu, same.memory_mib, same.disk_gib), (2, 4096, 20));
         assert_eq!(the_vm(&bench).configure.unwrap().memory_mib, 4096);
-        assert!(!same.condition.restart_needed);
+        assert!(same.condition.restart_causes.is_empty());
 
         bench.agents.fail("resize_disk", 1, Fail::After, FailureKind::Permission);
         assert_eq!(resize(&bench, pod, larger()).await.unwrap(), JobState::Failed);

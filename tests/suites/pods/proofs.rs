@@ -6,7 +6,7 @@ use control_plane::domain::jobs::{FailureKind, Job, JobState};
 use control_plane::error::Result;
 use control_plane::ids::CloudPodId;
 use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, actor};
+use mpanel_tests::pod_bench::{PodBench, actor, staff};
 use mpanel_tests::scripted_agent::Fail;
 
 use super::{NOTHING, ONE_POD, backups, captures, moves, network, operations, remake, snapshots, upkeep};
@@ -21,7 +21,7 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("shutdown", Some(pod)) => pods.cloudpod_shutdown(&by, scope, pod, 60, false).await,
         ("reboot", Some(pod)) => pods.cloudpod_reboot(&by, scope, pod, 60).await,
         ("migrate", Some(pod)) => pods.cloudpod_migrate(&by, scope, pod, moves::anywhere()).await,
-        ("destroy", Some(pod)) => pods.cloudpod_destroy(&by, scope, pod).await,
+        ("destroy", Some(pod)) => pods.cloudpod_destroy(&by, staff(), pod).await,
         ("suspend", Some(pod)) => pods.cloudpod_suspend(&by, scope, pod, "unpaid", 60).await,
         ("unsuspend", Some(pod)) => pods.cloudpod_unsuspend(&by, scope, pod).await,
         ("snapshot", Some(pod)) => pods.snapshot_create(&by, scope, pod, "new", "for the test", true).await,
@@ -45,8 +45,11 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("restore", Some(pod)) => {
             pods.backup_restore(&by, scope, pod, backups::newest(bench, pod).await.id, None).await
         }
+        ("recreate", Some(of)) => backups::recreate(bench, of, name).await,
         ("adopt", _) => upkeep::adopt(bench, name).await,
+        ("autostart", Some(pod)) => upkeep::autostart(bench, pod).await,
         ("rehome", Some(pod)) => upkeep::rehome(bench, pod).await,
+        ("release_orphan", Some(pod)) => upkeep::release_orphan(bench, pod).await,
         ("destroy_orphan", Some(pod)) => upkeep::destroy_orphan(bench, pod).await,
         ("resize", Some(pod)) => pods.cloudpod_resize(&by, scope, pod, &operations::larger()).await,
         (kind, _) => panic!("this suite cannot ask for {kind}: teach it to, so that its proofs hold for every saga"),
@@ -73,6 +76,10 @@ pub async fn prepared(bench: &PodBench, kind: &str, name: &str) -> Option<CloudP
         "rollback" | "delete_snapshot" => snapshots::taken(bench, pod, "old").await,
         "delete_image" => captures::made(bench, pod).await,
         "delete_backup" | "restore" => backups::made(bench, pod).await,
+        "recreate" => {
+            backups::made(bench, pod).await;
+            done(bench, "destroy", pod).await;
+        }
         _ => {}
     }
     Some(pod)
@@ -92,6 +99,11 @@ async fn assert_failed(bench: &PodBench, kind: &str, job: &Job, pod: CloudPodId,
             assert_eq!(bench.held().await, held_before, "{what}: it holds nothing");
             let State::Failed { cause } = &pod.state else { panic!("{what}: {:?}", pod.state) };
             assert_eq!(*cause, job.error.as_ref().unwrap().detail, "{what}: its cause is shown");
+        }
+        "recreate" => {
+            assert_eq!(bench.held().await, held_before, "{what}: it holds nothing");
+            let State::Failed { cause } = &pod.state else { panic!("{what}: {:?}", pod.state) };
+            assert_eq!(*cause, format!("it could not be restored: {}", job.error.as_ref().unwrap().detail), "{what}");
         }
         // What is certainly gone is released by the next destroy.
         "destroy" => {
@@ -167,6 +179,9 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("snapshot", "list_snapshots"),
             ("snapshot", "take_snapshot"),
             ("rollback", "rollback"),
+            ("rollback", "configure"),
+            ("rollback", "set_media"),
+            ("rollback", "resize_disk"),
             ("rollback", "start"),
             ("delete_snapshot", "delete_snapshot"),
             ("capture", "clone"),
@@ -181,6 +196,12 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("restore", "configure"),
             ("restore", "resize_disk"),
             ("restore", "start"),
+            ("recreate", "list_backups"),
+            ("recreate", "restore_backup"),
+            ("recreate", "configure"),
+            ("recreate", "resize_disk"),
+            ("recreate", "set_firewall"),
+            ("recreate", "start"),
             ("suspend", "set_options"),
             ("suspend", "shutdown"),
             ("unsuspend", "set_options"),
@@ -188,14 +209,20 @@ async fn each_command_of_each_saga_may_fail_on_its_host() {
             ("unsuspend", "wait_power"),
             ("adopt", "adopt"),
             ("adopt", "inspect"),
+            ("autostart", "set_options"),
             ("rehome", "inspect"),
             ("destroy_orphan", "destroy"),
+            ("release_orphan", "release"),
             ("resize", "configure"),
             ("resize", "resize_disk"),
             ("resize", "reboot"),
             ("provision", "set_firewall"),
             ("rebuild", "set_firewall"),
             ("firewall", "set_firewall"),
+            ("migrate", "set_firewall"),
+            ("restore", "set_firewall"),
+            ("rollback", "set_firewall"),
+            ("rehome", "set_firewall"),
             ("rebuild", "stop"),
             ("rebuild", "destroy"),
             ("rebuild", "clone"),

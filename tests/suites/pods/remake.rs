@@ -2,7 +2,7 @@
 
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::operations::{Rebuild, ResetPassword};
-use control_plane::domain::cloudpods::{DesiredPower, Detail, Media, State};
+use control_plane::domain::cloudpods::{DesiredPower, Detail, Media, RestartCause, State};
 use control_plane::domain::images::ImageCreate;
 use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
 use control_plane::domain::secrets::Secret;
@@ -181,7 +181,7 @@ async fn a_password_reaches_the_guest_by_its_agent_or_by_a_restart_and_is_kept_n
         assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
         assert_eq!(the_vm(&bench).configure.unwrap().password, "open sesame 3");
         assert!(bench.agents.orders().ends_with(&["set_password", "configure", "reboot", "wait_power"]));
-        assert!(!bench.pod(pod).await.pod.condition.restart_needed);
+        assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty());
 
         done(&bench, "stop", pod).await;
         assert_eq!(reset(&bench, pod, password("open sesame 4")).await.state, JobState::Succeeded);
@@ -213,7 +213,10 @@ async fn new_keys_count_from_the_next_start_on() {
         let (before, job) = set(std::slice::from_ref(&other), None, false).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
         let Detail { pod: changed, .. } = bench.pod(pod).await;
-        assert_eq!((&changed.ssh_keys, changed.condition.restart_needed), (&vec![other.clone()], true));
+        assert_eq!(
+            (&changed.ssh_keys, changed.condition.restart_causes.clone()),
+            (&vec![other.clone()], [RestartCause::SshKeys].into())
+        );
         assert_eq!(the_vm(&bench).configure.unwrap().ssh_keys, [other], "{}", database.name);
         assert_eq!(set(&[], Some(before.pod.version), false).await.unwrap_err().code(), "stale");
         assert_eq!(set(&["x".into()], None, false).await.unwrap_err().code(), "invalid");
@@ -224,7 +227,7 @@ async fn new_keys_count_from_the_next_start_on() {
         assert_eq!(the_vm(&bench).configure.unwrap().ssh_keys.len(), 1, "the old ones are put back");
         let (_, job) = set(&[], Some(bench.pod(pod).await.pod.version), true).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        assert!(!bench.pod(pod).await.pod.condition.restart_needed, "the job restarted it");
+        assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty(), "the job restarted it");
     }
 }
 

@@ -47,8 +47,69 @@ async fn server_make(app: &TestApp) -> String {
     id
 }
 
+/// The server's agent is heard again, with this wrong.
+async fn heard(app: &TestApp, server: &str, wrong: Heartbeat) {
+    let server: ServerId = server.parse().unwrap();
+    let servers = &app.running.app.servers;
+    let epoch = servers.session_epoch(server).await.unwrap().expect("there is such a server");
+    let (well, _) = servers.heartbeat_newest(server).expect("it was heard before");
+    let Heartbeat { pve_error, ledger_error, .. } = wrong;
+    let heartbeat = if pve_error.is_empty() {
+        Heartbeat { ledger_error, ..well }
+    } else {
+        Heartbeat { pve_error, ..Heartbeat::default() }
+    };
+    servers.heartbeat_record(server, epoch, heartbeat).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pod_is_placed_while_proxmox_is_silent_for_a_moment_and_not_where_the_agent_takes_nothing_on() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let api = &app.api;
+        catalogue_make(api).await;
+        let server = server_make(&app).await;
+        let full = || Heartbeat { ledger_error: "No space left on device".into(), ..Heartbeat::default() };
+        heard(&app, &server, full()).await;
+        let refused = api.post(PODS, &wanted("web-1")).await;
+        let problem = refused.expect_problem(507, "no_capacity");
+        let (field, message) = (&problem["errors"][0]["field"], problem["errors"][0]["message"].as_str().unwrap());
+        assert_eq!(field, "pve1", "{}", database.name);
+        assert!(message.contains("accepts no commands") && message.contains("No space left on device"), "{message}");
+        let preview = api
+            .post("/api/platform/provisioning/placement-preview", &json!({ "plan": "small", "image": "debian" }))
+            .await;
+        assert_eq!(preview.expect(200)["explanation"]["considered"][0]["reasons"][0]["code"], "refuses");
+        heard(&app, &server, Heartbeat::default()).await;
+
+        heard(&app, &server, Heartbeat { pve_error: "connection refused".into(), ..Heartbeat::default() }).await;
+        let shown = api.get("/api/platform/servers/pve1").await.expect(200);
+        assert!(shown["problem"].as_str().unwrap().contains("connection refused"), "{shown}");
+        assert!(shown["host"]["proxmox_silent_since"].is_string(), "{shown}");
+        api.post(PODS, &wanted("web-1")).await.expect(202);
+        app.stop().await;
+    }
+}
+
 fn wanted(name: &str) -> Value {
     json!({ "name": name, "plan": "small", "image": "debian", "ssh_keys": [SSH_KEY], "ip_pools": ["public"] })
+}
+
+/// What is wrong with the request for a move is named; and there is nowhere to go.
+async fn move_is_refused(api: &Api, pod: &str) {
+    let migrate = format!("{pod}/migrate");
+    for (body, field) in [
+        (json!({ "server": "pve9" }), "server"),
+        (json!({ "server": "pve1" }), "server"),
+        (json!({ "storage": "no such" }), "storage"),
+        (json!({ "method": "teleport" }), "method"),
+        (json!({ "shutdown_s": 4 }), "shutdown_s"),
+        (json!({ "allow_shutdown": "yes" }), "allow_shutdown"),
+        (json!({ "online": true }), "online"),
+    ] {
+        assert!(!api.post(&migrate, &body).await.expect_field(field).is_empty(), "{body}");
+    }
+    api.post(&migrate, &json!({})).await.expect_problem(409, "no_other_server");
 }
 
 #[tokio::test]
@@ -99,6 +160,7 @@ async fn a_pod_goes_from_202_to_deleted_over_rest() {
             assert_eq!(list["items"], json!([placed]), "{prefix}");
         }
         api.post(&format!("{pod}/start"), &json!({})).await.expect_problem(409, "cloudpod_state");
+        move_is_refused(api, &pod).await;
         api.patch(&pod, &json!({ "name": "web-2" })).await.expect_problem(409, "cloudpod_state");
 
         let deleted = api.delete(&pod).await.expect(202);
@@ -150,6 +212,7 @@ async fn what_is_wrong_with_a_request_is_named() {
     for path in ["nonsense", "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10"] {
         api.get(&format!("{PODS}/{path}")).await.expect_problem(404, "not_found");
         api.post(&format!("{PODS}/{path}/stop"), &json!({})).await.expect_problem(404, "not_found");
+        api.post(&format!("{PODS}/{path}/migrate"), &json!({})).await.expect_problem(404, "not_found");
     }
     app.stop().await;
 }

@@ -3,6 +3,7 @@
 use control_plane::clock::Ms;
 use control_plane::db::Window;
 use control_plane::domain::audit::Scope;
+use control_plane::domain::cloudpods::operations::Resize;
 use control_plane::domain::cloudpods::{DesiredPower, State};
 use control_plane::domain::jobs::{FailureKind, JobState, Power, SnapshotSeen};
 use control_plane::domain::snapshots::{Snapshot, SnapshotState};
@@ -88,6 +89,30 @@ async fn a_snapshot_is_taken_gone_back_to_and_deleted_and_goes_with_its_pod() {
         assert_eq!(hidden.code(), "not_found");
         done(&bench, "destroy", pod).await;
         assert!(names(&bench, pod).await.is_empty(), "they go with the VM");
+    }
+}
+
+/// Proxmox goes back to the configuration as well; the pod is still what its row says.
+#[tokio::test]
+async fn what_was_changed_since_a_snapshot_stays_so_when_the_pod_goes_back_to_it() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        taken(&bench, pod, "old").await;
+        let now = bench.pod(pod).await.pod;
+        let (vcpu, memory_mib) = (Some(now.vcpu + 1), Some(now.memory_mib * 2));
+        let to = Resize { plan: None, vcpu, memory_mib, disk_gib: None, restart: true };
+        let (_, job) = bench.pods.cloudpod_resize(&actor(), Scope::Platform, pod, &to).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        done(&bench, "media", pod).await;
+        let as_wanted = bench.agents.vms().remove(0).2;
+        done(&bench, "rollback", pod).await;
+        let after = bench.agents.vms().remove(0).2;
+        assert!(after.configure == as_wanted.configure, "{}: size, addresses, keys", database.name);
+        assert_eq!((after.media, after.started_with), (as_wanted.media, as_wanted.started_with), "{}", database.name);
+        assert_eq!(after.started_with, (now.vcpu + 1, now.memory_mib * 2));
+        assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty(), "it was started with all that");
     }
 }
 

@@ -2,11 +2,13 @@
 
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::upkeep::CloudPodAdopt;
-use control_plane::domain::cloudpods::{CloudPod, Detail};
-use control_plane::domain::jobs::{Job, Power};
+use control_plane::domain::cloudpods::{CloudPod, Detail, State};
+use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
 use control_plane::error::Result;
 use control_plane::ids::{CloudPodId, ServerId};
-use mpanel_tests::pod_bench::{PodBench, TEMPLATE, actor, vm};
+use mpanel_tests::databases;
+use mpanel_tests::pod_bench::{PodBench, TEMPLATE, actor, staff, vm};
+use mpanel_tests::scripted_agent::Fail;
 
 /// What an adopted pod holds: room, the address that was claimed, its VMID, its VM.
 pub const ADOPTED: [i64; 4] = [1, 1, 1, 1];
@@ -39,6 +41,38 @@ pub async fn adopt(bench: &PodBench, name: &str) -> Result<(Detail, Job)> {
     bench.pods.cloudpod_adopt(&actor(), Scope::Platform, input).await
 }
 
+#[tokio::test]
+async fn a_vm_whose_adoption_did_not_succeed_is_let_go_and_never_destroyed() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        bench.agents.fail("inspect", 1, Fail::Before, FailureKind::Permission);
+        bench.agents.fail("release", 99, Fail::Before, FailureKind::Unsupported);
+        let (asked, job) = adopt(&bench, "theirs").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Stuck, "{}: an agent too old to undo it", database.name);
+        let id = asked.pod.id;
+        let State::Failed { cause } = bench.pod(id).await.pod.state else { panic!("it is not a pod") };
+        assert!(cause.contains("may still bear its stamp"), "{cause}");
+        assert_eq!(bench.held().await, ADOPTED, "what was claimed stays held");
+
+        bench.agents.heal();
+        let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), id).await.unwrap();
+        let destroy = bench.over(destroy.id).await;
+        assert_eq!(destroy.state, JobState::Succeeded, "{:?}", destroy.error);
+        assert_eq!(bench.held().await, [0, 0, 0, 0], "{}: the pod is gone and holds nothing", database.name);
+        let theirs = bench.agents.vms_all().into_iter().find(|(_, vmid, _)| *vmid == THEIRS).expect("the VM is there");
+        assert_eq!((theirs.2.pod, theirs.2.power), (None, Power::Running), "as it was before");
+        assert!(!bench.agents.orders().contains(&"destroy"));
+
+        // Once adopted it is a pod like any other.
+        let (asked, job) = adopt(&bench, "ours").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), asked.pod.id).await.unwrap();
+        assert_eq!(bench.over(destroy.id).await.state, JobState::Succeeded);
+        assert!(bench.agents.vms_all().iter().all(|(_, vmid, _)| *vmid != THEIRS));
+    }
+}
+
 /// Somebody gives the pod's VM another number; asks that this be its own.
 pub async fn rehome(bench: &PodBench, pod: CloudPodId) -> Result<(Detail, Job)> {
     let placed = bench.pod(pod).await;
@@ -56,6 +90,20 @@ pub async fn destroy_orphan(bench: &PodBench, pod: CloudPodId) -> Result<(Detail
     Ok((bench.pod(pod).await, job))
 }
 
+/// Somebody has the pod's VM not start with its host; asks that it does again.
+pub async fn autostart(bench: &PodBench, pod: CloudPodId) -> Result<(Detail, Job)> {
+    bench.agents.vm_change(pod, |vm| vm.start_on_boot = false);
+    bench.pods.cloudpod_autostart(&actor(), pod).await
+}
+
+/// Somebody makes a second VM with the pod's stamp; asks that we let go of it.
+pub async fn release_orphan(bench: &PodBench, pod: CloudPodId) -> Result<(Detail, Job)> {
+    let server = server(bench).await;
+    bench.agents.vm_copy(server, COPY, pod);
+    let job = bench.pods.orphan_release(&actor(), pod, server, COPY).await?;
+    Ok((bench.pod(pod).await, job))
+}
+
 /// After a failure somebody puts the VMs back by hand: no job did.
 pub fn put_back(bench: &PodBench, kind: &str, pod: &CloudPod) {
     let all = bench.agents.vms_all();
@@ -63,14 +111,14 @@ pub fn put_back(bench: &PodBench, kind: &str, pod: &CloudPod) {
     match kind {
         "adopt" => {
             let (server, vmid, vm) = find(THEIRS).expect("an adopted VM is never destroyed");
-            assert_eq!(vm.power, Power::Running, "nor stopped");
+            assert_eq!((vm.power, vm.pod), (Power::Running, None), "nor stopped, and bears no stamp");
             bench.agents.vm_remove(*server, *vmid);
         }
         "rehome" => {
             let (server, vmid, _) = find(ELSEWHERE).expect("it is where it was put");
             bench.agents.vm_move((*server, *vmid), (*server, pod.vmid.unwrap()));
         }
-        "destroy_orphan" => {
+        "destroy_orphan" | "release_orphan" => {
             if let Some((server, vmid, _)) = find(COPY) {
                 bench.agents.vm_remove(*server, *vmid);
             }

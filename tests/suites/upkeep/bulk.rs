@@ -7,7 +7,7 @@ use control_plane::domain::jobs::service::JobFilter;
 use control_plane::domain::jobs::{FailureKind, JobState};
 use control_plane::ids::JobId;
 use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, actor};
+use mpanel_tests::pod_bench::{PodBench, actor, staff};
 use mpanel_tests::scripted_agent::Fail;
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn stuck_jobs_are_retried_in_bulk_with_a_result_per_item() {
         }
         bench.agents.heal();
         let operate =
-            async |operation, selection| bench.jobs.jobs_operate(&actor(), Scope::Platform, operation, selection).await;
+            async |operation, selection| bench.jobs.jobs_operate(&actor(), staff(), operation, selection).await;
         let unknown = JobId::generate();
         let (done, more) = operate(Operation::Retry, Selection::Ids(vec![unknown, stuck[0], stuck[0]])).await.unwrap();
         assert!(!more);
@@ -75,8 +75,7 @@ async fn jobs_of_one_kind_are_cancelled_in_bulk() {
             server: Some(server),
             ..JobFilter::default()
         };
-        let cancelled =
-            bench.jobs.jobs_operate(&actor(), Scope::Platform, Operation::Cancel, Selection::Filter(filter)).await;
+        let cancelled = bench.jobs.jobs_operate(&actor(), staff(), Operation::Cancel, Selection::Filter(filter)).await;
         let (done, _) = cancelled.unwrap();
         assert_eq!(done.iter().map(|done| done.id).collect::<Vec<_>>(), [start.id], "{}", database.name);
         assert_eq!(bench.over(start.id).await.state, JobState::Cancelled);

@@ -3,13 +3,15 @@
 
 use control_plane::db::Window;
 use control_plane::domain::audit::Scope;
+use control_plane::domain::cloudpods::operations::Resize;
 use control_plane::domain::cloudpods::{DesiredPower, State};
 use control_plane::domain::drift::{Drift, Filter, Kind};
-use control_plane::domain::jobs::{Job, JobState, Power};
+use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
 use control_plane::domain::servers::InventoryVm;
 use control_plane::ids::{CloudPodId, ServerId};
 use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor, vm};
+use mpanel_tests::scripted_agent::Fail;
 
 const ONE_POD: [i64; 4] = [1, 2, 1, 1];
 
@@ -57,6 +59,7 @@ async fn what_is_done_by_hand_is_shown_within_one_inventory_and_nothing_is_delet
             (changed(|vm| vm.power = Power::Stopped), Kind::Power),
             (changed(|vm| vm.memory_mib = 8192), Kind::Size),
             (changed(|vm| vm.name = "mine".into()), Kind::Renamed),
+            (changed(|vm| vm.start_on_boot = false), Kind::Autostart),
             (changed(|vm| vm.lock = "snapshot".into()), Kind::Locked),
             (changed(|vm| vm.vmid += 1), Kind::Moved),
             (Vec::new(), Kind::VmMissing),
@@ -165,6 +168,39 @@ async fn a_pod_s_power_is_put_right_by_itself_a_bounded_number_of_times() {
 }
 
 #[tokio::test]
+async fn whether_a_vm_starts_with_its_host_is_put_right_or_taken() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, seen) = placed(&bench, "web-1").await;
+        let off = || InventoryVm { start_on_boot: false, ..seen.clone() };
+        bench.agents.vm_change(id, |vm| vm.start_on_boot = false);
+        bench.inventory(server, vec![off()]).await;
+        let drift = open(&bench).await.remove(0);
+        assert_eq!(drift.kind, Kind::Autostart, "{}", database.name);
+        let (_, job) = bench.drift.drift_heal(&actor(), drift.id).await.unwrap();
+        over(&bench, &job).await;
+        assert!(bench.agents.vms()[0].2.start_on_boot, "it was put right");
+        bench.inventory(server, vec![seen.clone()]).await;
+        assert_eq!(kinds(&bench).await, []);
+
+        bench.inventory(server, vec![off()]).await;
+        let drift = open(&bench).await.remove(0);
+        let (after, job) = bench.drift.drift_accept(&actor(), drift.id).await.unwrap();
+        assert!(job.is_none() && after.closed_at.is_some(), "{after:?}");
+        assert!(!bench.pod(id).await.pod.start_on_boot, "and stays so:");
+        let resize = Resize { vcpu: Some(1), ..Resize::default() };
+        let (_, job) = bench.pods.cloudpod_resize(&actor(), Scope::Platform, id, &resize).await.unwrap();
+        over(&bench, &job).await;
+        let (_, job) = bench.pods.cloudpod_suspend(&actor(), Scope::Platform, id, "unpaid", 60).await.unwrap();
+        over(&bench, &job).await;
+        let (_, job) = bench.pods.cloudpod_unsuspend(&actor(), Scope::Platform, id).await.unwrap();
+        over(&bench, &job).await;
+        assert!(!bench.agents.vms()[0].2.start_on_boot, "no other job changes it");
+    }
+}
+
+#[tokio::test]
 async fn an_orphan_is_listed_and_removed_only_on_a_typed_confirmation() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
@@ -193,6 +229,49 @@ async fn an_orphan_is_listed_and_removed_only_on_a_typed_confirmation() {
         assert_eq!(bench.held().await, ONE_POD, "the pod's own VM is left alone");
         bench.inventory(server, vec![seen]).await;
         assert_eq!(kinds(&bench).await, []);
+    }
+}
+
+#[tokio::test]
+async fn an_orphan_is_let_go_only_on_a_typed_confirmation_and_is_a_foreign_vm_afterwards() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, seen) = placed(&bench, "web-1").await;
+        let stranger = CloudPodId::generate();
+        let (copy, orphan) = (seen.vmid + 100, seen.vmid + 200);
+        bench.agents.vm_copy(server, copy, id);
+        bench.agents.vm_copy(server, orphan, stranger);
+        let second = vm(copy, Some(id), Power::Running, false);
+        let nobody = vm(orphan, Some(stranger), Power::Running, false);
+        bench.inventory(server, vec![seen.clone(), second, nobody]).await;
+        let drifts = open(&bench).await;
+        for (drift, vmid) in drifts.iter().zip([copy, orphan]) {
+            let wrong = bench.drift.drift_release(&actor(), drift.id, "pve1/1").await.unwrap_err();
+            assert!(wrong.to_string().contains(&format!("must be pve1/{vmid}")), "{wrong}");
+            let (_, job) = bench.drift.drift_release(&actor(), drift.id, &format!("pve1/{vmid}")).await.unwrap();
+            over(&bench, &job).await;
+        }
+        assert_eq!(bench.held().await, ONE_POD, "{}: the pod's own VM keeps its stamp", database.name);
+        let theirs: Vec<_> = bench.agents.vms_all().into_iter().filter(|(.., vm)| vm.pod.is_none()).collect();
+        assert_eq!(theirs.len(), 2, "nothing is removed");
+        assert_eq!(bench.audited("server.orphan_released").await, 2);
+        let foreign = |vmid| vm(vmid, None, Power::Running, false);
+        bench.inventory(server, vec![seen.clone(), foreign(copy), foreign(orphan)]).await;
+        assert_eq!(kinds(&bench).await, []);
+
+        // A pod's own VM is not let go, whatever was seen of it before.
+        let own = bench.pods.orphan_release(&actor(), id, server, seen.vmid).await.unwrap();
+        let own = bench.over(own.id).await;
+        assert_eq!((own.state, own.error.unwrap().code.as_str()), (JobState::Failed, "vm_not_orphan"));
+        bench.agents.fail("release", 9, Fail::Before, FailureKind::Unsupported);
+        bench.agents.vm_copy(server, copy, id);
+        let job = bench.pods.orphan_release(&actor(), id, server, copy).await.unwrap();
+        assert_eq!(
+            bench.over(job.id).await.error.unwrap().code,
+            "agent_unsupported",
+            "no agent is believed to know it"
+        );
     }
 }
 

@@ -27,6 +27,7 @@ async fn answer(agent: &Agent, fence: wire::Fence, error: &str) {
         fenced: error.is_empty(),
         error: error.to_owned(),
         presence: 0,
+        foreign: false,
     };
     let outcomes = vms.into_iter().map(outcome).collect();
     agent.say(Up::FenceResult(wire::FenceResult { nonce, outcomes })).await;

@@ -3,18 +3,48 @@
 use control_plane::db::Window;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::State;
-use control_plane::domain::drift::{Filter, Kind};
+use control_plane::domain::cloudpods::backups::BackupCreate;
+use control_plane::domain::drift::{Action, Drift, Filter, Kind};
+use control_plane::domain::jobs::command::BackupMode;
 use control_plane::domain::jobs::{JobState, Power};
 use control_plane::domain::servers::lost::{FenceOutcome, FencedVm};
 use control_plane::domain::servers::{SchedulingState, StatusChange};
-use control_plane::ids::{CloudPodId, ServerId};
-use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, TEMPLATE, actor, vm};
+use control_plane::ids::{BackupId, CloudPodId, JobId, ServerId};
+use mpanel_tests::pod_bench::{PodBench, SOON, TEMPLATE, actor, staff, vm};
+use mpanel_tests::{databases, eventually};
 
 const WHY: &str = "the mainboard burnt";
 
 async fn declare(bench: &PodBench, server: ServerId) {
     bench.losses.server_declare_lost(&actor(), server, WHY, "pve1").await.unwrap();
+}
+
+async fn backup(bench: &PodBench, pod: CloudPodId) -> BackupId {
+    let wanted = BackupCreate {
+        storage: None,
+        mode: BackupMode::Snapshot,
+        note: String::new(),
+        protected: false,
+        keep_days: None,
+    };
+    let (_, job) = bench.pods.backup_create(&actor(), Scope::Platform, pod, wanted).await.unwrap();
+    assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+    let window = Window { limit: 9, after: None };
+    bench.pods.backup_list(Scope::Platform, Some(pod), window).await.unwrap()[0].id
+}
+
+async fn waits_for(bench: &PodBench, job: JobId, server: ServerId) {
+    eventually("the job to wait for the host", SOON, async || {
+        bench.engine.dispatch().await.unwrap();
+        let (job, _) = bench.jobs.job_get(Scope::Platform, job).await.unwrap();
+        (job.waits_for == Some(server)).then_some(())
+    })
+    .await;
+}
+
+async fn drifts(bench: &PodBench) -> Vec<Drift> {
+    let window = Window { limit: 9, after: None };
+    bench.drift.drift_list(&Filter::default(), window).await.unwrap()
 }
 
 async fn state(bench: &PodBench, id: CloudPodId) -> State {
@@ -34,13 +64,8 @@ async fn only_a_declaration_frees_what_an_unreachable_host_held() {
             let refused = bench.losses.server_declare_lost(&actor(), server, reason, confirm).await.unwrap_err();
             assert!(refused.to_string().starts_with(says), "{refused}");
         }
-        let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), Scope::Platform, pod).await.unwrap();
-        mpanel_tests::eventually("the destroy waits", mpanel_tests::pod_bench::SOON, async || {
-            bench.engine.dispatch().await.unwrap();
-            let (job, _) = bench.jobs.job_get(Scope::Platform, destroy.id).await.unwrap();
-            (job.waits_for == Some(server)).then_some(())
-        })
-        .await;
+        let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), pod).await.unwrap();
+        waits_for(&bench, destroy.id, server).await;
         let waiting = bench.jobs.waiting_counts(bench.db.read().await.unwrap().conn()).await.unwrap();
         assert_eq!(waiting.get(&server), Some(&1), "what waits for it is shown");
         assert_eq!(bench.held().await, [1, 2, 1, 1], "unreachable is not dead: it holds what it held");
@@ -68,7 +93,7 @@ async fn a_pod_on_a_lost_host_is_failed_and_keeps_its_addresses() {
         assert!(matches!(&lost.pod.state, State::Failed { cause } if cause.contains(WHY)), "{:?}", lost.pod.state);
         assert_eq!((lost.pod.server, lost.pod.vmid, &lost.addresses), (None, None, &addresses), "{}", database.name);
         assert_eq!(bench.held().await, [0, 2, 0, 1], "for a restore elsewhere");
-        let (_, job) = bench.pods.cloudpod_destroy(&actor(), Scope::Platform, pod).await.unwrap();
+        let (_, job) = bench.pods.cloudpod_destroy(&actor(), staff(), pod).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
         assert_eq!(bench.held().await, [0, 0, 0, 1]);
     }
@@ -112,7 +137,8 @@ async fn a_lost_host_that_returns_is_fenced_before_it_is_given_orders_and_its_co
         bench.online(server, "pve1").await;
         let fences = async || servers.fences(bench.db.read().await.unwrap().conn(), server).await.unwrap();
         assert_eq!(fences().await, [FencedVm { pod, vmid }], "{}", database.name);
-        let answer = |error: Option<&str>| FenceOutcome { vm: FencedVm { pod, vmid }, error: error.map(str::to_owned) };
+        let vm_of = FencedVm { pod, vmid };
+        let answer = |error: Option<&str>| FenceOutcome { vm: vm_of, error: error.map(str::to_owned), foreign: false };
         assert!(!servers.fences_record(server, &[]).await.unwrap(), "silence fences nothing");
         assert!(!servers.fences_record(server, &[answer(Some("VM is locked"))]).await.unwrap());
         let shown = servers.server_show("pve1").await.unwrap();
@@ -126,8 +152,7 @@ async fn a_lost_host_that_returns_is_fenced_before_it_is_given_orders_and_its_co
         servers.server_status_set(&actor(), server, None, online).await.unwrap();
         let copy = vm(vmid, Some(pod), Power::Stopped, false);
         bench.inventory(server, vec![vm(TEMPLATE, None, Power::Stopped, true), copy]).await;
-        let window = Window { limit: 9, after: None };
-        let drifts = bench.drift.drift_list(&Filter::default(), window).await.unwrap();
+        let drifts = drifts(&bench).await;
         assert_eq!(drifts.iter().map(|d| (d.kind, d.vmid)).collect::<Vec<_>>(), [(Kind::Orphan, vmid)]);
         assert_ne!(bench.pod(bench.active("web-2").await).await.pod.vmid, Some(vmid));
         assert_eq!(fences().await.len(), 1, "it is fenced again at each session, while it is there");
@@ -140,5 +165,147 @@ async fn a_lost_host_that_returns_is_fenced_before_it_is_given_orders_and_its_co
         assert_eq!((back.state, back.vmid, back.server.unwrap().id), (State::Active, Some(vmid), server));
         assert_eq!(fences().await, [], "and is not stopped when the agent comes back the next time");
         assert_eq!(bench.held().await, [2, 4, 2, 2]);
+    }
+}
+
+#[tokio::test]
+async fn a_fenced_number_that_is_another_vms_now_is_told_and_keeps_the_host_from_nothing() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let servers = &bench.books.servers;
+        let pod = bench.active("web-1").await;
+        let vmid = bench.pod(pod).await.pod.vmid.unwrap();
+        bench.offline(server).await;
+        declare(&bench, server).await;
+        bench.online(server, "pve1").await;
+        let error = Some("VM 100 (theirs) bears no stamp of mPanel's; it was left alone".to_owned());
+        let answer = FenceOutcome { vm: FencedVm { pod, vmid }, error, foreign: true };
+        assert!(servers.fences_record(server, &[answer]).await.unwrap(), "{}: it may be given orders", database.name);
+        let problem = async || servers.server_show("pve1").await.unwrap().problem;
+        let (shown, lost_at) = (problem().await, servers.server_show("pve1").await.unwrap().lost_at);
+        assert!(lost_at.is_none() && shown.contains("was not stopped") && shown.contains("(theirs)"), "{shown}");
+
+        let theirs = vm(vmid, None, Power::Running, false);
+        bench.inventory(server, vec![vm(TEMPLATE, None, Power::Stopped, true), theirs]).await;
+        assert!(!problem().await.is_empty(), "as long as it is there");
+        let online = StatusChange { status: SchedulingState::Online, reason: String::new(), deadline: None };
+        servers.server_status_set(&actor(), server, None, online).await.unwrap();
+        assert_ne!(bench.pod(bench.active("web-2").await).await.pod.vmid, Some(vmid), "its number is taken");
+        bench.inventory(server, vec![vm(TEMPLATE, None, Power::Stopped, true)]).await;
+        assert_eq!(problem().await, "", "until it is gone");
+    }
+}
+
+#[tokio::test]
+async fn an_orphan_on_a_lost_host_is_not_called_destroyed() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let own = vm(bench.pod(pod).await.pod.vmid.unwrap(), Some(pod), Power::Running, false);
+        bench.agents.vm_copy(server, 170, pod);
+        let seen = vec![own, vm(170, Some(pod), Power::Stopped, false)];
+        bench.inventory(server, seen).await;
+        let copy = drifts(&bench).await.into_iter().find(|drift| drift.vmid == 170).unwrap();
+        bench.offline(server).await;
+        let (_, job) = bench.drift.drift_destroy(&actor(), copy.id, "pve1/170").await.unwrap();
+        waits_for(&bench, job.id, server).await;
+        declare(&bench, server).await;
+        let job = bench.over(job.id).await;
+        assert_eq!(
+            (job.state, job.error.unwrap().code.as_str()),
+            (JobState::Failed, "server_lost"),
+            "{}",
+            database.name
+        );
+        let late = bench.drift.drift_destroy(&actor(), copy.id, "pve1/170").await.unwrap().1;
+        assert_eq!(bench.over(late.id).await.error.unwrap().code, "server_lost", "nor when it is asked for after that");
+        bench.online(server, "pve1").await;
+        bench.inventory(server, vec![vm(170, Some(pod), Power::Stopped, false)]).await;
+        let listed: Vec<_> = drifts(&bench).await.into_iter().map(|drift| (drift.kind, drift.vmid)).collect();
+        assert_eq!(listed, [(Kind::Orphan, 170)], "the host is back, and it is there");
+    }
+}
+
+#[tokio::test]
+async fn a_vm_that_came_up_on_another_node_is_given_back_to_its_lost_pod_and_not_doubled() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let first = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let before = bench.pod(pod).await;
+        let vmid = before.pod.vmid.unwrap();
+        let second = bench.server("pve2", 16).await;
+        let made = backup(&bench, pod).await;
+        let template = || vm(TEMPLATE, None, Power::Stopped, true);
+        bench.offline(first).await;
+        // Proxmox's HA, or somebody who moved its configuration, brought it up elsewhere.
+        bench.agents.vm_move((first, vmid), (second, vmid));
+        bench.inventory(second, vec![template(), vm(vmid, Some(pod), Power::Running, false)]).await;
+        let moved = drifts(&bench).await.remove(0);
+        assert_eq!((moved.kind, moved.server), (Kind::Moved, second), "{}", database.name);
+        let early = bench.drift.drift_accept(&actor(), moved.id).await.unwrap().1.unwrap();
+        waits_for(&bench, early.id, first).await;
+        bench.jobs.job_cancel(&actor(), Scope::Platform, early.id).await.unwrap();
+        assert_eq!(bench.over(early.id).await.state, JobState::Cancelled);
+
+        declare(&bench, first).await;
+        bench.drift.reconcile().await.unwrap();
+        let orphan = drifts(&bench).await.into_iter().find(|drift| drift.kind == Kind::Orphan).unwrap();
+        assert!(orphan.server == second && orphan.kind.actions().contains(&Action::Accept), "{orphan:?}");
+        // It may run: neither is the pod made a second time, nor are its addresses given away.
+        let twice = bench.pods.backup_restore(&actor(), Scope::Platform, pod, made, None).await.unwrap_err();
+        assert_eq!(twice.code(), "cloudpod_vm_found", "{twice}");
+        let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), pod).await.unwrap();
+        let destroy = bench.over(destroy.id).await;
+        assert_eq!(destroy.state, JobState::Failed);
+        assert!(destroy.error.unwrap().detail.contains("may run"));
+        assert_eq!(bench.pod(pod).await.addresses, before.addresses);
+
+        let job = bench.drift.drift_accept(&actor(), orphan.id).await.unwrap().1.unwrap();
+        let job = bench.over(job.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
+        let after = bench.pod(pod).await;
+        assert_eq!((after.pod.state, after.pod.server.unwrap().id), (State::Active, second));
+        assert_eq!(
+            (after.pod.vmid, after.pod.storage, &after.addresses),
+            (Some(vmid), before.pod.storage, &before.addresses)
+        );
+        assert_eq!(bench.held().await, [1, 2, 1, 1]);
+
+        // The old host returns: it is asked for its own VMs alone.
+        bench.online(first, "pve1").await;
+        let servers = &bench.books.servers;
+        let fences = async |server| servers.fences(bench.db.read().await.unwrap().conn(), server).await.unwrap();
+        assert_eq!((fences(first).await, fences(second).await), (vec![FencedVm { pod, vmid }], vec![]));
+        let gone = FenceOutcome { vm: FencedVm { pod, vmid }, error: None, foreign: false };
+        assert!(servers.fences_record(first, &[gone]).await.unwrap());
+        bench.inventory(first, vec![template()]).await;
+        bench.drift.reconcile().await.unwrap();
+        assert_eq!((drifts(&bench).await, fences(first).await), (vec![], vec![]));
+        assert_eq!(bench.held().await, [1, 2, 1, 1], "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_rehome_that_waits_for_a_host_goes_on_when_that_is_declared_lost() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let first = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let vmid = bench.pod(pod).await.pod.vmid.unwrap();
+        let second = bench.server("pve2", 16).await;
+        bench.offline(first).await;
+        bench.agents.vm_move((first, vmid), (second, vmid));
+        bench.inventory(second, vec![vm(vmid, Some(pod), Power::Running, false)]).await;
+        let job = bench.drift.drift_accept(&actor(), drifts(&bench).await[0].id).await.unwrap().1.unwrap();
+        waits_for(&bench, job.id, first).await;
+        declare(&bench, first).await;
+        let job = bench.over(job.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{}: {:?}", database.name, job.error);
+        let after = bench.pod(pod).await.pod;
+        assert_eq!((after.state, after.server.unwrap().id), (State::Active, second));
+        assert_eq!(bench.held().await, [1, 2, 1, 1]);
     }
 }

@@ -1,9 +1,21 @@
 //! Drift, adoption, lost hosts and jobs in bulk over REST.
 
 use mpanel_tests::{TestApp, databases};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NOBODY: &str = "0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10";
+
+/// The one record of the declaration says who made it, why, and what was typed to confirm it.
+async fn declaration_is_audited(app: &TestApp, declared: &Value) {
+    const SQL: &str = "SELECT actor, target_id, detail FROM audit_records WHERE action = 'server.declared_lost'";
+    let mut read = app.running.app.db.read().await.unwrap();
+    let records = control_plane::fetch_all!(read.conn(), (String, String, sqlx::types::Json<Value>), SQL).unwrap();
+    let [(actor, target, sqlx::types::Json(detail))] = &records[..] else { panic!("{records:?}") };
+    assert!(actor.starts_with("token:"), "{actor}");
+    assert_eq!(declared["server_id"].as_str(), Some(target.as_str()), "{declared}");
+    let said = json!({ "name": "pve1", "reason": "burnt", "confirmed": "pve1", "generation": 1, "cloudpods": 0 });
+    assert_eq!(*detail, said);
+}
 
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_named() {
@@ -14,11 +26,15 @@ async fn what_is_wrong_with_a_request_is_named() {
         assert_eq!(list["items"], json!([]));
         api.get("/api/platform/drift?kind=nothing").await.expect_field("kind");
         api.get("/api/platform/drift?server_id=pve9").await.expect_field("server_id");
-        for (action, body) in [("accept", json!({})), ("heal", json!({})), ("destroy", json!({ "confirm": "pve1/1" }))]
+        let confirm = || json!({ "confirm": "pve1/1" });
+        for (action, body) in
+            [("accept", json!({})), ("heal", json!({})), ("release", confirm()), ("destroy", confirm())]
         {
             api.post(&format!("/api/platform/drift/{NOBODY}/{action}"), &body).await.expect_problem(404, "not_found");
         }
-        api.post(&format!("/api/platform/drift/{NOBODY}/destroy"), &json!({})).await.expect_field("confirm");
+        for action in ["release", "destroy"] {
+            api.post(&format!("/api/platform/drift/{NOBODY}/{action}"), &json!({})).await.expect_field("confirm");
+        }
 
         let server = json!({ "name": "pve1", "storages": [{ "name": "local" }] });
         api.post("/api/platform/servers", &server).await.expect(201);
@@ -30,6 +46,7 @@ async fn what_is_wrong_with_a_request_is_named() {
         assert_eq!((&declared["generation"], &declared["cloudpods"]), (&json!(1), &json!(0)));
         let again = api.post_keyed(lost, "once", &json!({ "reason": "burnt", "confirm": "pve1" })).await.expect(200);
         assert_eq!(again, declared, "a repeated request has one effect");
+        declaration_is_audited(&app, &declared).await;
         let shown = api.get("/api/platform/servers/pve1").await.expect(200);
         assert!(shown["lost_at"].is_string() && shown["problem"].as_str().unwrap().contains("burnt"), "{shown}");
         assert_eq!((&shown["connection"]["state"], &shown["waiting_jobs"]), (&json!("pending"), &json!(0)));

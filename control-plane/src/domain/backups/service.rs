@@ -107,6 +107,11 @@ impl Service {
         store::backup_state_set(tx, id, from, to).await
     }
 
+    /// Holds one for the transaction, so that nobody begins to delete it. `false`: it is not ready to be used any more.
+    pub async fn backup_hold(&self, tx: &mut Tx, id: BackupId) -> Result<bool> {
+        store::backup_hold(tx, id).await
+    }
+
     /// Its deletion failed: the loop that prunes leaves it alone for so long.
     pub async fn backup_prune_after(&self, tx: &mut Tx, id: BackupId, wait: Duration) -> Result<()> {
         store::backup_prune_at(tx, id, self.clock.now().plus(wait)).await

@@ -8,7 +8,7 @@ use crate::domain::check::{loaded, loaded_option, stored};
 use crate::domain::jobs::BackupSeen;
 use crate::error::{Error, Result};
 use crate::ids::{BackupId, CloudPodId, ServerId, TenantId};
-use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
 struct BackupRow {
@@ -203,6 +203,15 @@ pub(super) async fn backup_seen(tx: &mut Tx, id: BackupId, seen: &BackupSeen, re
 pub(super) async fn backup_state_set(tx: &mut Tx, id: BackupId, from: BackupState, to: BackupState) -> Result<bool> {
     const SQL: &str = "UPDATE backups SET state = $3 WHERE id = $1 AND state = $2";
     Ok(execute!(tx.conn(), SQL, id, from.as_str(), to.as_str())? == 1)
+}
+
+/// Holds the row of one that is ready until the transaction ends; `false`: it is not.
+pub(super) async fn backup_hold(tx: &mut Tx, id: BackupId) -> Result<bool> {
+    const SQLITE: &str = "SELECT id FROM backups WHERE id = $1 AND state = 'ready'";
+    const POSTGRES: &str = "SELECT id FROM backups WHERE id = $1 AND state = 'ready' FOR NO KEY UPDATE";
+    let conn = tx.conn();
+    let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
+    Ok(fetch_optional!(conn, (BackupId,), sql, id)?.is_some())
 }
 
 pub(super) async fn backup_prune_at(tx: &mut Tx, id: BackupId, at: Ms) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::sagas::kind;
 use super::service::{JOBS_PER_POD_MAX, Service, not_found};
 use super::{CloudPod, Detail, store};
 use crate::db::Tx;
@@ -39,7 +40,10 @@ impl Service {
 
     /// Queues a job of a pod that is held, with its audit record and event. A conflict when too many of its jobs wait already.
     pub(super) async fn job_ask(&self, tx: &mut Tx, actor: &Actor, pod: &CloudPod, asked: Asked) -> Result<Job> {
-        self.room_for_job(tx, pod.id).await?;
+        // What waits already must not keep the platform from suspending a pod.
+        if asked.kind != kind::SUSPEND {
+            self.room_for_job(tx, pod.id).await?;
+        }
         let Asked { kind, params, event, mut detail } = asked;
         let job = self.job(tx, actor, pod, kind, params).await?;
         detail["job_id"] = json!(job.id);

@@ -1,5 +1,7 @@
 //! What is special about a pod at present, beside its state and its power.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::DesiredPower;
@@ -10,14 +12,31 @@ use crate::clock::Ms;
 pub struct Condition {
     /// Why and since when its customer may not use it.
     pub suspension: Option<Suspension>,
-    /// What was changed takes effect only once its VM is stopped and started.
-    pub restart_needed: bool,
+    /// What was changed and takes effect only once its VM is stopped and started.
+    pub restart_causes: BTreeSet<RestartCause>,
     /// Its CD drive.
     pub media: Media,
     /// The CD that it is rescued with.
     pub rescue: Option<String>,
     /// Its VM was removed, or may have been, for a rebuild that has not succeeded yet.
     pub rebuilding: bool,
+    /// Its VM is somebody else's until its adoption succeeds: it may be let go, never destroyed.
+    pub adopting: bool,
+}
+
+/// What was changed and takes effect only once a pod's VM is stopped and started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CloudPodRestartCause)]
+pub enum RestartCause {
+    /// Its CPUs or its memory. Until then it holds room for both sizes.
+    Size,
+    /// The keys that cloud-init puts in place.
+    SshKeys,
+    /// A password that cloud-init sets.
+    Password,
+    /// Its CD drive, or what it boots from.
+    Media,
 }
 
 /// Why and since when a pod may not be used.
@@ -49,6 +68,8 @@ pub struct ConditionView {
     suspension: Option<Suspension>,
     /// What was changed takes effect at its next restart.
     restart_needed: bool,
+    /// What that is.
+    restart_causes: BTreeSet<RestartCause>,
     media: Media,
     /// The CD that it is rescued with; null: it is not.
     rescue_iso: Option<String>,
@@ -56,7 +77,8 @@ pub struct ConditionView {
 
 impl From<Condition> for ConditionView {
     fn from(condition: Condition) -> Self {
-        let Condition { suspension, restart_needed, media, rescue, rebuilding: _ } = condition;
-        Self { suspension, restart_needed, media, rescue_iso: rescue }
+        let Condition { suspension, restart_causes, media, rescue, rebuilding: _, adopting: _ } = condition;
+        let restart_needed = !restart_causes.is_empty();
+        Self { suspension, restart_needed, restart_causes, media, rescue_iso: rescue }
     }
 }

@@ -106,9 +106,11 @@ impl Service {
         } else {
             for (i, pool) in input.ip_pools.iter().enumerate() {
                 let field = format!("ip_pools[{i}]");
-                let Some(pool) = found(checks, &field, self.books.ipam.pool_find(conn.again(), pool).await)? else {
-                    continue;
+                let pool = match self.books.ipam.pool_find(conn.again(), pool).await {
+                    Ok(found) if !found.public && !input.private_pools => Err(Error::not_found("ip pool", pool)),
+                    found => found,
                 };
+                let Some(pool) = found(checks, &field, pool)? else { continue };
                 if !pool.active {
                     checks.wrong(field, format!("the pool {} is not active: choose another one", pool.name));
                 } else if pools.contains(&pool.id) {
@@ -154,6 +156,7 @@ pub(super) fn pod_new(name: &str, resolved: Resolved, now: Ms) -> CloudPod {
         storage: None,
         vmid: None,
         template_vmid: None,
+        start_on_boot: true,
         condition: Condition::default(),
         version: 1,
         created_at: now,

@@ -29,7 +29,7 @@ use crate::domain::ipam::AllocatedAddress;
 use crate::domain::jobs::Power;
 use crate::ids::{CloudPodId, ImageId, IpPoolId, PlanId, ServerId, TenantId};
 
-pub use condition::{Condition, Media, Suspension};
+pub use condition::{Condition, Media, RestartCause, Suspension};
 pub use state::State;
 
 /// The power state that somebody wants.
@@ -101,6 +101,8 @@ pub struct CloudPod {
     pub vmid: Option<u32>,
     /// The template that it is cloned from.
     pub template_vmid: Option<u32>,
+    /// Whether its VM is to start with its host, while it is not suspended.
+    pub start_on_boot: bool,
     /// What is special about it at present.
     pub condition: Condition,
     /// Raised by every change that somebody or a job makes, not by observations.
@@ -171,6 +173,8 @@ pub struct CloudPodCreate {
     pub placement: PlacementInput,
     /// Ids or names.
     pub ip_pools: Vec<String>,
+    /// Whether those may be private ones, which are not for customers to choose.
+    pub private_pools: bool,
 }
 
 /// Where a pod shall go, as the caller wrote it.
@@ -197,13 +201,13 @@ struct Filter {
     name_prefix: Option<String>,
 }
 
-/// Which pods to list, as the caller wrote it.
+/// Which pods to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Find {
     /// In this state; `None`: all but the deleted.
     pub state: Option<&'static str>,
-    /// On this server: id or name.
-    pub server: Option<String>,
+    /// On this server.
+    pub server: Option<ServerId>,
     /// Of this plan: id or name.
     pub plan: Option<String>,
     /// Whose name begins so.

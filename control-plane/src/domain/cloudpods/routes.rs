@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::views::{CloudPodView, PlacementView};
+use super::views::{CloudPodView, PlacedView, PlacementView};
 use super::{CloudPodCreate, Detail, Find, PlacementInput};
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::domain::audit::Scope;
 use crate::domain::jobs::Job;
 use crate::domain::jobs::routes::JobView;
 use crate::domain::scheduling::Placement;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::accepted;
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -76,7 +77,8 @@ struct CreateBody {
     /// Where it may go; left out: anywhere.
     #[serde(default)]
     placement: PlacementBody,
-    /// Ids or names of the pools that give it an address each; left out: as the region's pools allow.
+    /// Ids or names of the pools that give it an address each; left out: as the region's public pools allow. Private ones take the
+    /// permission servers:read.
     #[serde(default)]
     ip_pools: Vec<String>,
 }
@@ -85,12 +87,12 @@ struct CreateBody {
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CloudPodPlacement)]
-struct PlacementBody {
+pub(super) struct PlacementBody {
     /// Only in this region.
     region: Option<String>,
-    /// Only on this server: its id or name.
+    /// Only on this server: its id or name. Takes the permission servers:read.
     server: Option<String>,
-    /// Only on a storage of this name.
+    /// Only on a storage of this name. Takes the permission servers:read.
     storage: Option<String>,
     /// Only on servers that bear all of these labels.
     #[serde(default)]
@@ -211,6 +213,14 @@ impl StateName {
     }
 }
 
+impl PlacementBody {
+    /// Refuses (403) what is not this caller's to choose.
+    pub(super) fn permit(&self, auth: &Auth) -> Result<()> {
+        auth.host_choice("placement.server", self.server.as_ref())?;
+        auth.host_choice("placement.storage", self.storage.as_ref())
+    }
+}
+
 impl From<PlacementBody> for PlacementInput {
     fn from(body: PlacementBody) -> Self {
         let PlacementBody { region, server, storage, labels, anti_affinity } = body;
@@ -220,24 +230,20 @@ impl From<PlacementBody> for PlacementInput {
 
 /// The scope that `?tenant_id=` narrows.
 pub fn narrowed(auth: &Auth, tenant: Option<TenantId>) -> Result<Scope> {
-    match (auth.scope, tenant) {
-        (scope, None) => Ok(scope),
-        (Scope::Platform, Some(tenant)) => Ok(Scope::Tenant(tenant)),
-        (Scope::Tenant(own), Some(tenant)) if own == tenant => Ok(auth.scope),
-        (Scope::Tenant(_), Some(tenant)) => Err(Error::not_found("tenant", tenant)),
-    }
+    auth.narrowed(tenant)
 }
 
-pub(super) fn answer(app: &App, asked: (Detail, Job)) -> Response {
-    let (location, body) = pod_and_job(app, asked);
+pub(super) fn answer(app: &App, auth: &Auth, asked: (Detail, Job)) -> Response {
+    let (location, body) = pod_and_job(app, auth, asked);
     accepted(&location, body)
 }
 
 /// Where the job can be watched, and what is answered.
-pub(super) fn pod_and_job(app: &App, (detail, job): (Detail, Job)) -> (String, PodAndJob) {
-    let location = format!("/api/platform/provisioning/jobs/{}", job.id);
+pub(super) fn pod_and_job(app: &App, auth: &Auth, (detail, job): (Detail, Job)) -> (String, PodAndJob) {
+    let location = format!("{}/{}", auth.jobs_path(), job.id);
     let names = app.jobs.step_names(&job);
-    (location, PodAndJob { cloudpod: detail.into(), job: JobView::new(job, Vec::new(), &names) })
+    let job = JobView::new(job, Vec::new(), &names).told_to(auth);
+    (location, PodAndJob { cloudpod: detail.into(), job })
 }
 
 /// CloudPods, the newest first.
@@ -249,9 +255,10 @@ async fn cloudpod_list(
     Shared(app): Shared<Arc<App>>,
     Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<CloudPodView>>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let ListQuery { tenant_id, state, server_id, plan_id, name_prefix } = filter;
     let scope = narrowed(&auth, tenant_id)?;
+    let server_id = auth.server_named(&app, "server_id", server_id.as_deref()).await?;
     let find = Find { state: state.map(StateName::as_str), server: server_id, plan: plan_id, name_prefix };
     let pods = app.cloudpods.cloudpod_list(scope, find, page.window()?).await?;
     Ok(Json(page.page(pods, |detail| detail.pod.id)?.map(CloudPodView::from)))
@@ -267,36 +274,39 @@ async fn cloudpod_get(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Tagged<CloudPodView>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let detail = app.cloudpods.cloudpod_get(narrowed(&auth, query.tenant_id)?, id).await?;
     Ok(Tagged { version: detail.pod.version, body: detail.into() })
 }
 
-/// Why a CloudPod is on its server and not on another.
+/// Why a CloudPod is on its server and not on another; without the permission servers:read, in which region it is.
 #[utoipa::path(get, path = "/cloudpods/{id}/placement", tag = "CloudPods",
-    params(("id" = CloudPodId, Path), TenantQuery), responses((status = 200, body = Placement), (status = 404)),
+    params(("id" = CloudPodId, Path), TenantQuery), responses((status = 200, body = PlacedView), (status = 404)),
     extensions(("x-permission" = json!("cloudpods:read"))))]
 async fn placement_get(
     auth: Auth,
     Shared(app): Shared<Arc<App>>,
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
-) -> Result<Json<Placement>> {
-    auth.require("cloudpods:read")?;
-    Ok(Json(app.cloudpods.placement_get(narrowed(&auth, query.tenant_id)?, id).await?))
+) -> Result<Json<PlacedView>> {
+    auth.require(Permission::CloudpodsRead)?;
+    let (placement, region) = app.cloudpods.placement_get(narrowed(&auth, query.tenant_id)?, id).await?;
+    let Placement { decided_at, server, explanation } = placement;
+    let (server, explanation) = if auth.sees_hosts() { (server, Some(explanation)) } else { (None, None) };
+    Ok(Json(PlacedView { decided_at, region, server, explanation }))
 }
 
 /// Where a CloudPod would go at present, and why not elsewhere. Nothing is reserved.
 #[utoipa::path(post, path = "/placement-preview", tag = "CloudPods", params(TenantQuery), request_body = PreviewBody,
     responses((status = 200, body = PlacementView), (status = 422)),
-    extensions(("x-permission" = json!("cloudpods:read"))))]
+    extensions(("x-permission" = json!("servers:read"))))]
 async fn placement_preview(
     auth: Auth,
     Shared(app): Shared<Arc<App>>,
     Params(query): Params<TenantQuery>,
     Body(body): Body<PreviewBody>,
 ) -> Result<Json<PlacementView>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::ServersRead)?;
     let PreviewBody { plan, image, placement } = body;
     let input = CloudPodCreate {
         tenant: query.tenant_id,
@@ -310,8 +320,8 @@ async fn placement_preview(
 
 /// Makes a CloudPod: 202 with the job that provisions it.
 #[utoipa::path(post, path = "/cloudpods", tag = "CloudPods", params(TenantQuery), request_body = CreateBody,
-    responses((status = 202, body = PodAndJob), (status = 409), (status = 422),
-        (status = 507, description = "No server can take it; the reason per server. Nothing was made.")),
+    responses((status = 202, body = PodAndJob), (status = 403), (status = 409), (status = 422),
+        (status = 507, description = "No server can take it; the reason per server, to whom servers are shown. Nothing was made.")),
     extensions(("x-permission" = json!("cloudpods:write"))))]
 async fn cloudpod_create(
     auth: Auth,
@@ -319,11 +329,12 @@ async fn cloudpod_create(
     Params(query): Params<TenantQuery>,
     Body(body): Body<CreateBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let CreateBody { name, plan, image, ssh_keys, user, placement, ip_pools } = body;
-    let placement = placement.into();
-    let input = CloudPodCreate { tenant: query.tenant_id, name, plan, image, ssh_keys, user, placement, ip_pools };
-    Ok(answer(&app, app.cloudpods.cloudpod_create(&auth.actor, auth.scope, input).await?))
+    placement.permit(&auth)?;
+    let (tenant, placement, private_pools) = (query.tenant_id, placement.into(), auth.sees_hosts());
+    let input = CloudPodCreate { tenant, name, plan, image, ssh_keys, user, placement, ip_pools, private_pools };
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_create(&auth.actor, auth.scope, input).await?))
 }
 
 /// Renames a CloudPod.
@@ -339,7 +350,7 @@ async fn cloudpod_update(
     if_match: IfMatch,
     Body(body): Body<PatchBody>,
 ) -> Result<Tagged<CloudPodView>> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let name = body.name.as_deref();
     let detail = app.cloudpods.cloudpod_update(&auth.actor, scope, id, if_match.version(), name).await?;
@@ -356,9 +367,9 @@ async fn cloudpod_destroy(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.cloudpod_destroy(&auth.actor, scope, id).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_destroy(&auth.actor, (scope, auth.grant), id).await?))
 }
 
 /// Starts a CloudPod.
@@ -371,9 +382,9 @@ async fn cloudpod_start(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.cloudpod_start(&auth.actor, scope, id).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_start(&auth.actor, scope, id).await?))
 }
 
 /// Cuts a CloudPod's power.
@@ -386,9 +397,9 @@ async fn cloudpod_stop(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.cloudpod_stop(&auth.actor, scope, id).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_stop(&auth.actor, scope, id).await?))
 }
 
 /// Asks a CloudPod's guest to shut down.
@@ -403,11 +414,11 @@ async fn cloudpod_shutdown(
     Params(query): Params<TenantQuery>,
     MaybeBody(body): MaybeBody<ShutdownBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let ShutdownBody { timeout_s, force } = body;
     let timeout_s = timeout_s.unwrap_or(GUEST_S_DEFAULT);
-    Ok(answer(&app, app.cloudpods.cloudpod_shutdown(&auth.actor, scope, id, timeout_s, force).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_shutdown(&auth.actor, scope, id, timeout_s, force).await?))
 }
 
 /// Asks a CloudPod's guest to restart.
@@ -422,8 +433,8 @@ async fn cloudpod_reboot(
     Params(query): Params<TenantQuery>,
     MaybeBody(body): MaybeBody<RebootBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let timeout_s = body.timeout_s.unwrap_or(GUEST_S_DEFAULT);
-    Ok(answer(&app, app.cloudpods.cloudpod_reboot(&auth.actor, scope, id, timeout_s).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_reboot(&auth.actor, scope, id, timeout_s).await?))
 }

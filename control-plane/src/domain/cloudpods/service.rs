@@ -8,6 +8,7 @@ use super::create::{found, pod_new};
 use super::sagas::{Books, DestroyParams, PowerParams, RebootParams, ShutdownParams, kind};
 use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, Filter, Find, State, Wish, check, store};
 use crate::db::{Conn, Db, Tx, Window};
+use crate::domain::access::{Permission, Permissions};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::jobs::service::Service as Jobs;
@@ -17,7 +18,7 @@ use crate::domain::scheduling::{Decision, Placement, Request};
 use crate::domain::tenants::service::Service as Tenants;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::events::{Event, event_append};
-use crate::ids::{CloudPodId, TenantId};
+use crate::ids::{BackupId, CloudPodId, TenantId};
 
 /// The most jobs of one pod that may wait at once.
 pub(super) const JOBS_PER_POD_MAX: usize = 16;
@@ -44,19 +45,48 @@ impl Service {
     pub async fn cloudpod_create(&self, actor: &Actor, scope: Scope, input: CloudPodCreate) -> Result<(Detail, Job)> {
         let mut read = self.db.read().await?;
         let resolved = self.create_resolve(read.conn(), scope, &input).await?;
-        if let Some(taken) = store::pod_live_by_name(read.conn(), resolved.tenant, &input.name).await? {
-            return Err(name_taken(&input.name, taken));
-        }
-        let now = self.books.clock.now();
-        let pod = pod_new(&input.name, resolved, now);
+        let pod = pod_new(&input.name, resolved, self.books.clock.now());
+        self.name_free(read.conn(), &pod).await?;
         let request = request_of(&self.books, read.conn(), &pod).await?;
         let decision = self.books.scheduling.placement_decide(read.conn(), &request).await?;
         if decision.chosen.is_none() {
             return Err(decision.explanation.no_capacity());
         }
         drop(read);
+        let new = NewJob {
+            kind: kind::PROVISION,
+            tenant: Some(pod.tenant),
+            pod: Some(pod.id),
+            server: None,
+            params: json!({}),
+        };
+        let detail = json!({ "name": pod.name, "plan": pod.plan.name, "image": pod.image.name });
+        self.pod_begin(actor, pod, new, detail, None).await
+    }
 
+    /// Refuses a name that another live pod of the tenant has.
+    pub(super) async fn name_free(&self, conn: Conn<'_>, pod: &CloudPod) -> Result<()> {
+        match store::pod_live_by_name(conn, pod.tenant, &pod.name).await? {
+            Some(taken) => Err(name_taken(&pod.name, taken)),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores a new pod and the job that makes it.
+    pub(super) async fn pod_begin(
+        &self,
+        actor: &Actor,
+        pod: CloudPod,
+        new: NewJob,
+        mut detail: serde_json::Value,
+        source: Option<BackupId>,
+    ) -> Result<(Detail, Job)> {
         let mut tx = self.db.begin().await?;
+        if let Some(backup) = source
+            && !self.books.backups.backup_hold(&mut tx, backup).await?
+        {
+            return Err(Error::conflict("backup_state", "the backup was deleted meanwhile: choose another one"));
+        }
         if let Err(error) = store::pod_insert(&mut tx, &pod).await {
             return if is_unique_violation(&error) {
                 drop(tx);
@@ -65,15 +95,8 @@ impl Service {
                 Err(error.into())
             };
         }
-        let new = NewJob {
-            kind: kind::PROVISION,
-            tenant: Some(pod.tenant),
-            pod: Some(pod.id),
-            server: None,
-            params: json!({}),
-        };
         let job = self.jobs.job_create(&mut tx, actor, new).await?;
-        let detail = json!({ "name": pod.name, "plan": pod.plan.name, "image": pod.image.name, "job_id": job.id });
+        detail["job_id"] = json!(job.id);
         self.record(&mut tx, actor, &pod, "cloudpod.created", &detail).await?;
         tx.commit().await?;
         Ok((Detail { pod, addresses: Vec::new() }, job))
@@ -97,24 +120,17 @@ impl Service {
         Ok(Detail { pod, addresses })
     }
 
-    /// The newest first, with their addresses. `Invalid` when it names a server or plan that does not exist.
+    /// The newest first, with their addresses. `Invalid` when it names a plan that does not exist.
     pub async fn cloudpod_list(&self, scope: Scope, find: Find, window: Window<CloudPodId>) -> Result<Vec<Detail>> {
         let Find { state, server, plan, name_prefix } = find;
         let mut read = self.db.read().await?;
         let mut checks = Checks::new();
-        let server = match server {
-            None => None,
-            Some(server) => {
-                found(&mut checks, "server_id", self.books.servers.server_find(read.conn(), &server).await)?
-            }
-        };
         let plan = match plan {
             None => None,
             Some(plan) => found(&mut checks, "plan_id", self.plans.plan_find(read.conn(), &plan).await)?,
         };
         checks.finish()?;
-        let (server, plan) = (server.map(|server| server.id), plan.map(|plan| plan.id));
-        let filter = Filter { state, server, plan, name_prefix };
+        let filter = Filter { state, server, plan: plan.map(|plan| plan.id), name_prefix };
         let pods = store::pod_list(read.conn(), scope, &filter, window).await?;
         let ids: Vec<_> = pods.iter().map(|pod| pod.id).collect();
         let mut addresses = self.books.ipam.addresses_of_pods(read.conn(), &ids).await?;
@@ -195,13 +211,24 @@ impl Service {
     }
 
     /// Removes a pod: cancels what can be cancelled of its other jobs, and queues its removal behind the rest. Asked again
-    /// while that is under way, or when it is over, it gives the same job.
-    pub async fn cloudpod_destroy(&self, actor: &Actor, scope: Scope, id: CloudPodId) -> Result<(Detail, Job)> {
+    /// while that is under way, or when it is over, it gives the same job. What the caller may do, `grant`, decides who may stop it;
+    /// a customer cannot delete a pod that is just being suspended, or they would get out of that by cancelling afterwards.
+    pub async fn cloudpod_destroy(
+        &self,
+        actor: &Actor,
+        (scope, grant): (Scope, Permissions),
+        id: CloudPodId,
+    ) -> Result<(Detail, Job)> {
+        let by_platform = grant.has(Permission::CloudpodsManage);
         let mut tx = self.db.begin().await?;
         store::pod_get(tx.conn(), scope, id).await?.ok_or_else(|| not_found(id))?;
         // Jobs before the pod, as the engine takes them: two writers that go the other way round would lock each other out.
         let mut cancelled = Vec::new();
         for job in self.jobs.jobs_live_of_pod(tx.conn(), id).await? {
+            if job.kind == kind::SUSPEND && !by_platform {
+                let detail = "the platform is suspending the pod: delete it when that is over";
+                return Err(Error::conflict("cloudpod_busy", detail));
+            }
             if job.kind != kind::DESTROY && job.state != JobState::Undoing && !job.cancel_requested {
                 match self.jobs.job_cancel_in(&mut tx, actor, scope, job.id).await {
                     Ok(job) => cancelled.push(job),
@@ -229,7 +256,7 @@ impl Service {
         if !store::pod_state_set(&mut tx, id, pod.state.as_str(), &to, self.books.clock.now()).await? {
             return Err(Error::Stale);
         }
-        let params = serde_json::to_value(DestroyParams { was, failure }).map_err(Error::internal)?;
+        let params = serde_json::to_value(DestroyParams { was, failure, by_platform }).map_err(Error::internal)?;
         let job = self.job(&mut tx, actor, &pod, kind::DESTROY, params).await?;
         let detail = json!({ "name": pod.name, "before": pod.state.as_str(), "after": to.as_str(), "job_id": job.id });
         self.record(&mut tx, actor, &pod, "cloudpod.deleting", &detail).await?;
@@ -240,12 +267,22 @@ impl Service {
         Ok((self.cloudpod_get(scope, id).await?, job))
     }
 
-    /// Why it is where it is, and not elsewhere.
-    pub async fn placement_get(&self, scope: Scope, id: CloudPodId) -> Result<Placement> {
+    /// Why it is where it is, and not elsewhere; and in which region that is.
+    pub async fn placement_get(&self, scope: Scope, id: CloudPodId) -> Result<(Placement, Option<String>)> {
         let mut read = self.db.read().await?;
         let pod = store::pod_get(read.conn(), scope, id).await?.ok_or_else(|| not_found(id))?;
         let placement = self.books.scheduling.placement_get(read.conn(), id).await?;
-        placement.ok_or_else(|| Error::not_found("placement of the CloudPod, which has not been placed", pod.id))
+        let missing = || Error::not_found("placement of the CloudPod, which has not been placed", pod.id);
+        let placement = placement.ok_or_else(missing)?;
+        let region = match placement.server {
+            None => None,
+            Some(server) => match self.books.servers.server_get(read.conn(), server).await {
+                Ok(server) => Some(server.region),
+                Err(Error::NotFound { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok((placement, region))
     }
 
     async fn power_change(

@@ -25,9 +25,9 @@ macro_rules! select_pods {
             "SELECT p.id, p.tenant_id, p.name, p.state, p.desired_power, p.observed_power, p.observed_at,
                     p.plan_id, plans.name AS plan_name, p.image_id, images.name AS image_name,
                     p.vcpu, p.memory_mib, p.disk_gib, p.placement, p.ssh_keys, p.cloud_init_user,
-                    p.server_id, servers.name AS server_name, p.storage, p.vmid, p.template_vmid, p.failure,
+                    p.server_id, servers.name AS server_name, p.storage, p.vmid, p.template_vmid, p.start_on_boot, p.failure,
                     p.version, p.created_at, p.updated_at, p.deleted_at, p.suspend_reason, p.suspended_at, p.power_before,
-                    p.restart_needed, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding,
+                    p.restart_causes, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding, p.adopting,
                     moves.server_id AS moving_to_id, towards.name AS moving_to_name
                FROM cloudpods p
                JOIN plans ON plans.id = p.plan_id
@@ -64,6 +64,7 @@ struct PodRow {
     storage: Option<String>,
     vmid: Option<i64>,
     template_vmid: Option<i64>,
+    start_on_boot: bool,
     failure: String,
     version: i64,
     created_at: Ms,
@@ -134,6 +135,7 @@ impl TryFrom<PodRow> for CloudPod {
             storage,
             vmid,
             template_vmid,
+            start_on_boot,
             failure,
             version,
             created_at,
@@ -164,6 +166,7 @@ impl TryFrom<PodRow> for CloudPod {
             storage,
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
             template_vmid: loaded_option(template_vmid, "cloudpods.template_vmid")?,
+            start_on_boot,
             condition: condition.into(),
             version,
             created_at,
@@ -273,8 +276,8 @@ pub(super) async fn pod_insert(tx: &mut Tx, pod: &CloudPod) -> Result<(), sqlx::
     const SQL: &str =
         "INSERT INTO cloudpods (id, tenant_id, name, state, desired_power, observed_power, plan_id, image_id,
                               vcpu, memory_mib, disk_gib, placement, ssh_keys, cloud_init_user, version,
-                              created_at, updated_at)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+                              created_at, updated_at, start_on_boot)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     execute!(
         tx.conn(),
         SQL,
@@ -294,7 +297,8 @@ pub(super) async fn pod_insert(tx: &mut Tx, pod: &CloudPod) -> Result<(), sqlx::
         pod.cloud_init_user.as_str(),
         pod.version,
         pod.created_at,
-        pod.updated_at
+        pod.updated_at,
+        pod.start_on_boot
     )?;
     Ok(())
 }

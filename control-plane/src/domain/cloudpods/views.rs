@@ -40,6 +40,8 @@ pub struct CloudPodView {
     moving_to: Option<Named<ServerId>>,
     storage: Option<String>,
     vmid: Option<u32>,
+    /// Whether its VM is to start with its host, while it is not suspended.
+    start_on_boot: bool,
     addresses: Vec<AddressView>,
     /// The user that the SSH keys are for.
     user: String,
@@ -78,6 +80,20 @@ pub struct PlacementView {
     explanation: Explanation,
 }
 
+/// Where a pod was placed, and why there.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Placement)]
+pub struct PlacedView {
+    /// When it was decided.
+    pub(super) decided_at: Ms,
+    /// Where its server stands; null: it went nowhere.
+    pub(super) region: Option<String>,
+    /// Null: nowhere, or the caller is not shown servers.
+    pub(super) server: Option<ServerId>,
+    /// Null: the caller is not shown servers.
+    pub(super) explanation: Option<Explanation>,
+}
+
 /// Where its owner wanted it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = CloudPodPlacementWish)]
@@ -114,6 +130,7 @@ impl From<Detail> for CloudPodView {
             storage,
             vmid,
             template_vmid: _,
+            start_on_boot,
             condition,
             version,
             created_at,
@@ -143,6 +160,7 @@ impl From<Detail> for CloudPodView {
             moving_to,
             storage,
             vmid,
+            start_on_boot,
             addresses: addresses.into_iter().map(AddressView::from).collect(),
             user: cloud_init_user,
             ssh_keys,

@@ -25,6 +25,8 @@ pub struct Instance {
     pub name: String,
     /// Of mPanel.
     pub version: String,
+    /// Where the others reach it; empty: nowhere.
+    pub internal_url: String,
     /// When it started.
     pub started_at: Ms,
     /// When it last said that it is alive.

@@ -34,6 +34,7 @@ pub struct Service {
     clock: Clock,
     instance: InstanceId,
     name: String,
+    internal_url: String,
     started_at: Ms,
     /// Whoever is silent for longer is dead.
     lease: Duration,
@@ -49,9 +50,10 @@ struct Post {
 }
 
 impl Service {
-    /// For this control plane, `instance`. One that is silent for longer than `lease` is taken for dead.
+    /// For this control plane, `instance`, which the others reach at `internal_url`, if that is not empty. One that is silent for
+    /// longer than `lease` is taken for dead.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, instance: InstanceId, lease: Duration) -> Self {
+    pub fn new(db: Db, clock: Clock, instance: InstanceId, lease: Duration, internal_url: String) -> Self {
         let started_at = clock.now();
         let asking = Semaphore::new(ASKING_MAX);
         Self {
@@ -59,6 +61,7 @@ impl Service {
             db,
             clock,
             instance,
+            internal_url,
             started_at,
             lease,
             asking,
@@ -89,6 +92,7 @@ impl Service {
             id: self.instance,
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            internal_url: self.internal_url.clone(),
             started_at: self.started_at,
             seen_at: now,
         };
@@ -110,6 +114,11 @@ impl Service {
     /// The control planes of this database, those that died a short while ago included.
     pub async fn instance_list(&self) -> Result<Vec<Instance>> {
         store::instances(self.db.read().await?.conn()).await
+    }
+
+    /// A control plane of this database.
+    pub async fn instance_get(&self, instance: InstanceId) -> Result<Option<Instance>> {
+        store::instance_get(self.db.read().await?.conn(), instance).await
     }
 
     /// Whether a control plane is certainly not this one and, as far as anybody can tell, no more. What it writes late has to be

@@ -14,16 +14,24 @@ struct InstanceRow {
     id: InstanceId,
     name: String,
     version: String,
+    internal_url: String,
     started_at: Ms,
     seen_at: Ms,
 }
 
+impl From<InstanceRow> for Instance {
+    fn from(row: InstanceRow) -> Self {
+        let InstanceRow { id, name, version, internal_url, started_at, seen_at } = row;
+        Self { id, name, version, internal_url, started_at, seen_at }
+    }
+}
+
 pub(super) async fn instance_seen(tx: &mut Tx, instance: &Instance) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO instances (id, name, version, started_at, seen_at) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO instances (id, name, version, internal_url, started_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
-    let Instance { id, name, version, started_at, seen_at } = instance;
-    execute!(tx.conn(), SQL, *id, name.as_str(), version.as_str(), *started_at, *seen_at)?;
+    let Instance { id, name, version, internal_url, started_at, seen_at } = instance;
+    execute!(tx.conn(), SQL, *id, name.as_str(), version.as_str(), internal_url.as_str(), *started_at, *seen_at)?;
     Ok(())
 }
 
@@ -39,18 +47,14 @@ pub(super) async fn instances_prune(tx: &mut Tx, before: Ms) -> Result<u64> {
 }
 
 pub(super) async fn instances(conn: Conn<'_>) -> Result<Vec<Instance>> {
-    const SQL: &str = "SELECT id, name, version, started_at, seen_at FROM instances ORDER BY started_at, id";
-    let rows = fetch_all!(conn, InstanceRow, SQL)?;
-    Ok(rows
-        .into_iter()
-        .map(|InstanceRow { id, name, version, started_at, seen_at }| Instance {
-            id,
-            name,
-            version,
-            started_at,
-            seen_at,
-        })
-        .collect())
+    const SQL: &str =
+        "SELECT id, name, version, internal_url, started_at, seen_at FROM instances ORDER BY started_at, id";
+    Ok(fetch_all!(conn, InstanceRow, SQL)?.into_iter().map(Instance::from).collect())
+}
+
+pub(super) async fn instance_get(conn: Conn<'_>, id: InstanceId) -> Result<Option<Instance>> {
+    const SQL: &str = "SELECT id, name, version, internal_url, started_at, seen_at FROM instances WHERE id = $1";
+    Ok(fetch_optional!(conn, InstanceRow, SQL, id)?.map(Instance::from))
 }
 
 pub(super) async fn instance_is_alive(conn: Conn<'_>, instance: InstanceId, alive: Ms) -> Result<bool> {

@@ -5,7 +5,9 @@
 //!      asked                                              opened                         closed
 //! ```
 //!
-//! The three are audited. A ticket is kept as a hash, travels in a header and never in a URL.
+//! Whether who asked may still use it is looked at when it is opened, and every minute from then on. The three are audited. A ticket
+//! is kept as a hash, travels in a header and never in a URL. Browser and agent may have come to different control planes: then
+//! the agent's carries the console for the browser's, which answers for it.
 
 pub mod routes;
 pub mod service;
@@ -18,9 +20,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::domain::audit::{Actor, ActorKind};
 use crate::domain::secrets::Secret;
 use crate::error::Result;
-use crate::ids::{CloudPodId, ConsoleId, ServerId, TenantId};
+use crate::ids::{CloudPodId, ConsoleId, ServerId, SessionId, TenantId, TokenId, UserId};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -68,6 +71,41 @@ pub struct Console {
     pub kind: ConsoleKind,
     /// Who asked for it.
     pub asked_by: String,
+    /// By what they did; `None`: nobody knows any more.
+    pub opener: Option<Opener>,
+}
+
+/// By what somebody asked for a console. It is open for as long as that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Opener {
+    /// An API token, or the platform's own.
+    Token {
+        /// Which.
+        token: TokenId,
+    },
+    /// A sign-in.
+    Session {
+        /// Which.
+        session: SessionId,
+    },
+    /// Nothing but being somebody.
+    User {
+        /// Who.
+        user: UserId,
+    },
+}
+
+impl Opener {
+    /// `None` for what opens no consoles: agents and the control plane's own parts.
+    fn of(actor: &Actor) -> Option<Self> {
+        match actor.kind {
+            ActorKind::PlatformToken(token) | ActorKind::ApiToken { token, user: _ } => Some(Self::Token { token }),
+            ActorKind::User { user: _, session: Some(session) } => Some(Self::Session { session }),
+            ActorKind::User { user, session: None } => Some(Self::User { user }),
+            ActorKind::Agent(_) | ActorKind::System(_) => None,
+        }
+    }
 }
 
 /// What goes through a console, either way.
@@ -90,13 +128,13 @@ pub struct Pipe {
     pub down: mpsc::Receiver<Frame>,
 }
 
-/// Where the agent of a server can be reached.
+/// Whether the agent of a server can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Through this control plane.
-    Here,
-    /// Through another one.
-    Elsewhere,
+    /// It can, from here or through the control plane that holds its session.
+    Open,
+    /// Another control plane holds its session, and the others do not know where that one is.
+    Apart,
     /// Its agent is not connected.
     Nowhere,
 }
@@ -104,7 +142,7 @@ pub enum Reach {
 /// The way to the agents' consoles; the gRPC relay implements it.
 #[async_trait]
 pub trait Consoles: Send + Sync {
-    /// Whether this control plane is the one to ask.
+    /// Whether a console could be opened.
     async fn reach(&self, server: ServerId) -> Result<Reach>;
 
     /// Opens a console through the agent of its server. `Conflict` with the reason when the host cannot, `Unavailable` when
@@ -123,4 +161,6 @@ pub struct Limits {
     pub idle: Duration,
     /// The longest that one may be open.
     pub longest: Duration,
+    /// How often it is looked whether who opened one may still use it.
+    pub recheck: Duration,
 }

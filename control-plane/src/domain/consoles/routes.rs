@@ -1,7 +1,7 @@
 //! Consoles over REST, and the WebSocket that a browser opens.
 //!
-//! A browser cannot set headers for a WebSocket, but it can name subprotocols: `new WebSocket(url, ["mpanel.console",
-//! "ticket." + ticket])`. So the ticket is in no URL, and in no log of one.
+//! A browser cannot set headers for a WebSocket, but it can name subprotocols: `new WebSocket(url, protocols)`. So the ticket is in
+//! no URL, and in no log of one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use super::{Console, ConsoleKind, Frame, Limits, Pipe, Reach};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::routes::{TenantQuery, narrowed};
 use crate::error::{Error, Result};
 use crate::http::auth::{Auth, Caller};
@@ -67,11 +68,16 @@ struct AskBody {
 #[schema(as = ConsoleTicket)]
 struct TicketView {
     id: ConsoleId,
-    /// The path of the WebSocket. It is opened with the subprotocols `mpanel.console` and `ticket.` followed by the ticket.
-    /// Its first message is text, `{"type":"opened","kind":…,"password":…}` or `{"type":"error","code":…,"detail":…}`; what
-    /// follows is what Proxmox VE's own websocket carries.
+    kind: ConsoleKind,
+    /// The path of the WebSocket: `socket = new WebSocket(url, protocols)`. Its first message is text,
+    /// `{"type":"opened","kind":…,"password":…}` or `{"type":"error","code":…,"detail":…}`; what follows is binary, as Proxmox VE's
+    /// own websocket has it. Of `vnc` that is RFB, which asks for the password (VNC authentication): on the first message,
+    /// `new RFB(element, socket, { credentials: { password } })` with noVNC. Of `terminal` it is, to the guest, `0:LENGTH:` with the
+    /// bytes typed, `1:COLUMNS:ROWS:` or `2` to stay, and from the guest just what it shows.
     #[schema(example = "/api/console/0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10")]
     url: String,
+    /// The subprotocols to open it with; the ticket is in the second.
+    protocols: [String; 2],
     /// Shown this once.
     ticket: String,
     expires_at: Ms,
@@ -81,7 +87,7 @@ struct TicketView {
 #[utoipa::path(post, path = "/cloudpods/{id}/console", tag = "CloudPods", params(("id" = CloudPodId, Path), TenantQuery),
     request_body = AskBody,
     responses((status = 201, body = TicketView), (status = 404), (status = 409), (status = 422), (status = 503)),
-    extensions(("x-permission" = json!("cloudpods:console"))))]
+    extensions(("x-permission" = json!("cloudpods:write"))))]
 async fn console_ask(
     auth: Auth,
     Shared(app): Shared<Arc<App>>,
@@ -89,12 +95,13 @@ async fn console_ask(
     Params(query): Params<TenantQuery>,
     Body(body): Body<AskBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:console")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let ticket = app.consoles.console_ask(&auth.actor, scope, id, body.kind).await?;
-    let url = format!("/api/console/{}", ticket.console);
-    let view =
-        TicketView { id: ticket.console, url, ticket: ticket.ticket.expose().clone(), expires_at: ticket.expires_at };
+    let (url, secret) = (format!("/api/console/{}", ticket.console), ticket.ticket.expose().clone());
+    let protocols = [PROTOCOL.to_owned(), format!("{TICKET_PREFIX}{secret}")];
+    let (id, kind, expires_at) = (ticket.console, body.kind, ticket.expires_at);
+    let view = TicketView { id, kind, url, protocols, ticket: secret, expires_at };
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
@@ -118,9 +125,10 @@ async fn console_attach(
     // Before the ticket is spent: somebody else may be the one to take it.
     match app.consoles.console_reach(id).await? {
         None => return Err(refused().await),
-        Some(Reach::Here) => {}
-        Some(Reach::Elsewhere) => {
-            let detail = "another control plane holds the session of this server's agent: try again, to reach that one";
+        Some(Reach::Open) => {}
+        Some(Reach::Apart) => {
+            let detail = "the agent of this server is connected to another control plane, which does not say how to reach it: set \
+                          its agents.internal_url";
             return Ok(later("agent_elsewhere", detail));
         }
         Some(Reach::Nowhere) => return Ok(later("agent_offline", "the agent of this server is not connected")),
@@ -162,7 +170,7 @@ async fn attach(app: &App, console: &Console, socket: WebSocket) -> String {
             word(&mut out, Message::Text(text.into())).await;
             (close_code::AGAIN, error.to_string())
         }
-        Ok(pipe) => relay(app, console.kind, pipe, &mut out, &mut input).await,
+        Ok(pipe) => relay(app, console, pipe, &mut out, &mut input).await,
     };
     // A close frame holds 123 bytes of reason at most.
     let reason: String = why.chars().filter(char::is_ascii).take(120).collect();
@@ -177,16 +185,17 @@ async fn word(out: &mut Out, message: Message) {
     }
 }
 
-async fn relay(app: &App, kind: ConsoleKind, pipe: Pipe, out: &mut Out, input: &mut In) -> (u16, String) {
+async fn relay(app: &App, console: &Console, pipe: Pipe, out: &mut Out, input: &mut In) -> (u16, String) {
     let Pipe { password, up, mut down } = pipe;
-    let Limits { per_server: _, per_tenant: _, idle, longest } = app.consoles.limits();
-    let opened = json!({ "type": "opened", "kind": kind, "password": password.expose() }).to_string();
+    let Limits { per_server: _, per_tenant: _, idle, longest, recheck } = app.consoles.limits();
+    let opened = json!({ "type": "opened", "kind": console.kind, "password": password.expose() }).to_string();
     word(out, Message::Text(opened.into())).await;
     let moved = AtomicU64::new(0);
     let ended = tokio::select! {
         why = upward(input, &up, &moved) => (close_code::NORMAL, why.to_owned()),
         why = downward(&mut down, out, &moved) => (close_code::NORMAL, why),
         () = stillness(idle, &moved) => (close_code::NORMAL, format!("nothing moved for {} s", idle.as_secs())),
+        () = loss(app, console, recheck) => (close_code::POLICY, "its user may not use it any more".to_owned()),
         () = sleep(longest) => (close_code::NORMAL, format!("it was open for {} s", longest.as_secs())),
         () = app.shutdown.cancelled() => (close_code::RESTART, "the control plane is shutting down".to_owned()),
     };
@@ -234,6 +243,20 @@ async fn stillness(idle: Duration, moved: &AtomicU64) {
         sleep(idle).await;
         if moved.load(Ordering::Relaxed) == before {
             return;
+        }
+    }
+}
+
+/// Ends when who opened the console has lost the right to it. Where that cannot be found out, it is asked again.
+async fn loss(app: &App, console: &Console, every: Duration) {
+    loop {
+        sleep(every).await;
+        match app.consoles.console_permitted(console).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(console = %console.id, %error, "whether a console may stay open could not be looked up");
+            }
         }
     }
 }

@@ -10,17 +10,20 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Console, ConsoleKind, Consoles, Limits, Pipe, Reach, store};
+use super::{Console, ConsoleKind, Consoles, Limits, Opener, Pipe, Reach, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Db, Tx};
+use crate::domain::access::service::{Bearer, Service as Access};
+use crate::domain::access::{Door, Permission, resolve};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::clipped;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::jobs::Power;
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
-use crate::ids::{CloudPodId, ConsoleId};
+use crate::ids::{CloudPodId, ConsoleId, InstanceId};
 
 /// How long a ticket counts.
 const TICKET_LIFE: Duration = Duration::from_secs(30);
@@ -44,16 +47,26 @@ pub struct Ticket {
 pub struct Service {
     db: Db,
     clock: Clock,
+    instance: InstanceId,
+    cluster: Arc<Cluster>,
+    access: Arc<Access>,
     cloudpods: Arc<CloudPods>,
     port: Arc<dyn Consoles>,
     limits: Limits,
 }
 
 impl Service {
-    /// Over the pods; `port` is the way to the agents.
+    /// Of the control plane `instance`, over the pods; `access` knows who may still do what; `port` is the way to the agents.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, cloudpods: Arc<CloudPods>, port: Arc<dyn Consoles>, limits: Limits) -> Self {
-        Self { db, clock, cloudpods, port, limits }
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        (instance, cluster): (InstanceId, Arc<Cluster>),
+        (access, cloudpods): (Arc<Access>, Arc<CloudPods>),
+        port: Arc<dyn Consoles>,
+        limits: Limits,
+    ) -> Self {
+        Self { db, clock, instance, cluster, access, cloudpods, port, limits }
     }
 
     /// What the operator allows.
@@ -83,8 +96,8 @@ impl Service {
         let ticket = secret_new()?;
         let (now, asked_by) = (self.clock.now(), actor.to_string());
         let expires_at = now.plus(TICKET_LIFE);
-        let console =
-            Console { id: ConsoleId::generate(), tenant: pod.tenant, pod: id, server: server.id, vmid, kind, asked_by };
+        let (tenant, server, opener) = (pod.tenant, server.id, Opener::of(actor));
+        let console = Console { id: ConsoleId::generate(), tenant, pod: id, server, vmid, kind, asked_by, opener };
         let mut tx = self.db.begin().await?;
         store::consoles_lock(&mut tx).await?;
         self.room_check(&mut tx, &console, now).await?;
@@ -118,13 +131,38 @@ impl Service {
         }
     }
 
-    /// Takes a ticket, which counts no more afterwards. `None`: it is wrong, spent or too old.
+    /// Whether who asked for a console may still use it: what they asked by counts, and gives them the right to use that pod.
+    pub async fn console_permitted(&self, console: &Console) -> Result<bool> {
+        let principal = match console.opener {
+            None => None,
+            Some(Opener::Session { session }) => self.access.session_bearer(session).await?,
+            Some(Opener::User { user }) => {
+                let mut read = self.db.read().await?;
+                self.access.principal(read.conn(), user).await?
+            }
+            Some(Opener::Token { token }) => match self.access.token_bearer_by_id(token).await {
+                Ok(Some(Bearer::Platform(_))) => return Ok(true),
+                Ok(Some(Bearer::Person(principal, _))) => Some(principal),
+                Ok(None) | Err(Error::Unauthorized(_)) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        let reach = principal.map(|principal| resolve(&principal, Door::Admin, Some(console.tenant)));
+        Ok(matches!(reach, Some(Ok(reach)) if reach.grant.has(Permission::CloudpodsWrite)))
+    }
+
+    /// Takes a ticket, which counts no more afterwards. `None`: it is wrong, spent or too old, or who asked for it may not use the
+    /// console any more.
     pub async fn console_redeem(&self, id: ConsoleId, ticket: &str) -> Result<Option<Console>> {
         let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
-        let Some(found) = store::console_get(tx.conn(), id, now).await? else { return Ok(None) };
+        let found = store::console_get(self.db.read().await?.conn(), id, now).await?;
+        let Some(found) = found else { return Ok(None) };
         let right = bool::from(found.ticket_hash.as_slice().ct_eq(&hash(ticket)));
-        if !right || found.spent || !store::console_redeem(&mut tx, id, now).await? {
+        if !right || found.spent || !self.console_permitted(&found.console).await? {
+            return Ok(None);
+        }
+        let mut tx = self.db.begin().await?;
+        if !store::console_redeem(&mut tx, id, now, self.instance).await? {
             return Ok(None);
         }
         let actor = Actor::system("consoles");
@@ -148,6 +186,22 @@ impl Service {
         tx.commit().await
     }
 
+    /// Closes the consoles of control planes that are no more; how many.
+    pub async fn consoles_abandoned_close(&self) -> Result<u64> {
+        let mut abandoned = Vec::new();
+        let mut read = self.db.read().await?;
+        for instance in store::consoles_relaying(read.conn(), self.instance).await? {
+            if self.cluster.is_dead(read.conn(), instance).await? {
+                abandoned.extend(store::consoles_of(read.conn(), instance).await?);
+            }
+        }
+        drop(read);
+        for console in &abandoned {
+            self.console_closed(console, "the control plane that relayed it is gone").await?;
+        }
+        Ok(abandoned.len() as u64)
+    }
+
     /// Deletes those of long ago; how many.
     pub async fn consoles_prune(&self, before: Ms, limit: u32) -> Result<u64> {
         let mut tx = self.db.begin().await?;
@@ -157,7 +211,7 @@ impl Service {
     }
 
     async fn note(&self, tx: &mut Tx, actor: &Actor, console: &Console, action: &str, why: Option<&str>) -> Result<()> {
-        let Console { id, tenant, pod, server, vmid: _, kind, asked_by } = console;
+        let Console { id, tenant, pod, server, vmid: _, kind, asked_by, opener: _ } = console;
         let detail = json!({ "console_id": id, "server_id": server, "kind": kind, "asked_by": asked_by, "why": why });
         let (now, tenant) = (self.clock.now(), Some(*tenant));
         let target_id = pod.to_string();

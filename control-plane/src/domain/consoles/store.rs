@@ -1,12 +1,14 @@
 //! The consoles' rows.
 
-use super::{Console, ConsoleKind};
+use sqlx::types::Json;
+
+use super::{Console, ConsoleKind, Opener};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::domain::check::loaded;
 use crate::error::{Error, Result};
-use crate::ids::{CloudPodId, ConsoleId, ServerId, TenantId};
-use crate::{execute, fetch_one, fetch_optional, sql_by_db};
+use crate::ids::{CloudPodId, ConsoleId, InstanceId, ServerId, TenantId};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
 struct ConsoleRow {
@@ -20,6 +22,7 @@ struct ConsoleRow {
     ticket_hash: Vec<u8>,
     expires_at: Ms,
     redeemed_at: Option<Ms>,
+    opener: Option<Json<Opener>>,
 }
 
 /// A console whose ticket may still have to be shown.
@@ -30,17 +33,48 @@ pub(super) struct Ticketed {
     pub(super) spent: bool,
 }
 
-pub(super) async fn console_get(conn: Conn<'_>, id: ConsoleId, now: Ms) -> Result<Option<Ticketed>> {
-    const SQL: &str =
-        "SELECT id, tenant_id, pod_id, server_id, vmid, kind, asked_by, ticket_hash, expires_at, redeemed_at
-                         FROM consoles WHERE id = $1";
-    let Some(row) = fetch_optional!(conn, ConsoleRow, SQL, id)? else { return Ok(None) };
-    let ConsoleRow { id, tenant_id, pod_id, server_id, vmid, kind, asked_by, ticket_hash, expires_at, redeemed_at } =
-        row;
+fn ticketed(row: ConsoleRow, now: Ms) -> Result<Ticketed> {
+    let ConsoleRow {
+        id,
+        tenant_id,
+        pod_id,
+        server_id,
+        vmid,
+        kind,
+        asked_by,
+        ticket_hash,
+        expires_at,
+        redeemed_at,
+        opener,
+    } = row;
+    let opener = opener.map(|Json(opener)| opener);
     let kind = ConsoleKind::parse(&kind).ok_or_else(|| Error::internal(format!("consoles.kind holds {kind}")))?;
     let vmid = loaded(vmid, "consoles.vmid")?;
-    let console = Console { id, tenant: tenant_id, pod: pod_id, server: server_id, vmid, kind, asked_by };
-    Ok(Some(Ticketed { console, ticket_hash, spent: redeemed_at.is_some() || expires_at <= now }))
+    let console = Console { id, tenant: tenant_id, pod: pod_id, server: server_id, vmid, kind, asked_by, opener };
+    Ok(Ticketed { console, ticket_hash, spent: redeemed_at.is_some() || expires_at <= now })
+}
+
+pub(super) async fn console_get(conn: Conn<'_>, id: ConsoleId, now: Ms) -> Result<Option<Ticketed>> {
+    const SQL: &str =
+        "SELECT id, tenant_id, pod_id, server_id, vmid, kind, asked_by, ticket_hash, expires_at, redeemed_at, opener
+                         FROM consoles WHERE id = $1";
+    fetch_optional!(conn, ConsoleRow, SQL, id)?.map(|row| ticketed(row, now)).transpose()
+}
+
+/// The other control planes that relay a console, or did when they died.
+pub(super) async fn consoles_relaying(conn: Conn<'_>, own: InstanceId) -> Result<Vec<InstanceId>> {
+    const SQL: &str = "SELECT DISTINCT instance_id FROM consoles
+                        WHERE redeemed_at IS NOT NULL AND closed_at IS NULL AND instance_id <> $1";
+    Ok(fetch_all!(conn, (InstanceId,), SQL, own)?.into_iter().map(|(instance,)| instance).collect())
+}
+
+/// The open consoles that a control plane relays.
+pub(super) async fn consoles_of(conn: Conn<'_>, instance: InstanceId) -> Result<Vec<Console>> {
+    const SQL: &str =
+        "SELECT id, tenant_id, pod_id, server_id, vmid, kind, asked_by, ticket_hash, expires_at, redeemed_at, opener
+                         FROM consoles WHERE redeemed_at IS NOT NULL AND closed_at IS NULL AND instance_id = $1";
+    let rows = fetch_all!(conn, ConsoleRow, SQL, instance)?;
+    rows.into_iter().map(|row| ticketed(row, Ms(0)).map(|found| found.console)).collect()
 }
 
 /// Nobody else asks for a console meanwhile, so that the count is the count.
@@ -78,18 +112,20 @@ pub(super) async fn console_insert(
 ) -> Result<()> {
     const SQL: &str =
         "INSERT INTO consoles (id, tenant_id, pod_id, server_id, vmid, kind, asked_by, ticket_hash, created_at,
-                                             expires_at)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let Console { id, tenant, pod, server, vmid, kind, asked_by } = console;
+                                             expires_at, opener)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let Console { id, tenant, pod, server, vmid, kind, asked_by, opener } = console;
+    let opener = opener.map(Json);
     let (vmid, kind) = (i64::from(*vmid), kind.as_str());
-    execute!(tx.conn(), SQL, *id, *tenant, *pod, *server, vmid, kind, asked_by, ticket_hash, now, expires_at)?;
+    execute!(tx.conn(), SQL, *id, *tenant, *pod, *server, vmid, kind, asked_by, ticket_hash, now, expires_at, opener)?;
     Ok(())
 }
 
 /// `false`: it was redeemed already, or is too old.
-pub(super) async fn console_redeem(tx: &mut Tx, id: ConsoleId, now: Ms) -> Result<bool> {
-    const SQL: &str = "UPDATE consoles SET redeemed_at = $2 WHERE id = $1 AND redeemed_at IS NULL AND expires_at > $2";
-    Ok(execute!(tx.conn(), SQL, id, now)? == 1)
+pub(super) async fn console_redeem(tx: &mut Tx, id: ConsoleId, now: Ms, instance: InstanceId) -> Result<bool> {
+    const SQL: &str = "UPDATE consoles SET redeemed_at = $2, instance_id = $3
+                        WHERE id = $1 AND redeemed_at IS NULL AND expires_at > $2";
+    Ok(execute!(tx.conn(), SQL, id, now, instance)? == 1)
 }
 
 /// `false`: it is closed already.

@@ -13,6 +13,7 @@ use super::service::StatusWish;
 use super::{Detail, Drain, DrainPod, DrainState, Kind, Options, PlanRow, PodState};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::Named;
 use crate::domain::servers::routes::view;
 use crate::domain::servers::view::ServerView;
@@ -276,7 +277,7 @@ async fn server_status_set(
     if_match: IfMatch,
     Body(body): Body<StatusBody>,
 ) -> Result<Response> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let StatusBody { status, reason, deadline, allow_shutdown, shutdown_s, fill_back } = body;
     let id = app.servers.server_show(&id).await?.id;
     let wish = StatusWish {
@@ -309,7 +310,7 @@ async fn server_status_set(
 #[utoipa::path(get, path = "/{id}/drain", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, body = DrainView), (status = 404)), extensions(("x-permission" = json!("servers:read"))))]
 async fn drain_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Json<DrainView>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let id = app.servers.server_show(&id).await?.id;
     Ok(Json(app.drains.drain_get(id).await?.into()))
 }
@@ -319,7 +320,7 @@ async fn drain_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<Strin
     responses((status = 200, body = DrainView), (status = 404), (status = 409)),
     extensions(("x-permission" = json!("servers:write"))))]
 async fn drain_cancel(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Json<DrainView>> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let id = app.servers.server_show(&id).await?.id;
     Ok(Json(app.drains.drain_cancel(&auth.actor, id).await?.into()))
 }
@@ -334,7 +335,7 @@ async fn drain_preview(
     Path(id): Path<String>,
     MaybeBody(PreviewBody { allow_shutdown }): MaybeBody<PreviewBody>,
 ) -> Result<Json<PreviewView>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let server = app.servers.server_show(&id).await?;
     let options = Options { allow_shutdown, shutdown_s: SHUTDOWN_S_DEFAULT };
     let rows = app.drains.drain_preview(server.id, &options).await?;

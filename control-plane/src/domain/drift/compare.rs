@@ -91,7 +91,7 @@ fn own(pod: &PodBrief, vm: &StampedVm, note: &mut impl FnMut(Kind, Value, Value)
     // A figure that is not known differs from nothing. The disk is rounded up: Proxmox's are whole sectors.
     let disk_gib = vm.disk_mib.div_ceil(1024);
     // Before its restart a VM runs with what it had.
-    let running = |seen: u64| if pod.restart_needed { 0 } else { seen };
+    let running = |seen: u64| if pod.size_waits { 0 } else { seen };
     let figures = [
         ("vcpu", u64::from(pod.vcpu), running(u64::from(vm.vcpu))),
         ("memory_mib", pod.memory_mib, running(vm.memory_mib)),
@@ -109,6 +109,10 @@ fn own(pod: &PodBrief, vm: &StampedVm, note: &mut impl FnMut(Kind, Value, Value)
         && vm.name != pod.name
     {
         note(Kind::Renamed, json!({ "name": name }), json!({ "name": vm.name }));
+    }
+    let starts = pod.start_on_boot && pod.state == "active";
+    if vm.start_on_boot != starts {
+        note(Kind::Autostart, json!({ "start_on_boot": starts }), json!({ "start_on_boot": vm.start_on_boot }));
     }
     if !vm.lock.is_empty() {
         note(Kind::Locked, json!({ "lock": "" }), json!({ "lock": vm.lock }));
@@ -155,7 +159,8 @@ mod tests {
             disk_gib: 20,
             server: placed.map(|(server, _)| server),
             vmid: placed.map(|(_, vmid)| vmid),
-            restart_needed: false,
+            size_waits: false,
+            start_on_boot: true,
             updated_at: Ms(0),
         }
     }
@@ -172,6 +177,7 @@ mod tests {
             vcpu: 2,
             memory_mib: 512,
             disk_mib: 20 * 1024,
+            start_on_boot: true,
         }
     }
 
@@ -207,10 +213,17 @@ mod tests {
         check(active(), changed(|vm| vm.name.clear()), &[]);
         check(active(), changed(|vm| vm.lock = "backup".into()), &[Kind::Locked]);
         let mut resized = pod("active", Some((HERE, 100)));
-        (resized.vcpu, resized.restart_needed) = (8, true);
+        (resized.vcpu, resized.size_waits) = (8, true);
         check(Some(resized), vec![vm(HERE, 100)], &[]);
-        check(Some(pod("suspended", Some((HERE, 100)))), vec![vm(HERE, 100)], &[Kind::Power]);
-        check(Some(pod("suspended", Some((HERE, 100)))), changed(|vm| vm.power = Power::Stopped), &[]);
+        check(active(), changed(|vm| vm.start_on_boot = false), &[Kind::Autostart]);
+        let mut not_with_its_host = pod("active", Some((HERE, 100)));
+        not_with_its_host.start_on_boot = false;
+        check(Some(not_with_its_host.clone()), vec![vm(HERE, 100)], &[Kind::Autostart]);
+        check(Some(not_with_its_host), changed(|vm| vm.start_on_boot = false), &[]);
+        let suspended = || Some(pod("suspended", Some((HERE, 100))));
+        check(suspended(), vec![vm(HERE, 100)], &[Kind::Power, Kind::Autostart]);
+        let off = |vm: &mut StampedVm| (vm.power, vm.start_on_boot) = (Power::Stopped, false);
+        check(suspended(), changed(off), &[]);
         check(Some(pod("failed", Some((HERE, 100)))), changed(|vm| vm.power = Power::Stopped), &[]);
         check(Some(pod("failed", Some((HERE, 100)))), vec![], &[]);
     }

@@ -30,6 +30,8 @@ pub enum Kind {
     Moved,
     /// It bears another name.
     Renamed,
+    /// It starts with its host and should not, or the other way round.
+    Autostart,
     /// A Proxmox lock was left on it.
     Locked,
     /// Another VM bears the stamp of a pod that has its own.
@@ -48,6 +50,7 @@ impl Kind {
             Self::Size => "size",
             Self::Moved => "moved",
             Self::Renamed => "renamed",
+            Self::Autostart => "autostart",
             Self::Locked => "locked",
             Self::Duplicate => "duplicate",
             Self::Orphan => "orphan",
@@ -61,6 +64,7 @@ impl Kind {
             "size" => Self::Size,
             "moved" => Self::Moved,
             "renamed" => Self::Renamed,
+            "autostart" => Self::Autostart,
             "locked" => Self::Locked,
             "duplicate" => Self::Duplicate,
             "orphan" => Self::Orphan,
@@ -77,10 +81,10 @@ impl Kind {
     #[must_use]
     pub fn actions(self) -> &'static [Action] {
         match self {
-            Self::Power => &[Action::Accept, Action::Heal],
+            Self::Power | Self::Autostart => &[Action::Accept, Action::Heal],
             Self::Size | Self::Moved | Self::Renamed => &[Action::Accept],
-            Self::Orphan => &[Action::Accept, Action::Destroy],
-            Self::Duplicate => &[Action::Destroy],
+            Self::Orphan => &[Action::Accept, Action::Release, Action::Destroy],
+            Self::Duplicate => &[Action::Release, Action::Destroy],
             Self::VmMissing | Self::Locked => &[],
         }
     }
@@ -95,13 +99,20 @@ impl Kind {
             Self::Power => "`mpanel drift heal` starts or stops it; `mpanel drift accept` wants it as it is",
             Self::Size => "`mpanel drift accept` takes the size that was seen; or give the VM its size back by hand",
             Self::Moved => {
-                "`mpanel drift accept` takes its new place, once both hosts confirm it; or move it back by hand"
+                "`mpanel drift accept` takes its new place, once both hosts confirm it, or the old one was declared lost; or move it back by hand"
             }
             Self::Renamed => "`mpanel drift accept` takes the new name; or rename it back by hand",
+            Self::Autostart => {
+                "`mpanel drift heal` sets whether it starts with its host as it is wanted; `mpanel drift accept` wants it as it is"
+            }
             Self::Locked => "look for a task that still runs; if none does, `qm unlock` on the host",
-            Self::Duplicate => "find out which of the two is the customer's; `mpanel drift destroy` removes this copy",
+            Self::Duplicate => {
+                "find out which of the two is the customer's; `mpanel drift destroy` removes this copy, `mpanel drift release` takes \
+                 our stamp off it and leaves it to you"
+            }
             Self::Orphan => {
-                "`mpanel drift destroy` removes it; `mpanel drift accept` gives it back to its pod, if that is failed and has no other VM"
+                "`mpanel drift accept` gives it back to its pod, if that is failed and has no other VM; `mpanel drift release` takes \
+                 our stamp off it and leaves it to you; `mpanel drift destroy` removes it for good"
             }
         }
     }
@@ -119,6 +130,8 @@ pub enum Action {
     Accept,
     /// A job puts it back as it is wanted.
     Heal,
+    /// A job takes our stamp off the VM, on a typed confirmation: it is somebody else's from then on.
+    Release,
     /// A job removes the VM, on a typed confirmation.
     Destroy,
 }

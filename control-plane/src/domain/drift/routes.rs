@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::{Action, Drift, Filter, Kind};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::check::Checks;
 use crate::domain::jobs::Job;
 use crate::domain::jobs::routes::JobView;
@@ -99,11 +100,20 @@ struct ListQuery {
 /// A typed confirmation.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = DriftDestroy)]
-struct DestroyBody {
-    /// `SERVER/VMID` of the VM that is to be gone for good.
+#[schema(as = DriftConfirm)]
+struct ConfirmBody {
+    /// `SERVER/VMID` of the VM.
     #[schema(example = "pve1/10012", max_length = 100)]
     confirm: String,
+}
+
+impl ConfirmBody {
+    fn checked(self) -> Result<String> {
+        let mut checks = Checks::new();
+        checks.text("confirm", &self.confirm, 0..=100);
+        checks.finish()?;
+        Ok(self.confirm)
+    }
 }
 
 /// The routes of this slice.
@@ -113,6 +123,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(drift_get))
         .routes(routes!(drift_accept))
         .routes(routes!(drift_heal))
+        .routes(routes!(drift_release))
         .routes(routes!(drift_destroy));
     OpenApiRouter::new().nest("/api/platform/drift", drift)
 }
@@ -178,7 +189,7 @@ async fn drift_list(
     auth: Auth,
     Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<DriftView>>> {
-    auth.require("drift:read")?;
+    auth.require(Permission::DriftRead)?;
     let ListQuery { kind, server_id, cloudpod_id, closed } = filter;
     let server = match server_id {
         None => None,
@@ -196,18 +207,18 @@ async fn drift_list(
 #[utoipa::path(get, path = "/{id}", tag = "Drift", params(("id" = DriftId, Path)),
     responses((status = 200, body = DriftView), (status = 404)), extensions(("x-permission" = json!("drift:read"))))]
 async fn drift_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<DriftId>) -> Result<Json<DriftView>> {
-    auth.require("drift:read")?;
+    auth.require(Permission::DriftRead)?;
     let drift = app.drift.drift_get(id).await?;
     Ok(Json(view(&app, drift)))
 }
 
-/// Makes what is seen what is wanted: power, size and name at once; the new place of a moved VM, or an orphan for its failed
+/// Makes what is seen what is wanted: power, size, name and autostart at once; the new place of a moved VM, or an orphan for its failed
 /// pod, by a job that has the hosts confirm it first.
 #[utoipa::path(post, path = "/{id}/accept", tag = "Drift", params(("id" = DriftId, Path)),
     responses((status = 200, body = DriftAndJob), (status = 202, body = DriftAndJob), (status = 404), (status = 409)),
     extensions(("x-permission" = json!("drift:write"))))]
 async fn drift_accept(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<DriftId>) -> Result<Response> {
-    auth.require("drift:write")?;
+    auth.require(Permission::DriftWrite)?;
     let (drift, job) = app.drift.drift_accept(&auth.actor, id).await?;
     Ok(answer(&app, drift, job))
 }
@@ -217,25 +228,40 @@ async fn drift_accept(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<Dr
     responses((status = 202, body = DriftAndJob), (status = 404), (status = 409)),
     extensions(("x-permission" = json!("drift:write"))))]
 async fn drift_heal(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<DriftId>) -> Result<Response> {
-    auth.require("drift:write")?;
+    auth.require(Permission::DriftWrite)?;
     let (drift, job) = app.drift.drift_heal(&auth.actor, id).await?;
     Ok(answer(&app, drift, Some(job)))
 }
 
+/// Takes our stamp off an orphan, or off a second VM of a pod, and changes nothing else of it: it is a foreign VM afterwards, which
+/// can be adopted.
+#[utoipa::path(post, path = "/{id}/release", tag = "Drift", params(("id" = DriftId, Path)), request_body = ConfirmBody,
+    responses((status = 202, body = DriftAndJob), (status = 404), (status = 409), (status = 422)),
+    extensions(("x-permission" = json!("drift:write"))))]
+async fn drift_release(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    Path(id): Path<DriftId>,
+    Body(body): Body<ConfirmBody>,
+) -> Result<Response> {
+    auth.require(Permission::DriftWrite)?;
+    let confirm = body.checked()?;
+    let (drift, job) = app.drift.drift_release(&auth.actor, id, &confirm).await?;
+    Ok(answer(&app, drift, Some(job)))
+}
+
 /// Removes an orphan, or a second VM of a pod: its agent destroys it only if it bears the very stamp.
-#[utoipa::path(post, path = "/{id}/destroy", tag = "Drift", params(("id" = DriftId, Path)), request_body = DestroyBody,
+#[utoipa::path(post, path = "/{id}/destroy", tag = "Drift", params(("id" = DriftId, Path)), request_body = ConfirmBody,
     responses((status = 202, body = DriftAndJob), (status = 404), (status = 409), (status = 422)),
     extensions(("x-permission" = json!("drift:write"))))]
 async fn drift_destroy(
     State(app): State<Arc<App>>,
     auth: Auth,
     Path(id): Path<DriftId>,
-    Body(DestroyBody { confirm }): Body<DestroyBody>,
+    Body(body): Body<ConfirmBody>,
 ) -> Result<Response> {
-    auth.require("drift:write")?;
-    let mut checks = Checks::new();
-    checks.text("confirm", &confirm, 0..=100);
-    checks.finish()?;
+    auth.require(Permission::DriftWrite)?;
+    let confirm = body.checked()?;
     let (drift, job) = app.drift.drift_destroy(&auth.actor, id, &confirm).await?;
     Ok(answer(&app, drift, Some(job)))
 }

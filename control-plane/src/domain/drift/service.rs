@@ -190,6 +190,10 @@ impl Service {
                 let (memory, disk) = (number("memory_mib")?, number("disk_gib")?);
                 self.cloudpods.size_adopt(tx, actor, drift.pod, vcpu, memory, disk).await
             }
+            Kind::Autostart => {
+                let starts = seen["start_on_boot"].as_bool().unwrap_or_default();
+                self.cloudpods.autostart_adopt(tx, actor, drift.pod, starts).await
+            }
             _ => {
                 let name = seen["name"].as_str().unwrap_or_default();
                 self.cloudpods.name_adopt(tx, actor, drift.pod, name).await
@@ -207,15 +211,17 @@ impl Service {
     /// Makes a job that removes a VM that bears our stamp and is nobody's. `confirm` is `SERVER/VMID`, typed by a person.
     pub async fn drift_destroy(&self, actor: &Actor, id: DriftId, confirm: &str) -> Result<(Drift, Job)> {
         let drift = self.open(id, Action::Destroy).await?;
-        let wanted = format!("{}/{}", drift.server_name, drift.vmid);
-        let mut checks = Checks::new();
-        checks.require(
-            confirm == wanted,
-            "confirm",
-            &format!("must be {wanted}: the VM and its disks will be gone for good"),
-        );
-        checks.finish()?;
+        confirmed(&drift, confirm, "the VM and its disks will be gone for good")?;
         let job = self.cloudpods.orphan_destroy(actor, drift.pod, drift.server, drift.vmid).await?;
+        Ok((self.drift_get(id).await?, job))
+    }
+
+    /// Makes a job that takes our stamp off a VM that is nobody's, which leaves it to whoever runs the host. `confirm` as for
+    /// [`Service::drift_destroy`].
+    pub async fn drift_release(&self, actor: &Actor, id: DriftId, confirm: &str) -> Result<(Drift, Job)> {
+        let drift = self.open(id, Action::Release).await?;
+        confirmed(&drift, confirm, "mPanel will know nothing of the VM any more")?;
+        let job = self.cloudpods.orphan_release(actor, drift.pod, drift.server, drift.vmid).await?;
         Ok((self.drift_get(id).await?, job))
     }
 
@@ -245,6 +251,7 @@ impl Service {
         }
         tx.commit().await?;
         let (_, job) = match drift.expected["power"].as_str() {
+            _ if drift.kind == Kind::Autostart => self.cloudpods.cloudpod_autostart(actor, drift.pod).await?,
             Some("running") => self.cloudpods.cloudpod_start(actor, Scope::Platform, drift.pod).await?,
             _ => self.cloudpods.cloudpod_stop(actor, Scope::Platform, drift.pod).await?,
         };
@@ -330,6 +337,14 @@ impl Service {
         tx.commit().await?;
         Ok(gone)
     }
+}
+
+/// Whether somebody has typed which VM it is about.
+fn confirmed(drift: &Drift, confirm: &str, because: &str) -> Result<()> {
+    let wanted = format!("{}/{}", drift.server_name, drift.vmid);
+    let mut checks = Checks::new();
+    checks.require(confirm == wanted, "confirm", &format!("must be {wanted}: {because}"));
+    checks.finish()
 }
 
 fn is_same(drift: &Drift, difference: &Difference) -> bool {

@@ -8,7 +8,9 @@ mod store;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Ms;
+
 use crate::domain::jobs::command::{Firewall, FirewallAction, FirewallRule};
+use crate::domain::servers::holdings::{FIREWALL_OFF, FIREWALL_SWITCH_ON};
 
 pub use check::policy_check;
 
@@ -113,6 +115,28 @@ pub struct Kept {
     pub applied_at: Option<Ms>,
 }
 
+/// That a pod's host has not taken what is wanted.
+pub const NOT_TAKEN: &str = "its host has not taken the firewall that is wanted";
+/// What to do about it.
+pub const NOT_TAKEN_CURE: &str = "see its newest `firewall` job for the cause, and set it again with `mpanel pod firewall`; where the host's \
+                                  agent is too old for firewalls, update it first";
+
+impl Kept {
+    /// Why what is wanted is not in effect, and what to do; `None`: it is. `datacenter`: whether the firewall of the host's
+    /// datacenter is on, as far as that is known.
+    #[must_use]
+    pub fn lack(&self, datacenter: Option<bool>) -> Option<String> {
+        if self.version == 0 {
+            let text = "nothing was brought to its host, which has what its VM came with: set it to have it applied";
+            return Some(text.to_owned());
+        }
+        if self.applied_version != self.version {
+            return Some(format!("{NOT_TAKEN}: {NOT_TAKEN_CURE}"));
+        }
+        (datacenter == Some(false) && self.policy.filters()).then(|| format!("{FIREWALL_OFF}: {FIREWALL_SWITCH_ON}"))
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -126,15 +150,24 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether anything at all is kept from passing.
+    #[must_use]
+    pub fn filters(&self) -> bool {
+        let Self { policy_in, policy_out, mac_filter, ip_filter, rules } = self;
+        let open = *policy_in == FirewallAction::Accept && *policy_out == FirewallAction::Accept && rules.is_empty();
+        *mac_filter || *ip_filter || !open
+    }
+
     /// As a host is told. `addresses`: what each network card may send from, by its index.
     #[must_use]
     pub fn command(self, addresses: Vec<(u32, Vec<String>)>) -> Firewall {
-        let Self { policy_in, policy_out, mac_filter, ip_filter, rules } = self;
         // A pod that holds no addresses asks DHCP, and nobody knows what it may use.
-        let ip_filter = ip_filter && addresses.iter().any(|(_, addresses)| !addresses.is_empty());
-        let open = policy_in == FirewallAction::Accept && policy_out == FirewallAction::Accept && rules.is_empty();
+        let ip_filter = self.ip_filter && addresses.iter().any(|(_, addresses)| !addresses.is_empty());
+        let wanted = Self { ip_filter, ..self };
+        let enabled = wanted.filters();
+        let Self { policy_in, policy_out, mac_filter, ip_filter, rules } = wanted;
         Firewall {
-            enabled: mac_filter || ip_filter || !open,
+            enabled,
             policy_in,
             policy_out,
             rules: rules.into_iter().map(Rule::command).collect(),

@@ -52,6 +52,11 @@ impl Service {
         Ok(self.firewall_get(tx.conn(), pod).await?.policy)
     }
 
+    /// Notes that the pod's host is not known to have it any more: its VM is another, or elsewhere. Repeatable.
+    pub async fn firewall_doubt(&self, tx: &mut Tx, pod: CloudPodId) -> Result<()> {
+        store::firewall_doubt(tx, pod).await
+    }
+
     /// Notes that the pod's host took what was brought last. Repeatable.
     pub async fn firewall_applied(&self, tx: &mut Tx, pod: CloudPodId) -> Result<()> {
         store::firewall_applied(tx, pod, self.clock.now()).await

@@ -59,6 +59,13 @@ pub(super) async fn firewall_sending(tx: &mut Tx, pod: CloudPodId) -> Result<()>
     Ok(())
 }
 
+/// Notes that the host is not known to have any version.
+pub(super) async fn firewall_doubt(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
+    const SQL: &str = "UPDATE firewalls SET applied_version = 0 WHERE pod_id = $1 AND applied_version <> 0";
+    execute!(tx.conn(), SQL, pod)?;
+    Ok(())
+}
+
 /// Notes that the host took what was on its way.
 pub(super) async fn firewall_applied(tx: &mut Tx, pod: CloudPodId, at: Ms) -> Result<()> {
     const SQL: &str = "UPDATE firewalls SET applied_version = sent_version, applied_at = $2 WHERE pod_id = $1";

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::{Image, ImageCreate, ImagePatch, TemplateOverride, TemplateRef};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -212,7 +213,7 @@ async fn image_list(
     auth: Auth,
     list: Listing<ListFilter>,
 ) -> Result<Json<Page<ImageView>>> {
-    auth.require("images:read")?;
+    auth.require(Permission::ImagesRead)?;
     let images = app.images.image_list(list.filter.active, list.page.window()?).await?;
     Ok(Json(list.page.page(images, |image| image.id)?.map(ImageView::from)))
 }
@@ -221,7 +222,7 @@ async fn image_list(
 #[utoipa::path(post, path = "", tag = "Images", request_body = CreateBody,
     responses((status = 201, body = ImageView)), extensions(("x-permission" = json!("images:write"))))]
 async fn image_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<CreateBody>) -> Result<Response> {
-    auth.require("images:write")?;
+    auth.require(Permission::ImagesWrite)?;
     let CreateBody { name, os, default_user, min_disk_gib, template_vmid, template_name, templates, active } = body;
     let templates = overrides(templates);
     let input = ImageCreate { name, os, default_user, min_disk_gib, template_vmid, template_name, templates, active };
@@ -233,7 +234,7 @@ async fn image_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<
 #[utoipa::path(get, path = "/{id}", tag = "Images", params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, body = ImageView)), extensions(("x-permission" = json!("images:read"))))]
 async fn image_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ImageView>> {
-    auth.require("images:read")?;
+    auth.require(Permission::ImagesRead)?;
     Ok(tagged(app.images.image_show(&id).await?))
 }
 
@@ -248,7 +249,7 @@ async fn image_update(
     if_match: IfMatch,
     Body(body): Body<PatchBody>,
 ) -> Result<Tagged<ImageView>> {
-    auth.require("images:write")?;
+    auth.require(Permission::ImagesWrite)?;
     let PatchBody { name, os, default_user, min_disk_gib, template_vmid, template_name, templates, active } = body;
     let templates = templates.map(overrides);
     let patch = ImagePatch { name, os, default_user, min_disk_gib, template_vmid, template_name, templates, active };
@@ -264,7 +265,7 @@ async fn image_delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
-    auth.require("images:write")?;
+    auth.require(Permission::ImagesWrite)?;
     app.images.image_delete(&auth.actor, &id, if_match.version()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

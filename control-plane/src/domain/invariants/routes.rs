@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 
 use super::Report;
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::http::auth::Auth;
 
@@ -22,6 +23,6 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 #[utoipa::path(get, path = "/invariants", tag = "Operations", responses((status = 200, body = Report)),
     extensions(("x-permission" = json!("invariants:read"))))]
 async fn invariants_check(State(app): State<Arc<App>>, auth: Auth) -> Result<Json<Report>> {
-    auth.require("invariants:read")?;
+    auth.require(Permission::InvariantsRead)?;
     Ok(Json(app.invariants.invariants_check().await?))
 }

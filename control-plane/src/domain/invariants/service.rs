@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Check, Report};
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::audit::service::Service as Audit;
 use crate::domain::cloudpods::service::Service as CloudPods;
 use crate::domain::drift::Kind;
 use crate::domain::drift::service::Service as Drift;
@@ -13,7 +14,7 @@ use crate::domain::servers::service::Service as Servers;
 use crate::error::Result;
 
 /// What differs of a pod's own VM.
-const DRIFT: &[Kind] = &[Kind::VmMissing, Kind::Power, Kind::Size, Kind::Renamed, Kind::Locked];
+const DRIFT: &[Kind] = &[Kind::VmMissing, Kind::Power, Kind::Size, Kind::Renamed, Kind::Autostart, Kind::Locked];
 
 /// The service of this slice.
 pub struct Service {
@@ -23,6 +24,7 @@ pub struct Service {
     cloudpods: Arc<CloudPods>,
     jobs: Arc<Jobs>,
     drift: Arc<Drift>,
+    audit: Arc<Audit>,
 }
 
 impl Service {
@@ -35,8 +37,9 @@ impl Service {
         cloudpods: Arc<CloudPods>,
         jobs: Arc<Jobs>,
         drift: Arc<Drift>,
+        audit: Arc<Audit>,
     ) -> Self {
-        Self { db, clock, servers, cloudpods, jobs, drift }
+        Self { db, clock, servers, cloudpods, jobs, drift, audit }
     }
 
     /// Looks at all of them, as they are at one moment.
@@ -77,9 +80,24 @@ impl Service {
             ),
             Check::new("drift", "pods' VMs are as they are wanted", self.drift.drift_check(at.conn(), DRIFT).await?),
             Check::new(
+                "firewalls",
+                "pods' hosts have the firewalls that are wanted",
+                self.cloudpods.firewalls_check(at.conn()).await?,
+            ),
+            Check::new(
+                "datacenter_firewalls",
+                "pods' firewalls have an effect on their hosts",
+                self.servers.firewalls_check(at.conn()).await?,
+            ),
+            Check::new(
                 "certificates",
                 "agents renew their certificates in time",
                 self.servers.certificates_check(at.conn()).await?,
+            ),
+            Check::new(
+                "audit",
+                "audit records are sealed soon after they are written, and the end of their chain holds",
+                self.audit.chain_check(at.conn()).await?,
             ),
         ];
         Ok(Report { ok: checks.iter().all(|check| check.ok), checked_at, checks })

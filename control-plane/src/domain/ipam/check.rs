@@ -18,11 +18,28 @@ pub(super) struct Settings {
     pub(super) vlan: Option<u16>,
     pub(super) region: Option<String>,
     pub(super) active: bool,
+    pub(super) public: bool,
 }
+
+/// Name, name servers, bridge, VLAN, region, whether it is active and whether tenants may name it.
+type Rest = (String, Vec<IpAddr>, Option<String>, Option<u16>, Option<String>, bool, bool);
 
 impl Settings {
     pub(super) fn of_create(input: IpPoolCreate) -> Result<Self> {
-        let IpPoolCreate { name, cidr, first, last, prefix_length, gateway, dns, bridge, vlan, region, active } = input;
+        let IpPoolCreate {
+            name,
+            cidr,
+            first,
+            last,
+            prefix_length,
+            gateway,
+            dns,
+            bridge,
+            vlan,
+            region,
+            active,
+            private,
+        } = input;
         let mut checks = Checks::new();
         let gateway = ip(&mut checks, "gateway", &gateway);
         let range = match (cidr, first, last) {
@@ -53,11 +70,11 @@ impl Settings {
             }
         };
         let dns = dns_of(&mut checks, &dns);
-        Self::checked(checks, range, (name, dns, bridge, vlan, region, active))
+        Self::checked(checks, range, (name, dns, bridge, vlan, region, active, !private))
     }
 
     pub(super) fn of_patch(pool: &IpPool, patch: IpPoolPatch) -> Result<Self> {
-        let IpPoolPatch { name, last, gateway, dns, bridge, vlan, region, active } = patch;
+        let IpPoolPatch { name, last, gateway, dns, bridge, vlan, region, active, public } = patch;
         let mut checks = Checks::new();
         let mut range = Some(pool.range.clone());
         if let Some(last) = last {
@@ -83,6 +100,7 @@ impl Settings {
             vlan.unwrap_or(pool.vlan),
             region.unwrap_or_else(|| pool.region.clone()),
             active.unwrap_or(pool.active),
+            public.unwrap_or(pool.public),
         );
         Self::checked(checks, range, rest)
     }
@@ -90,14 +108,7 @@ impl Settings {
     fn checked(
         mut checks: Checks,
         range: Option<Range>,
-        (name, dns, bridge, vlan, region, active): (
-            String,
-            Vec<IpAddr>,
-            Option<String>,
-            Option<u16>,
-            Option<String>,
-            bool,
-        ),
+        (name, dns, bridge, vlan, region, active, public): Rest,
     ) -> Result<Self> {
         checks.name("name", &name);
         if let Some(bridge) = &bridge {
@@ -115,7 +126,7 @@ impl Settings {
         checks.finish()?;
         // Without a complaint there is a range.
         let range = range.ok_or_else(|| crate::error::Error::invalid("cidr", "is missing"))?;
-        Ok(Self { name, range, dns, bridge, vlan, region, active })
+        Ok(Self { name, range, dns, bridge, vlan, region, active, public })
     }
 }
 

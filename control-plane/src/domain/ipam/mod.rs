@@ -35,6 +35,8 @@ pub struct IpPool {
     pub region: Option<String>,
     /// Whether addresses may be given out.
     pub active: bool,
+    /// Whether customers may draw from it. Otherwise only who is shown hosts may name it, and nobody gets it unasked.
+    pub public: bool,
     /// How many are given out.
     pub allocated: u64,
     /// Raised by every change of the operator's.
@@ -135,6 +137,8 @@ pub struct IpPoolCreate {
     pub region: Option<String>,
     /// Whether addresses may be given out.
     pub active: bool,
+    /// Not for customers: see [`IpPool::public`].
+    pub private: bool,
 }
 
 /// A change of a pool; `None` leaves a field as it is. The first address stays, because addresses are counted from it.
@@ -156,4 +160,6 @@ pub struct IpPoolPatch {
     pub region: Option<Option<String>>,
     /// Whether addresses may be given out.
     pub active: Option<bool>,
+    /// Whether customers may draw from it.
+    pub public: Option<bool>,
 }

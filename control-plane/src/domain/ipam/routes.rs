@@ -15,6 +15,7 @@ use super::service::IpPoolFilter;
 use super::{Holder, IpPool, IpPoolCreate, IpPoolPatch, Range};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -51,6 +52,8 @@ struct IpPoolView {
     region: Option<String>,
     /// Whether addresses may be given out.
     active: bool,
+    /// Whether customers may draw from it; otherwise only the platform's staff gives out its addresses, by naming it.
+    public: bool,
     /// How many addresses may be given out in all.
     size: u64,
     allocated: u64,
@@ -73,6 +76,7 @@ impl From<IpPool> for IpPoolView {
             vlan,
             region,
             active,
+            public,
             allocated,
             version,
             created_at,
@@ -91,6 +95,7 @@ impl From<IpPool> for IpPoolView {
             vlan,
             region,
             active,
+            public,
             size,
             allocated,
             free: size.saturating_sub(allocated),
@@ -138,6 +143,9 @@ struct CreateBody {
     region: Option<String>,
     #[serde(default = "yes")]
     active: bool,
+    /// Whether customers may draw from it; otherwise only the platform's staff gives out its addresses, by naming it.
+    #[serde(default = "yes")]
+    public: bool,
 }
 
 fn yes() -> bool {
@@ -167,6 +175,8 @@ struct PatchBody {
     #[schema(value_type = Option<String>)]
     region: Option<Option<String>>,
     active: Option<bool>,
+    /// Addresses that pods hold already stay theirs.
+    public: Option<bool>,
 }
 
 /// Which pools to list.
@@ -201,7 +211,7 @@ async fn pool_list(
     auth: Auth,
     list: Listing<ListFilter>,
 ) -> Result<Json<Page<IpPoolView>>> {
-    auth.require("ip_pools:read")?;
+    auth.require(Permission::IpPoolsRead)?;
     let ListFilter { family, region, active } = list.filter;
     let filter = IpPoolFilter { family, region, active };
     let pools = app.ipam.pool_list(&filter, list.page.window()?).await?;
@@ -212,9 +222,12 @@ async fn pool_list(
 #[utoipa::path(post, path = "", tag = "Address pools", request_body = CreateBody,
     responses((status = 201, body = IpPoolView)), extensions(("x-permission" = json!("ip_pools:write"))))]
 async fn pool_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<CreateBody>) -> Result<Response> {
-    auth.require("ip_pools:write")?;
-    let CreateBody { name, cidr, first, last, prefix_length, gateway, dns, bridge, vlan, region, active } = body;
-    let input = IpPoolCreate { name, cidr, first, last, prefix_length, gateway, dns, bridge, vlan, region, active };
+    auth.require(Permission::IpPoolsWrite)?;
+    let CreateBody { name, cidr, first, last, prefix_length, gateway, dns, bridge, vlan, region, active, public } =
+        body;
+    let private = !public;
+    let input =
+        IpPoolCreate { name, cidr, first, last, prefix_length, gateway, dns, bridge, vlan, region, active, private };
     let pool = app.ipam.pool_create(&auth.actor, input).await?;
     Ok(crate::http::created(&format!("{PATH}/{}", pool.id), IpPoolView::from(pool)))
 }
@@ -223,7 +236,7 @@ async fn pool_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<C
 #[utoipa::path(get, path = "/{id}", tag = "Address pools", params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, body = IpPoolView)), extensions(("x-permission" = json!("ip_pools:read"))))]
 async fn pool_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<IpPoolView>> {
-    auth.require("ip_pools:read")?;
+    auth.require(Permission::IpPoolsRead)?;
     Ok(tagged(app.ipam.pool_show(&id).await?))
 }
 
@@ -238,9 +251,9 @@ async fn pool_update(
     if_match: IfMatch,
     Body(body): Body<PatchBody>,
 ) -> Result<Tagged<IpPoolView>> {
-    auth.require("ip_pools:write")?;
-    let PatchBody { name, last, gateway, dns, bridge, vlan, region, active } = body;
-    let patch = IpPoolPatch { name, last, gateway, dns, bridge, vlan, region, active };
+    auth.require(Permission::IpPoolsWrite)?;
+    let PatchBody { name, last, gateway, dns, bridge, vlan, region, active, public } = body;
+    let patch = IpPoolPatch { name, last, gateway, dns, bridge, vlan, region, active, public };
     Ok(tagged(app.ipam.pool_update(&auth.actor, &id, if_match.version(), patch).await?))
 }
 
@@ -254,7 +267,7 @@ async fn pool_delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
-    auth.require("ip_pools:write")?;
+    auth.require(Permission::IpPoolsWrite)?;
     app.ipam.pool_delete(&auth.actor, &id, if_match.version()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -269,7 +282,7 @@ async fn pool_addresses(
     Path(id): Path<String>,
     list: Listing<NoFilter>,
 ) -> Result<Json<Page<HolderView>>> {
-    auth.require("ip_pools:read")?;
+    auth.require(Permission::IpPoolsRead)?;
     let pool = app.ipam.pool_show(&id).await?;
     let holders = app.ipam.pool_holders(pool.id, list.page.window()?).await?;
     let page = list.page.page(holders, |holder| holder.slot)?;

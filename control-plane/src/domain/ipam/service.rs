@@ -125,8 +125,8 @@ impl Service {
     }
 
     /// Gives a pod its addresses: one of each requested pool or, where none is requested, one v4 address and one v6 address
-    /// of pools that serve the server. No addresses at all (DHCP) where no active pool exists. Repeatable: what the pod holds
-    /// already is what it gets. [`Error::NoCapacity`] names the pools that have nothing left.
+    /// of public pools that serve the server. No addresses at all (DHCP) where no active public pool exists. Repeatable: what
+    /// the pod holds already is what it gets. [`Error::NoAddresses`] names the pools that have nothing left.
     pub async fn addresses_allocate(
         &self,
         tx: &mut Tx,
@@ -139,7 +139,7 @@ impl Service {
             return Ok(held);
         }
         let pools = if requested.is_empty() {
-            chosen(store::pools_active(tx.conn()).await?, network)?
+            chosen(store::pools_offered(tx.conn()).await?, network)?
         } else {
             let mut pools = Vec::new();
             for id in requested.iter().collect::<BTreeSet<_>>() {
@@ -165,7 +165,7 @@ impl Service {
                 }));
             }
         }
-        if full.is_empty() { store::addresses_of(tx.conn(), pod).await } else { Err(Error::NoCapacity(full)) }
+        if full.is_empty() { store::addresses_of(tx.conn(), pod).await } else { Err(Error::NoAddresses(full)) }
     }
 
     /// The addresses that a pod holds, v4 first.
@@ -219,12 +219,12 @@ async fn requested_pool(tx: &mut Tx, id: IpPoolId, network: &NetworkFacts) -> Re
 
 /// For each IP version the pools to try, in order: those for the server's region before those for every region. A v6 pool has
 /// to be on the same wire as the v4 pool, because a pod that asked for nothing special gets one network card.
-fn chosen(active: Vec<IpPool>, network: &NetworkFacts) -> Result<Vec<Vec<IpPool>>> {
-    if active.is_empty() {
+fn chosen(offered: Vec<IpPool>, network: &NetworkFacts) -> Result<Vec<Vec<IpPool>>> {
+    if offered.is_empty() {
         return Ok(Vec::new());
     }
     let (mut v4, mut v6): (Vec<_>, Vec<_>) =
-        active.into_iter().filter(|pool| pool.serves(network)).partition(|pool| pool.range.family() == 4);
+        offered.into_iter().filter(|pool| pool.serves(network)).partition(|pool| pool.range.family() == 4);
     for pools in [&mut v4, &mut v6] {
         pools.sort_by_key(|pool| (pool.region.is_none(), pool.id));
     }
@@ -235,9 +235,9 @@ fn chosen(active: Vec<IpPool>, network: &NetworkFacts) -> Result<Vec<Vec<IpPool>
     }
     let pools: Vec<_> = [v4, v6].into_iter().filter(|pools| !pools.is_empty()).collect();
     if pools.is_empty() {
-        return Err(Error::NoCapacity(vec![FieldError {
+        return Err(Error::NoAddresses(vec![FieldError {
             field: "pools".to_owned(),
-            message: format!("no active pool serves region {} and its bridges; add one", network.region),
+            message: format!("no active public pool serves region {} and its bridges; add one", network.region),
         }]));
     }
     Ok(pools)
@@ -277,8 +277,8 @@ fn pool_of(
     allocated: u64,
     (version, created_at, updated_at): (i64, crate::clock::Ms, crate::clock::Ms),
 ) -> IpPool {
-    let Settings { name, range, dns, bridge, vlan, region, active } = settings;
-    IpPool { id, name, range, dns, bridge, vlan, region, active, allocated, version, created_at, updated_at }
+    let Settings { name, range, dns, bridge, vlan, region, active, public } = settings;
+    IpPool { id, name, range, dns, bridge, vlan, region, active, public, allocated, version, created_at, updated_at }
 }
 
 fn shown(pool: &IpPool) -> serde_json::Value {
@@ -291,6 +291,7 @@ fn shown(pool: &IpPool) -> serde_json::Value {
         vlan,
         region,
         active,
+        public,
         allocated,
         version,
         created_at: _,
@@ -298,7 +299,7 @@ fn shown(pool: &IpPool) -> serde_json::Value {
     } = pool;
     json!({
         "name": name, "first": range.first, "last": range.last, "prefix_length": range.prefix_length,
-        "gateway": range.gateway, "dns": dns, "bridge": bridge, "vlan": vlan, "region": region, "active": active,
+        "gateway": range.gateway, "dns": dns, "bridge": bridge, "vlan": vlan, "region": region, "active": active, "public": public,
         "allocated": allocated, "version": version,
     })
 }

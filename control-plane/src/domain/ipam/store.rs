@@ -34,6 +34,7 @@ struct PoolRow {
     vlan: Option<i64>,
     region: Option<String>,
     active: bool,
+    public: bool,
     allocated: i64,
     version: i64,
     created_at: Ms,
@@ -43,8 +44,8 @@ struct PoolRow {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, first, last, prefix_length, gateway, dns, bridge, vlan, region, active, allocated, version,
-                    created_at, updated_at
+            "SELECT id, name, first, last, prefix_length, gateway, dns, bridge, vlan, region, active, public, allocated,
+                    version, created_at, updated_at
              FROM ip_pools WHERE ",
             $rest
         )
@@ -69,6 +70,7 @@ impl PoolRow {
             vlan,
             region,
             active,
+            public,
             allocated,
             version,
             created_at,
@@ -89,6 +91,7 @@ impl PoolRow {
             vlan: loaded_option(vlan, "vlan")?,
             region,
             active,
+            public,
             allocated: loaded(allocated, "allocated")?,
             version,
             created_at,
@@ -133,8 +136,9 @@ pub(super) async fn pools_all(conn: Conn<'_>) -> Result<Vec<IpPool>> {
     fetch_all!(conn, PoolRow, SQL)?.into_iter().map(PoolRow::into_pool).collect()
 }
 
-pub(super) async fn pools_active(conn: Conn<'_>) -> Result<Vec<IpPool>> {
-    const SQL: &str = select!("active ORDER BY id");
+/// Those that pods get addresses of unasked.
+pub(super) async fn pools_offered(conn: Conn<'_>) -> Result<Vec<IpPool>> {
+    const SQL: &str = select!("active AND public ORDER BY id");
     fetch_all!(conn, PoolRow, SQL)?.into_iter().map(PoolRow::into_pool).collect()
 }
 
@@ -152,10 +156,23 @@ pub(super) async fn pool_list(conn: Conn<'_>, filter: &IpPoolFilter, window: Win
 pub(super) async fn pool_insert(tx: &mut Tx, pool: &IpPool) -> Result<()> {
     const SQL: &str =
         "INSERT INTO ip_pools (id, name, family, first, last, size, prefix_length, gateway, dns, bridge, vlan, region,
-                                             active, allocated, version, created_at, updated_at)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-    let IpPool { id, name, range, dns, bridge, vlan, region, active, allocated, version, created_at, updated_at } =
-        pool;
+                                             active, allocated, version, created_at, updated_at, public)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+    let IpPool {
+        id,
+        name,
+        range,
+        dns,
+        bridge,
+        vlan,
+        region,
+        active,
+        public,
+        allocated,
+        version,
+        created_at,
+        updated_at,
+    } = pool;
     execute!(
         tx.conn(),
         SQL,
@@ -175,7 +192,8 @@ pub(super) async fn pool_insert(tx: &mut Tx, pool: &IpPool) -> Result<()> {
         stored(*allocated),
         *version,
         *created_at,
-        *updated_at
+        *updated_at,
+        *public
     )
     .map_err(|e| name_taken(e, name))?;
     Ok(())
@@ -184,10 +202,24 @@ pub(super) async fn pool_insert(tx: &mut Tx, pool: &IpPool) -> Result<()> {
 pub(super) async fn pool_update(tx: &mut Tx, pool: &IpPool, expected: i64) -> Result<()> {
     const SQL: &str =
         "UPDATE ip_pools SET name = $3, last = $4, size = $5, gateway = $6, dns = $7, bridge = $8, vlan = $9,
-                                           region = $10, active = $11, version = $12, updated_at = $13
+                                           region = $10, active = $11, version = $12, updated_at = $13,
+                                           public = $14
                        WHERE id = $1 AND version = $2";
-    let IpPool { id, name, range, dns, bridge, vlan, region, active, allocated: _, version, created_at: _, updated_at } =
-        pool;
+    let IpPool {
+        id,
+        name,
+        range,
+        dns,
+        bridge,
+        vlan,
+        region,
+        active,
+        public,
+        allocated: _,
+        version,
+        created_at: _,
+        updated_at,
+    } = pool;
     let touched = execute!(
         tx.conn(),
         SQL,
@@ -203,7 +235,8 @@ pub(super) async fn pool_update(tx: &mut Tx, pool: &IpPool, expected: i64) -> Re
         region.as_deref(),
         *active,
         *version,
-        *updated_at
+        *updated_at,
+        *public
     )
     .map_err(|e| name_taken(e, name))?;
     if touched == 1 { Ok(()) } else { Err(Error::Stale) }

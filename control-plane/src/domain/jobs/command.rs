@@ -94,12 +94,10 @@ pub enum CommandKind {
         /// The guest's memory too.
         memory: bool,
     },
-    /// Go back to a snapshot.
+    /// Go back to a snapshot. It is not started.
     Rollback {
         /// Its name.
         name: String,
-        /// Start it afterwards.
-        start: bool,
     },
     /// Delete a snapshot; absent already is a success.
     DeleteSnapshot {
@@ -155,6 +153,8 @@ pub enum CommandKind {
     SetFirewall(Box<Firewall>),
     /// Put the pod's stamp on a VM that bears none.
     Adopt,
+    /// Take the pod's stamp off a VM; one that does not bear it, or is absent, is a success.
+    Release,
 }
 
 /// How consistent a backup is, against how much the guest notices.
@@ -182,6 +182,17 @@ pub struct Migrate {
     pub target_storage: String,
     /// In MiB/s; 0: Proxmox's own limit.
     pub bandwidth_mibps: u64,
+    /// What it strains beside its own host's storage; the agent is not told.
+    pub copy: Copying,
+}
+
+/// From where to where a move copies disks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copying {
+    /// The storage that they are on.
+    pub source_storage: String,
+    /// The server that they go to.
+    pub target: ServerId,
 }
 
 /// A move to another Proxmox cluster.
@@ -203,6 +214,8 @@ pub struct RemoteMigrate {
     pub target_storage: String,
     /// While it runs.
     pub online: bool,
+    /// What it strains beside its own host's storage; the agent is not told.
+    pub copy: Copying,
 }
 
 /// A VM's firewall.
@@ -310,16 +323,29 @@ impl std::fmt::Debug for CommandKind {
 }
 
 impl CommandKind {
-    /// The storage that it strains for long, because it copies a whole disk; empty: the one that the host chooses. `None`: it
-    /// does not.
+    /// The storage of its host that it strains for long, because it copies a whole disk; empty: the one that the host chooses.
+    /// `None`: it does not.
     #[must_use]
     pub fn strains(&self) -> Option<&str> {
         match self {
             Self::Clone { full: true, storage, .. }
             | Self::MakeBackup { storage, .. }
             | Self::RestoreBackup { storage, .. } => Some(storage),
-            Self::Migrate(Migrate { with_local_disks: true, target_storage, .. }) => Some(target_storage),
-            Self::RemoteMigrate(remote) => Some(&remote.target_storage),
+            Self::Migrate(Migrate { with_local_disks: true, copy, .. }) => Some(&copy.source_storage),
+            Self::RemoteMigrate(remote) => Some(&remote.copy.source_storage),
+            _ => None,
+        }
+    }
+
+    /// The storage of another host that it strains as well.
+    #[must_use]
+    pub fn strains_there(&self) -> Option<(ServerId, &str)> {
+        match self {
+            Self::Migrate(Migrate { with_local_disks: true, target_storage, copy, .. }) => {
+                let storage = if target_storage.is_empty() { &copy.source_storage } else { target_storage };
+                Some((copy.target, storage))
+            }
+            Self::RemoteMigrate(remote) => Some((remote.copy.target, &remote.target_storage)),
             _ => None,
         }
     }
@@ -355,6 +381,7 @@ impl CommandKind {
             Self::SetMedia { .. } => "set_media",
             Self::SetFirewall(_) => "set_firewall",
             Self::Adopt => "adopt",
+            Self::Release => "release",
         }
     }
 }

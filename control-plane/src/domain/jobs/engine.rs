@@ -5,6 +5,7 @@
 //! so that a control plane that was stopped past its lease changes nothing when it continues.
 
 pub(super) mod declared;
+mod queue;
 mod sessions;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use self::queue::Looked;
 use self::sessions::Reach;
 use super::service::job_event;
 use super::state::{self, Ended, Next};
@@ -67,6 +69,7 @@ struct Inner {
     sent: Mutex<HashMap<JobId, Sent>>,
     /// The tenant that the last claim served last: the next one goes on behind it.
     served: Mutex<TenantId>,
+    looked: Mutex<Looked>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,25 +100,8 @@ impl Engine {
         tasks: TaskTracker,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(pace.claim_batch as usize));
-        let (sent, served) = (Mutex::default(), Mutex::new(TenantId(uuid::Uuid::nil())));
-        Self(Arc::new(Inner { db, clock, pace, registry, agents, instance, tasks, slots, sent, served }))
-    }
-
-    /// Takes one batch of due jobs and starts on each; the number taken.
-    pub async fn dispatch(&self) -> Result<usize> {
-        let now = self.0.clock.now();
-        if self.0.tasks.is_closed() || !store::any_due(self.0.db.read().await?.conn(), now).await? {
-            return Ok(0);
-        }
-        let free = u32::try_from(self.0.slots.available_permits()).unwrap_or(u32::MAX);
-        let Ok(mut slots) = self.0.slots.clone().try_acquire_many_owned(free.max(1)) else { return Ok(0) };
-        let jobs = self.claim(now, free).await?;
-        let taken = jobs.len();
-        for job in jobs {
-            fault::point("job.claimed");
-            self.spawn(job, slots.split(1));
-        }
-        Ok(taken)
+        let (sent, served, looked) = (Mutex::default(), Mutex::new(TenantId(uuid::Uuid::nil())), Mutex::default());
+        Self(Arc::new(Inner { db, clock, pace, registry, agents, instance, tasks, slots, sent, served, looked }))
     }
 
     /// Stores how far a command is. What comes from another server or with an older epoch changes nothing.
@@ -181,10 +167,6 @@ impl Engine {
         self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn served(&self) -> MutexGuard<'_, TenantId> {
-        self.0.served.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn spawn(&self, job: Job, slot: Option<OwnedSemaphorePermit>) {
         let engine = self.clone();
         self.0.tasks.spawn(async move {
@@ -198,27 +180,6 @@ impl Engine {
 
     fn lease(&self) -> (InstanceId, Ms) {
         (self.0.instance, self.0.clock.now().plus(self.0.pace.lease))
-    }
-
-    async fn claim(&self, now: Ms, batch: u32) -> Result<Vec<Job>> {
-        let (owner, lease_until) = self.lease();
-        let pace = &self.0.pace;
-        let claim = store::Claim {
-            owner,
-            now,
-            lease_until,
-            alive: now.minus(pace.lease),
-            batch,
-            per_server: pace.per_server,
-            per_tenant: pace.per_tenant,
-            per_storage: pace.per_storage,
-            after: *self.served(),
-        };
-        let mut tx = self.0.db.begin().await?;
-        let (jobs, after) = store::jobs_claim(&mut tx, &claim).await?;
-        tx.commit().await?;
-        *self.served() = after;
-        Ok(jobs)
     }
 
     /// Does step after step until there is nothing more to do here. While the database does not answer it tries again, which
@@ -316,15 +277,11 @@ impl Engine {
         if reach != Reach::Here {
             return self.hand_over(tx, job, server, reach).await;
         }
-        let room = match command.kind.strains() {
-            Some(storage) => Some(store::room_of(&mut tx, server, storage).await?),
-            None => None,
-        };
-        if job.command.is_none() && !self.has_place(&mut tx, server, room.as_deref()).await? {
+        let rooms = store::rooms_of(&mut tx, &command).await?;
+        if job.command.is_none() && !self.has_place(&mut tx, server, &rooms).await? {
             // The next claim that finds room takes it.
             job.waits_for = None;
-            store::job_store(&mut tx, &job, None).await?;
-            store::room_set(&mut tx, &job, room.as_deref()).await?;
+            store::job_store_strained(&mut tx, &job, None, None, &rooms).await?;
             tx.commit().await?;
             return Ok(Moved::Parked);
         }
@@ -333,9 +290,8 @@ impl Engine {
         job.epoch += 1;
         job.waits_for = None;
         let deadline = now.plus(command.timeout);
-        store::job_store(&mut tx, &job, Some(self.lease())).await?;
-        store::room_set(&mut tx, &job, room.as_deref()).await?;
-        store::command_deadline_set(&mut tx, job.id, deadline.plus(self.0.pace.lease)).await?;
+        let until = Some(deadline.plus(self.0.pace.lease));
+        store::job_store_strained(&mut tx, &job, Some(self.lease()), until, &rooms).await?;
         tx.commit().await?;
         fault::point(&format!("{step}.committed"));
         self.sent().insert(job.id, Sent { epoch: job.epoch, server });
@@ -414,7 +370,20 @@ impl Engine {
         let retryable = job.state == JobState::Undoing
             || (failure.kind != FailureKind::Cancelled && step.failed(&mut tx, &job, failure).await? == Verdict::Retry);
         let error = JobError { code: failure.kind.code().to_owned(), detail: failure.message.clone() };
-        self.failed(saga, tx, job, error, retryable).await
+        if failure.kind != FailureKind::Ledger {
+            return self.failed(saga, tx, job, error, retryable).await;
+        }
+        // Said only while the waits grow: it may be so for hours, until somebody frees the agent's disk.
+        if state::attempt_later(&job) > job.attempt {
+            let line = format!("{} waits: {} ({})", step.name(), error.detail, error.code);
+            self.log(&mut tx, &job, [NewLine { level: "warn", line: &line }]).await?;
+            store::step_store(&mut tx, &job, step.name(), "failed", Some(&error.detail), self.0.clock.now()).await?;
+        }
+        if job.state == JobState::Running || job.error.is_none() {
+            job.error = Some(error);
+        }
+        let next = state::after_refusal(&job, retryable);
+        self.go(saga, tx, job, next).await
     }
 
     /// A try ended with an error of ours: nothing of it was committed.
@@ -432,8 +401,8 @@ impl Engine {
         }
         let saga = self.0.registry.get(&job.kind)?.clone();
         job.command = None;
-        // That no server has room is an answer, not an accident.
-        let retryable = error.retryable() && !matches!(error, Error::NoCapacity(_));
+        // That there is no room or no address is an answer, not an accident.
+        let retryable = error.retryable() && !matches!(error, Error::NoCapacity(_) | Error::NoAddresses(_));
         self.failed(&saga, tx, job, JobError::of(error), retryable).await
     }
 
@@ -481,8 +450,8 @@ impl Engine {
                 job_event(&mut tx, now, "job.undoing", &job).await?;
                 Moved::On(job)
             }
-            Next::Again => {
-                job.attempt += 1;
+            Next::Again | Next::Later => {
+                job.attempt = if next == Next::Again { job.attempt + 1 } else { state::attempt_later(&job) };
                 job.run_at = now.plus(state::retry_wait(job.attempt, self.0.pace.retry_first, self.0.pace.retry_max));
                 if job.state == JobState::Running {
                     job.state = JobState::Queued;
@@ -522,7 +491,9 @@ impl Engine {
             target_kind: "job",
             target_id: job.id.to_string(),
         };
-        audit_append(tx, now, record, &serde_json::json!({ "kind": job.kind, "error": job.error })).await?;
+        // Its tenant reads this; what an error says of hosts is told with the job, to whom hosts are shown.
+        let code = job.error.as_ref().map(|error| &error.code);
+        audit_append(tx, now, record, &serde_json::json!({ "kind": job.kind, "error": code })).await?;
         metrics::counter!("mpanel_jobs_ended_total", "kind" => job.kind.clone(), "state" => state.as_str())
             .increment(1);
         job_event(tx, now, event, &job).await

@@ -36,10 +36,13 @@ use serde::Serialize;
 
 use crate::clock::Ms;
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::ids::{CloudPodId, CommandId, JobId, ServerId, TenantId};
 
 pub use state::overall_percent;
+
+pub(crate) use engine::declared::SERVER_LOST;
 
 pub use command::{AgentCommand, AgentPort, CommandKind, Order};
 pub use outcome::{BackupSeen, CommandFailure, CommandOutput, FailureKind, Power, Presence, SnapshotSeen};
@@ -204,6 +207,12 @@ pub trait Step: Send + Sync {
     fn cancellable(&self) -> bool {
         true
     }
+
+    /// Whether it is enough for this step, where it looks for a VM or removes it, that the host was declared lost: the VM counts as
+    /// absent, and the job goes on. Otherwise the job fails, and is undone.
+    fn takes_declaration(&self) -> bool {
+        !self.cancellable()
+    }
 }
 
 /// How a job kind is done. One file each, beside the slice whose rows it changes.
@@ -220,12 +229,19 @@ pub trait Saga: Send + Sync {
         Ok(())
     }
 
-    /// In the transaction in which the job ends.
-    async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()>;
+    /// In the transaction in which the job ends. By default nothing is left to do: what its steps did, or undid, stands.
+    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
+        Ok(())
+    }
 
     /// How many tries each step gets.
     fn attempts_max(&self) -> u32 {
         8
+    }
+
+    /// What whoever retries or cancels such a job has to be allowed to do. It stays the same for as long as there is the job.
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::ProvisioningWrite
     }
 }
 

@@ -12,8 +12,10 @@ use super::service::JobFilter;
 use super::{Job, JobError, JobState, LogLine, StepRow, overall_percent};
 use crate::app::App;
 use crate::clock::Ms;
-use crate::error::Result;
+use crate::domain::access::Permission;
+use crate::error::{NO_CAPACITY, Result};
 use crate::http::auth::Auth;
+use crate::http::hosts::NO_ROOM;
 use crate::http::page::{Listing, NoFilter, Page, PageQuery};
 use crate::http::path::Path;
 use crate::ids::{CloudPodId, JobId, ServerId, TenantId};
@@ -93,6 +95,22 @@ impl JobView {
             }
         }
         Self { step, steps, ..Self::brief(job) }
+    }
+
+    /// The same as it is told to this caller: what it says of hosts, only to whom they are shown.
+    #[must_use]
+    pub fn told_to(mut self, auth: &Auth) -> Self {
+        if auth.sees_hosts() {
+            return self;
+        }
+        if let Some(waits) = &mut self.waits_for {
+            "its server is offline: the job goes on when that is back".clone_into(&mut waits.detail);
+        }
+        if let Some(error) = self.error.as_mut().filter(|error| error.code == NO_CAPACITY) {
+            NO_ROOM.clone_into(&mut error.detail);
+            self.steps.iter_mut().filter(|step| step.state == "failed").for_each(|step| step.detail.clear());
+        }
+        self
     }
 
     fn brief(job: Job) -> Self {
@@ -225,7 +243,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 async fn view(app: &App, auth: &Auth, id: JobId) -> Result<JobView> {
     let (job, begun) = app.jobs.job_get(auth.scope, id).await?;
     let names = app.jobs.step_names(&job);
-    Ok(JobView::new(job, begun, &names))
+    Ok(JobView::new(job, begun, &names).told_to(auth))
 }
 
 /// Jobs, newest first.
@@ -236,18 +254,18 @@ async fn job_list(
     auth: Auth,
     list: Listing<JobListFilter>,
 ) -> Result<Json<Page<JobView>>> {
-    auth.require("provisioning:read")?;
+    auth.require(Permission::ProvisioningRead)?;
     let JobListFilter { cloudpod_id, server_id, kind, state, waits_for } = list.filter;
     let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for };
     let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
-    Ok(Json(list.page.page(jobs, |job| job.id)?.map(JobView::brief)))
+    Ok(Json(list.page.page(jobs, |job| job.id)?.map(|job| JobView::brief(job).told_to(&auth))))
 }
 
 /// One job with its steps.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "Provisioning", params(("id" = JobId, Path)),
     responses((status = 200, body = JobView)), extensions(("x-permission" = json!("provisioning:read"))))]
 async fn job_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<JobId>) -> Result<Json<JobView>> {
-    auth.require("provisioning:read")?;
+    auth.require(Permission::ProvisioningRead)?;
     Ok(Json(view(&app, &auth, id).await?))
 }
 
@@ -260,41 +278,48 @@ async fn job_log(
     Path(id): Path<JobId>,
     list: Listing<NoFilter>,
 ) -> Result<Json<Page<LogLineView>>> {
-    auth.require("provisioning:read")?;
+    auth.require(Permission::ProvisioningRead)?;
     let lines = app.jobs.job_log(auth.scope, id, list.page.window()?).await?;
     Ok(Json(list.page.page(lines, |line| line.id)?.map(|line| {
-        let LogLine { id: _, step, attempt, level, line, at } = line;
+        let LogLine { id: _, step, attempt, level, mut line, at } = line;
+        if !auth.sees_hosts() && line.ends_with(&format!("({NO_CAPACITY})")) {
+            NO_ROOM.clone_into(&mut line);
+        }
         LogLineView { at, step, attempt, level, line }
     })))
 }
 
 /// Tries again now: resumes a stuck undo, or ends the wait for the next try.
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "Provisioning", params(("id" = JobId, Path)),
-    responses((status = 202, body = JobView)), extensions(("x-permission" = json!("provisioning:write"))))]
+    responses((status = 202, body = JobView), (status = 403), (status = 404), (status = 409)),
+    extensions(("x-permission" = json!("provisioning:write"))))]
 async fn job_retry(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<JobId>) -> Result<axum::response::Response> {
-    auth.require("provisioning:write")?;
+    auth.require(Permission::ProvisioningWrite)?;
+    app.jobs.job_permit(auth.scope, auth.grant, id).await?;
     app.jobs.job_retry(&auth.actor, auth.scope, id).await?;
-    Ok(crate::http::accepted(&format!("/api/platform/provisioning/jobs/{id}"), view(&app, &auth, id).await?))
+    Ok(crate::http::accepted(&format!("{}/{id}", auth.jobs_path()), view(&app, &auth, id).await?))
 }
 
 /// Cancels: at once before a step; during one, the step ends or is aborted. What was done is undone.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "Provisioning", params(("id" = JobId, Path)),
-    responses((status = 202, body = JobView)), extensions(("x-permission" = json!("provisioning:write"))))]
+    responses((status = 202, body = JobView), (status = 403), (status = 404), (status = 409)),
+    extensions(("x-permission" = json!("provisioning:write"))))]
 async fn job_cancel(
     State(app): State<Arc<App>>,
     auth: Auth,
     Path(id): Path<JobId>,
 ) -> Result<axum::response::Response> {
-    auth.require("provisioning:write")?;
+    auth.require(Permission::ProvisioningWrite)?;
+    app.jobs.job_permit(auth.scope, auth.grant, id).await?;
     app.jobs.job_cancel(&auth.actor, auth.scope, id).await?;
-    Ok(crate::http::accepted(&format!("/api/platform/provisioning/jobs/{id}"), view(&app, &auth, id).await?))
+    Ok(crate::http::accepted(&format!("{}/{id}", auth.jobs_path()), view(&app, &auth, id).await?))
 }
 
 /// How much is queued, running, being undone and stuck.
 #[utoipa::path(get, path = "/queue", tag = "Provisioning",
     responses((status = 200, body = QueueView)), extensions(("x-permission" = json!("provisioning:manage"))))]
 async fn queue_get(State(app): State<Arc<App>>, auth: Auth) -> Result<Json<QueueView>> {
-    auth.require("provisioning:manage")?;
+    auth.require(Permission::ProvisioningManage)?;
     let counts = app.jobs.counts_by_state().await?;
     let of = |state: JobState| counts.iter().find(|(name, _)| name == state.as_str()).map_or(0, |(_, count)| *count);
     Ok(Json(QueueView {

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::store::{self, NewLine};
 use super::{AgentPort, Job, JobState, LogLine, NewJob, Registry, StepRow};
-use crate::clock::Clock;
+use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
+use crate::domain::access::{Permission, Permissions};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::error::{Error, Result};
 use crate::events::{Event, Topic, event_append};
@@ -46,7 +47,7 @@ struct JobFacts<'a> {
 }
 
 /// What the outbox says of a job.
-pub(super) async fn job_event(tx: &mut Tx, at: crate::clock::Ms, name: &str, job: &Job) -> Result<()> {
+pub(super) async fn job_event(tx: &mut Tx, at: Ms, name: &str, job: &Job) -> Result<()> {
     let facts = JobFacts { kind: &job.kind, pod_id: job.pod, server_id: job.server, state: job.state };
     event_append(tx, at, Event { tenant: job.tenant, name, subject: job.id.to_string() }, &facts).await
 }
@@ -94,15 +95,42 @@ impl Service {
         store::jobs_live_of_pod(conn, pod).await
     }
 
+    /// The jobs of pods that are of this kind and not over.
+    pub async fn jobs_live_of_kind(&self, conn: Conn<'_>, kind: &str) -> Result<Vec<Job>> {
+        store::jobs_live_of_kind(conn, kind).await
+    }
+
     /// The newest job of a pod of this kind, whatever its state.
     pub async fn job_newest_of_pod(&self, conn: Conn<'_>, pod: CloudPodId, kind: &str) -> Result<Option<Job>> {
         let filter = JobFilter { pod: Some(pod), kind: Some(kind.to_owned()), ..JobFilter::default() };
         Ok(store::job_list(conn, Scope::Platform, &filter, Window { limit: 1, after: None }).await?.pop())
     }
 
+    /// Deletes up to `limit` jobs that ended before `before`, with their logs; how many.
+    pub async fn jobs_prune(&self, before: Ms, limit: u32) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let pruned = store::jobs_prune(&mut tx, before, limit).await?;
+        tx.commit().await?;
+        Ok(pruned)
+    }
+
     /// How many live jobs there are in each state.
     pub async fn counts_by_state(&self) -> Result<Vec<(String, i64)>> {
         store::counts_by_state(self.db.read().await?.conn()).await
+    }
+
+    /// Refuses (403) who may not retry and cancel this job: what the platform does with a pod is not its customer's to stop.
+    pub async fn job_permit(&self, scope: Scope, grant: Permissions, id: JobId) -> Result<()> {
+        let job = store::job_get(self.db.read().await?.conn(), scope, id).await?;
+        let job = job.ok_or_else(|| Error::not_found("job", id))?;
+        // A kind that only another version knows is nobody's but the platform's.
+        let permission =
+            self.registry.get(&job.kind).map_or(Permission::ProvisioningManage, |saga| saga.permission(&job));
+        if grant.has(permission) {
+            return Ok(());
+        }
+        let whose = if permission == Permission::ProvisioningWrite { "" } else { "the platform ordered this job: " };
+        Err(Error::Forbidden(format!("{whose}retrying and cancelling it needs the permission {permission}")))
     }
 
     /// The names of the steps of a job's saga, in order; empty when this version has no such saga.
@@ -129,6 +157,10 @@ impl Service {
         let mut job = self.hold(&mut tx, scope, id).await?;
         match job.state {
             // From the top: what an undo saw before somebody put things right by hand may have changed since.
+            JobState::Stuck if is_beside_another(tx.conn(), &job).await? => {
+                let detail = "another job of its pod is being worked on: retry it when that one has ended";
+                return Err(Error::conflict("cloudpod_busy", detail));
+            }
             JobState::Stuck => {
                 job.state = JobState::Undoing;
                 job.step = store::step_last(tx.conn(), job.id).await?.unwrap_or(job.step);
@@ -223,4 +255,11 @@ impl Service {
         let facts = JobFacts { kind: &job.kind, pod_id: job.pod, server_id: job.server, state: job.state };
         audit_append(tx, self.clock.now(), record, &facts).await
     }
+}
+
+/// Whether another job of its pod is being worked on, which is done one at a time.
+pub(super) async fn is_beside_another(conn: Conn<'_>, job: &Job) -> Result<bool> {
+    let Some(pod) = job.pod else { return Ok(false) };
+    let live = store::jobs_live_of_pod(conn, pod).await?;
+    Ok(live.iter().any(|other| other.id != job.id && other.state != JobState::Queued))
 }

@@ -48,6 +48,8 @@ pub(super) enum Next {
     Step(usize),
     /// The same step again, after a wait.
     Again,
+    /// The same: its agent could take nothing on, so that was no try of it.
+    Later,
     /// What was done is undone, from this step downwards.
     Undo(usize),
     /// The end, with what is left to say.
@@ -83,6 +85,21 @@ pub(super) fn after_failure(job: &Job, retryable: bool) -> Next {
         _ if retryable && attempts_left && !job.cancel_requested => Next::Again,
         _ => Next::Undo(job.step),
     }
+}
+
+/// After an agent took a command on no more than one that is away would: it is waited for as long.
+pub(super) fn after_refusal(job: &Job, retryable: bool) -> Next {
+    match job.state {
+        JobState::Undoing => Next::Later,
+        _ if retryable && !job.cancel_requested => Next::Later,
+        _ => Next::Undo(job.step),
+    }
+}
+
+/// The attempt after [`Next::Later`]: the waits grow with it, and two tries are always left. Not the first: an earlier part of
+/// the step may have been done.
+pub(super) fn attempt_later(job: &Job) -> u32 {
+    (job.attempt + 1).min(job.attempts_max.saturating_sub(1)).max(2)
 }
 
 /// When it is to be cancelled and has no order out. A step at its first attempt has not begun, so that the one before it is

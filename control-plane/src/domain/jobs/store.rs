@@ -2,7 +2,7 @@ mod claim;
 
 use sqlx::types::Json;
 
-pub(super) use self::claim::{Claim, any_due, jobs_claim, room_of, room_set, room_taken};
+pub(super) use self::claim::{Claim, Due, Rooms, any_lapsed, jobs_claim, jobs_due, leases_lapse, room_taken, rooms_of};
 
 use super::service::JobFilter;
 use super::{Job, JobError, JobState, LogLine, NewJob, StepRow};
@@ -11,7 +11,7 @@ use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
-use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct JobRow {
@@ -208,33 +208,77 @@ pub(super) async fn jobs_live_of_pod(conn: Conn<'_>, pod: CloudPodId) -> Result<
     all(fetch_all!(conn, JobRow, SQL, pod)?)
 }
 
-/// Takes the row for this transaction if the claim of `epoch` still holds.
+/// The jobs of pods that are of this kind and not over.
+pub(super) async fn jobs_live_of_kind(conn: Conn<'_>, kind: &str) -> Result<Vec<Job>> {
+    const SQL: &str = "SELECT * FROM jobs
+                       WHERE pod_id IS NOT NULL AND kind = $1 AND state IN ('queued', 'running', 'undoing')";
+    all(fetch_all!(conn, JobRow, SQL, kind)?)
+}
+
+/// Deletes jobs that ended before `before`, with their steps and logs; what else names a job keeps it.
+pub(super) async fn jobs_prune(tx: &mut Tx, before: Ms, limit: u32) -> Result<u64> {
+    const SQL: &str = "
+        DELETE FROM jobs WHERE id IN (
+            SELECT j.id FROM jobs j WHERE j.finished_at < $1
+               AND NOT EXISTS (SELECT 1 FROM drain_pods d WHERE d.job_id = j.id)
+               AND NOT EXISTS (SELECT 1 FROM drifts f WHERE f.heal_job = j.id)
+               AND NOT EXISTS (SELECT 1 FROM moves m WHERE m.job_id = j.id)
+            ORDER BY j.finished_at LIMIT $2)";
+    Ok(execute!(tx.conn(), SQL, before, i64::from(limit))?)
+}
+
+// A row is held by locking it: a write that says no more than that would leave one dead row more behind at every step. SQLite
+// has one writer, which holds all of them.
+macro_rules! hold {
+    ($tx:expr, $now:expr, $where:literal $(, $bind:expr)*) => {{
+        const SQLITE: &str = concat!("SELECT * FROM jobs WHERE ", $where);
+        const POSTGRES: &str = concat!("SELECT * FROM jobs WHERE ", $where, " FOR NO KEY UPDATE");
+        let conn = $tx.conn();
+        let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
+        let held = one(fetch_optional!(conn, JobRow, sql $(, $bind)*)?)?;
+        Ok(held.map(|job| Job { updated_at: $now, ..job }))
+    }};
+}
+
+/// Takes the row for this transaction if the claim of `epoch` still holds. The state is looked at afterwards: with it, PostgreSQL
+/// takes the small index of what has begun for cheaper than the key, and reads all of it once it is full of dead rows.
 pub(super) async fn job_hold(tx: &mut Tx, now: Ms, id: JobId, epoch: u64) -> Result<Option<Job>> {
-    const SQL: &str = "UPDATE jobs SET updated_at = $3
-                       WHERE id = $1 AND epoch = $2 AND state IN ('running', 'undoing') RETURNING *";
-    one(fetch_optional!(tx.conn(), JobRow, SQL, id, epoch as i64, now)?)
+    let held: Result<_> = hold!(tx, now, "id = $1 AND epoch = $2", id, epoch as i64);
+    Ok(held?.filter(|job| matches!(job.state, JobState::Running | JobState::Undoing)))
 }
 
 /// Takes the row of the job whose command this is, whatever its epoch.
 pub(super) async fn job_hold_by_command(tx: &mut Tx, now: Ms, command: CommandId) -> Result<Option<Job>> {
-    const SQL: &str = "UPDATE jobs SET updated_at = $2 WHERE command_id = $1 RETURNING *";
-    one(fetch_optional!(tx.conn(), JobRow, SQL, command, now)?)
+    hold!(tx, now, "command_id = $1", command)
 }
 
 /// Takes the row whatever its state, for an operator's change.
 pub(super) async fn job_hold_any(tx: &mut Tx, now: Ms, scope: Scope, id: JobId) -> Result<Option<Job>> {
-    const SQL: &str = "UPDATE jobs SET updated_at = $3 WHERE id = $1 AND ($2 IS NULL OR tenant_id = $2) RETURNING *";
-    one(fetch_optional!(tx.conn(), JobRow, SQL, id, scope.tenant(), now)?)
+    hold!(tx, now, "id = $1 AND ($2 IS NULL OR tenant_id = $2)", id, scope.tenant())
 }
 
 /// Stores where a held job goes. `job` carries the new values; the claim's epoch fences the write.
 pub(super) async fn job_store(tx: &mut Tx, job: &Job, lease: Option<(InstanceId, Ms)>) -> Result<()> {
+    job_store_strained(tx, job, lease, None, &Rooms::default()).await
+}
+
+/// The same with the deadline of the order that goes out, and the storages that it strains; without a deadline, with those that
+/// have no place for it.
+pub(super) async fn job_store_strained(
+    tx: &mut Tx,
+    job: &Job,
+    lease: Option<(InstanceId, Ms)>,
+    deadline: Option<Ms>,
+    rooms: &Rooms,
+) -> Result<()> {
     const SQL: &str = "
         UPDATE jobs SET state = $3, step = $4, attempt = $5, run_at = $6, epoch = $7, lease_owner = $8, lease_until = $9,
-               command_id = $10, command_server = $11, command_deadline = CASE WHEN $10 IS NULL THEN NULL ELSE command_deadline END,
+               command_id = $10, command_server = $11,
+               command_deadline = CASE WHEN $10 IS NULL THEN NULL ELSE COALESCE($20, command_deadline) END,
                waits_for = $12, cancel_requested = $13, step_progress = $14, error_code = $15, error_detail = $16,
                finished_at = $17, updated_at = $18, server_id = $19,
-               room = CASE WHEN $10 IS NULL THEN NULL ELSE room END
+               room = CASE WHEN $10 IS NULL OR $20 IS NOT NULL THEN $21 ELSE room END,
+               room_there = CASE WHEN $10 IS NULL OR $20 IS NOT NULL THEN $22 ELSE room_there END
         WHERE id = $1 AND epoch <= $2";
     let (code, detail) = job.error.as_ref().map(|e| (e.code.as_str(), e.detail.as_str())).unzip();
     let (command, command_server) = job.command.unzip();
@@ -260,6 +304,9 @@ pub(super) async fn job_store(tx: &mut Tx, job: &Job, lease: Option<(InstanceId,
         job.finished_at,
         job.updated_at,
         job.server,
+        deadline,
+        rooms.here.as_deref(),
+        rooms.there.as_deref(),
     )
     .map_err(|error| {
         if is_unique_violation(&error) {
@@ -281,21 +328,15 @@ pub(super) async fn cancel_request(tx: &mut Tx, now: Ms, id: JobId, run_at: Ms) 
     Ok(())
 }
 
-pub(super) async fn command_deadline_set(tx: &mut Tx, id: JobId, deadline: Ms) -> Result<()> {
-    const SQL: &str = "UPDATE jobs SET command_deadline = $2 WHERE id = $1 AND command_id IS NOT NULL";
-    execute!(tx.conn(), SQL, id, deadline)?;
-    Ok(())
-}
-
 /// How many orders are out at a server. Until the transaction ends nobody else is told another number: two that send at
 /// once do not both take the last place.
-pub(super) async fn commands_out(tx: &mut Tx, server: ServerId) -> Result<u32> {
-    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE command_server = $1";
+pub(super) async fn commands_out(tx: &mut Tx, now: Ms, server: ServerId) -> Result<u32> {
+    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE command_server = $1 AND lease_until >= $2";
     const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
     if let Conn::Postgres(connection) = tx.conn() {
         sqlx::query(LOCK).bind(server.to_string()).execute(connection).await?;
     }
-    let (count,): (i64,) = fetch_one!(tx.conn(), (i64,), SQL, server)?;
+    let (count,): (i64,) = fetch_one!(tx.conn(), (i64,), SQL, server, now)?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
@@ -337,14 +378,13 @@ pub(super) async fn commands_wait(tx: &mut Tx, now: Ms, server: ServerId, owner:
 pub(super) async fn lease_renew(tx: &mut Tx, now: Ms, id: JobId, epoch: u64, lease: (InstanceId, Ms)) -> Result<bool> {
     const SQL: &str = "
         UPDATE jobs SET lease_until = $4
-        WHERE id = $1 AND epoch = $2 AND lease_owner = $3 AND command_id IS NOT NULL AND command_deadline > $5
-          AND state IN ('running', 'undoing')";
+        WHERE id = $1 AND epoch = $2 AND lease_owner = $3 AND command_deadline > $5";
     Ok(execute!(tx.conn(), SQL, id, epoch as i64, lease.0, lease.1, now)? == 1)
 }
 
 /// Frees every lease: for a control plane that starts on a database that no other can be using.
 pub(super) async fn leases_free(tx: &mut Tx) -> Result<u64> {
-    const SQL: &str = "UPDATE jobs SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL";
+    const SQL: &str = "UPDATE jobs SET lease_owner = NULL, lease_until = NULL WHERE lease_until IS NOT NULL";
     Ok(execute!(tx.conn(), SQL)?)
 }
 

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::Declared;
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::http::auth::Auth;
 use crate::http::json::Body;
@@ -53,14 +54,14 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// connected. When it returns, its agent stops these VMs before it is given any order.
 #[utoipa::path(post, path = "/{id}/declare-lost", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
     request_body = DeclareBody, responses((status = 200, body = DeclaredView), (status = 404), (status = 409), (status = 422)),
-    extensions(("x-permission" = json!("servers:declare_lost"))))]
+    extensions(("x-permission" = json!("servers:manage"))))]
 async fn server_declare_lost(
     State(app): State<Arc<App>>,
     auth: Auth,
     Path(id): Path<String>,
     Body(DeclareBody { reason, confirm }): Body<DeclareBody>,
 ) -> Result<Json<DeclaredView>> {
-    auth.require("servers:declare_lost")?;
+    auth.require(Permission::ServersManage)?;
     let id = app.servers.server_show(&id).await?.id;
     let Declared { server, cloudpods, jobs } =
         app.losses.server_declare_lost(&auth.actor, id, &reason, &confirm).await?;

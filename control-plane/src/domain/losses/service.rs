@@ -54,31 +54,24 @@ impl Service {
         }
         let why = format!("its server {} was declared lost: {reason}", server.name);
         // Jobs, then pods, then the server: in the order in which jobs hold these rows.
-        let jobs = self.jobs.jobs_at_server(tx.conn(), id).await?;
+        let moving = self.servers.moves_at(tx.conn(), id).await?.into_iter().map(|under_way| under_way.job);
+        let jobs = self.jobs.jobs_at_server(tx.conn(), id, &moving.collect::<Vec<_>>()).await?;
+        let lost = self.jobs.jobs_lose(&mut tx, actor, id, &jobs, &why).await?;
         let pods = self.cloudpods.pods_on_server(tx.conn(), id).await?;
-        // A VM on its way may be on either side.
-        let moving: Vec<CloudPodId> = jobs.iter().filter_map(|job| job.pod).collect();
-        let moving = self.cloudpods.pods_brief(tx.conn(), &moving).await?;
-        let mut vms: Vec<FencedVm> = Vec::new();
-        for pod in pods.iter().chain(moving.values()) {
-            if let Some(vmid) = pod.vmid {
-                vms.push(FencedVm { pod: pod.id, vmid });
-            }
-        }
+        let moves = self.servers.moves_at(tx.conn(), id).await?;
+        // What was ordered hither may have arrived.
+        let arrivals = moves.iter().filter(|under_way| under_way.target == id && under_way.ordered);
+        let arrivals = arrivals.filter_map(|under_way| Some(FencedVm { pod: under_way.pod, vmid: under_way.vmid? }));
+        let mut vms: Vec<FencedVm> =
+            pods.iter().filter_map(|pod| Some(FencedVm { pod: pod.id, vmid: pod.vmid? })).chain(arrivals).collect();
         vms.sort_unstable_by_key(|vm| (vm.vmid, vm.pod));
         vms.dedup();
-        // What is on its way to another host may have arrived: its job looks there, and settles it.
-        let mut settling = Vec::new();
-        for pod in &pods {
-            if moving.contains_key(&pod.id) && self.servers.move_of(tx.conn(), pod.id).await?.is_some() {
-                settling.push(pod.id);
-            }
-        }
-        let lost = self.jobs.jobs_lose(&mut tx, actor, id, &jobs, &why).await?;
         self.servers.fences_put(&mut tx, &server, &vms).await?;
-        for pod in pods.iter().filter(|pod| !settling.contains(&pod.id)) {
-            self.servers.move_release(&mut tx, pod.id).await?;
+        // What was ordered to another host may have arrived there: its job looks, and settles it.
+        let settles = |pod: CloudPodId| moves.iter().any(|m| m.pod == pod && m.source == id && m.ordered);
+        for pod in pods.iter().filter(|pod| !settles(pod.id)) {
             self.cloudpods.pod_lose(&mut tx, actor, pod.id, &why).await?;
+            self.servers.move_release(&mut tx, pod.id).await?;
         }
         self.servers.lost_declare(&mut tx, actor, &server, reason, &vms).await?;
         let server = self.servers.server_get(tx.conn(), id).await?;

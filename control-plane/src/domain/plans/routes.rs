@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::{Plan, PlanCreate, PlanPatch, Terms};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -146,7 +147,7 @@ fn tagged(plan: Plan) -> Tagged<PlanView> {
 #[utoipa::path(get, path = "", tag = "Plans", params(PageQuery, ListFilter),
     responses((status = 200, body = Page<PlanView>)), extensions(("x-permission" = json!("plans:read"))))]
 async fn plan_list(State(app): State<Arc<App>>, auth: Auth, list: Listing<ListFilter>) -> Result<Json<Page<PlanView>>> {
-    auth.require("plans:read")?;
+    auth.require(Permission::PlansRead)?;
     let plans = app.plans.plan_list(list.filter.active, list.page.window()?).await?;
     Ok(Json(list.page.page(plans, |plan| plan.id)?.map(PlanView::from)))
 }
@@ -155,7 +156,7 @@ async fn plan_list(State(app): State<Arc<App>>, auth: Auth, list: Listing<ListFi
 #[utoipa::path(post, path = "", tag = "Plans", request_body = CreateBody,
     responses((status = 201, body = PlanView)), extensions(("x-permission" = json!("plans:write"))))]
 async fn plan_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<CreateBody>) -> Result<Response> {
-    auth.require("plans:write")?;
+    auth.require(Permission::PlansWrite)?;
     let CreateBody { name, vcpu, memory_mib, disk_gib, traffic_gib, price_minor, currency, active } = body;
     let terms = Terms { vcpu, memory_mib, disk_gib, traffic_gib, price_minor, currency };
     let plan = app.plans.plan_create(&auth.actor, PlanCreate { name, terms, active }).await?;
@@ -166,7 +167,7 @@ async fn plan_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<C
 #[utoipa::path(get, path = "/{id}", tag = "Plans", params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, body = PlanView)), extensions(("x-permission" = json!("plans:read"))))]
 async fn plan_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<PlanView>> {
-    auth.require("plans:read")?;
+    auth.require(Permission::PlansRead)?;
     Ok(tagged(app.plans.plan_show(&id).await?))
 }
 
@@ -181,7 +182,7 @@ async fn plan_update(
     if_match: IfMatch,
     Body(body): Body<PatchBody>,
 ) -> Result<Tagged<PlanView>> {
-    auth.require("plans:write")?;
+    auth.require(Permission::PlansWrite)?;
     let PatchBody { name, vcpu, memory_mib, disk_gib, traffic_gib, price_minor, currency, active } = body;
     let patch = PlanPatch { name, vcpu, memory_mib, disk_gib, traffic_gib, price_minor, currency, active };
     Ok(tagged(app.plans.plan_update(&auth.actor, &id, if_match.version(), patch).await?))
@@ -196,7 +197,7 @@ async fn plan_delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
-    auth.require("plans:write")?;
+    auth.require(Permission::PlansWrite)?;
     app.plans.plan_delete(&auth.actor, &id, if_match.version()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

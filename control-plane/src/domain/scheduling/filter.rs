@@ -1,6 +1,8 @@
 use std::fmt;
+use std::time::Duration;
 
 use super::Request;
+use crate::domain::servers::capacity::PROXMOX_SILENCE_MAX;
 use crate::domain::servers::{ConnectionState, SchedulingState, ServerCapacity, StorageCapacity};
 
 /// How a server would take the pod.
@@ -17,6 +19,10 @@ pub struct Fit<'a> {
 pub enum Reason {
     /// Its agent is not connected.
     NotOnline(ConnectionState),
+    /// Its agent is connected, and nothing that is ordered there would be done.
+    Refuses(String),
+    /// Proxmox has not answered its agent for so long that its figures do not count any more.
+    ProxmoxSilent(Duration),
     /// Its operator wants nothing new on it.
     Scheduling(SchedulingState),
     /// Another server was asked for.
@@ -39,6 +45,8 @@ pub enum Reason {
     },
     /// The image has no template there.
     NoTemplate,
+    /// It is not known to see this storage, on which the backup lies.
+    BackupUnseen(String),
     /// The agent has not told its figures and its VMs yet.
     Unknown,
     /// Too little memory is free.
@@ -93,17 +101,22 @@ pub enum Reason {
 impl Reason {
     /// The code of [`Reason::NotOnline`].
     pub const NOT_ONLINE: &'static str = "not_online";
+    /// The codes of the reasons that end by themselves: who has begun already waits for that.
+    pub const PASSING: [&'static str; 3] = [Self::NOT_ONLINE, "refuses", "proxmox_silent"];
 
     /// Stable, for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotOnline(_) => Self::NOT_ONLINE,
+            Self::Refuses(_) => "refuses",
+            Self::ProxmoxSilent(_) => "proxmox_silent",
             Self::Scheduling(_) => "scheduling",
             Self::OtherServer => "other_server",
             Self::Region { .. } => "region",
             Self::Label { .. } => "label",
             Self::NoTemplate => "no_template",
+            Self::BackupUnseen(_) => "backup_unseen",
             Self::Unknown => "unknown",
             Self::Memory { .. } => "memory",
             Self::Cpu { .. } => "cpu",
@@ -129,6 +142,13 @@ impl fmt::Display for Reason {
         match self {
             Self::NotOnline(ConnectionState::Pending) => f.write_str("its agent has never connected"),
             Self::NotOnline(_) => f.write_str("its agent is offline"),
+            Self::Refuses(why) => f.write_str(why),
+            Self::ProxmoxSilent(silent) => write!(
+                f,
+                "Proxmox has not answered its agent for {} s; what was known of it counts for {} s only",
+                silent.as_secs(),
+                PROXMOX_SILENCE_MAX.as_secs()
+            ),
             Self::Scheduling(SchedulingState::Draining) => f.write_str("it is being drained"),
             Self::Scheduling(_) => f.write_str("it is locked"),
             Self::OtherServer => f.write_str("another server was asked for"),
@@ -138,6 +158,9 @@ impl fmt::Display for Reason {
             }
             Self::Label { key, wants, has: None } => write!(f, "it lacks the label `{key}={wants}`"),
             Self::NoTemplate => f.write_str("it has no template for the image"),
+            Self::BackupUnseen(storage) => {
+                write!(f, "it is not known to see the backup's storage `{storage}`; if it does, make that its backup storage")
+            }
             Self::Unknown => f.write_str("its agent has not told yet how large it is and what runs on it"),
             Self::Memory { needs_mib, free_mib } => write!(f, "memory: {needs_mib} MiB needed, {free_mib} MiB free"),
             Self::Cpu { needs, free } => write!(f, "CPU: {needs} needed, {free} free"),
@@ -174,7 +197,7 @@ pub fn filter<'a>(request: &Request, server: &'a ServerCapacity) -> Result<Fit<'
         (Ok(storage), Some(template_vmid)) if reasons.is_empty() => Ok(Fit { storage: &storage.name, template_vmid }),
         (storage, template) => {
             if template.is_none() {
-                reasons.push(Reason::NoTemplate);
+                reasons.push(request.template_else.clone().unwrap_or(Reason::NoTemplate));
             }
             reasons.extend(storage.err());
             Err(reasons)
@@ -185,6 +208,10 @@ pub fn filter<'a>(request: &Request, server: &'a ServerCapacity) -> Result<Fit<'
 fn refuse_by_state(request: &Request, server: &ServerCapacity, reasons: &mut Vec<Reason>) {
     if server.connection != ConnectionState::Online {
         reasons.push(Reason::NotOnline(server.connection));
+    } else if !server.refuses.is_empty() {
+        reasons.push(Reason::Refuses(server.refuses.clone()));
+    } else if let Some(silent) = server.proxmox_silent.filter(|_| server.is_stale()) {
+        reasons.push(Reason::ProxmoxSilent(silent));
     }
     if server.scheduling != SchedulingState::Online {
         reasons.push(Reason::Scheduling(server.scheduling));

@@ -47,6 +47,8 @@ pub struct Request {
     pub tenant_pods: HashMap<ServerId, u32>,
     /// Where the image's template is: a server that is not named here has none.
     pub templates: HashMap<ServerId, u32>,
+    /// What it means that a server is not named there; `None`: that it has no template.
+    pub template_else: Option<Reason>,
     /// Tried in this very attempt, and taken by somebody else in between.
     pub lost: HashSet<ServerId>,
     /// Not these, for a reason that the servers' figures do not show.
@@ -133,7 +135,7 @@ pub struct Rejection {
 }
 
 /// A stored decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// When it was made.
     pub decided_at: Ms,
@@ -197,14 +199,18 @@ pub fn place(request: &Request, servers: &[ServerCapacity]) -> Decision {
 }
 
 impl Explanation {
-    /// A server that would take the pod if only its agent were connected.
+    /// A server that would take the pod but for what ends by itself, such as an agent that is away; in words.
     #[must_use]
-    pub fn only_offline(&self) -> Option<&str> {
-        let waits = |considered: &&Considered| match &considered.verdict {
-            Verdict::Rejected { reasons } => reasons.len() == 1 && reasons[0].code == Reason::NOT_ONLINE,
-            Verdict::Chosen { .. } | Verdict::Fits { .. } => false,
-        };
-        self.considered.iter().find(waits).map(|considered| considered.name.as_str())
+    pub fn waits_for(&self) -> Option<String> {
+        self.considered.iter().find_map(|considered| match &considered.verdict {
+            Verdict::Rejected { reasons } => match reasons.as_slice() {
+                [only] if Reason::PASSING.contains(&only.code.as_str()) => {
+                    Some(format!("server {} could take it, but {}", considered.name, only.text))
+                }
+                _ => None,
+            },
+            Verdict::Chosen { .. } | Verdict::Fits { .. } => None,
+        })
     }
 
     /// As the error of a pod that no server can take: a line per server, and one ahead of them when there is no server at

@@ -36,13 +36,13 @@ impl Service {
     /// chosen server, it decides again on a fresh snapshot.
     ///
     /// `NoCapacity` with a line per server when none can take it, `Retry` when one could but for its agent, which may be
-    /// back any moment; nothing is held or stored then.
+    /// back or well any moment; nothing is held or stored then.
     pub async fn placement_commit(&self, tx: &mut Tx, pod: CloudPodId, mut request: Request) -> Result<Choice> {
         for _ in 0..ATTEMPTS_MAX {
             let decision = self.placement_decide(tx.conn(), &request).await?;
             let Some(choice) = decision.chosen.clone() else {
-                return Err(match decision.explanation.only_offline() {
-                    Some(name) => Error::retry(format!("server {name} could take it, but its agent is offline")),
+                return Err(match decision.explanation.waits_for() {
+                    Some(why) => Error::retry(why),
                     None => decision.explanation.no_capacity(),
                 });
             };

@@ -54,6 +54,8 @@ pub struct Heartbeat {
     pub ledger_free_mib: u64,
     /// Since the host booted.
     pub uptime_s: u64,
+    /// Whether the datacenter's firewall is on, without which no VM's filters anything; `None`: not known.
+    pub datacenter_firewall: Option<bool>,
 }
 
 impl Heartbeat {
@@ -66,15 +68,33 @@ impl Heartbeat {
     /// What keeps the host from working, for people; empty when nothing does.
     #[must_use]
     pub fn problem(&self) -> String {
-        if !self.pve_error.is_empty() {
+        if self.pve_error.is_empty() {
+            self.refusal()
+        } else {
             format!("Proxmox does not answer the agent: {}", self.pve_error)
-        } else if !self.ledger_error.is_empty() {
+        }
+    }
+
+    /// Why nothing that is ordered there would be done, for people; empty: nothing known.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        if !self.ledger_error.is_empty() {
             format!("the agent accepts no commands, because its ledger cannot be written: {}", self.ledger_error)
         } else if !self.quorate && !self.node_name.is_empty() {
             "the node has lost the quorum of its cluster: Proxmox refuses every change until it is back".to_owned()
         } else {
             String::new()
         }
+    }
+
+    /// The storages that may hold backups; `None`: not told.
+    #[must_use]
+    pub fn backup_storages(&self) -> Option<Vec<String>> {
+        if !self.is_complete() || self.storages.iter().all(|storage| storage.holds_backups.is_none()) {
+            return None;
+        }
+        let holding = self.storages.iter().filter(|storage| storage.holds_backups == Some(true));
+        Some(holding.map(|storage| storage.name.clone()).collect())
     }
 }
 
@@ -89,6 +109,8 @@ pub struct StorageSeen {
     pub shared: bool,
     /// It may hold VM disks.
     pub holds_images: bool,
+    /// It may hold backups; `None`: its agent does not tell.
+    pub holds_backups: Option<bool>,
     /// All of it.
     pub total_mib: u64,
     /// What is taken.
@@ -137,6 +159,8 @@ pub struct InventoryVm {
     pub disk_mib: u64,
     /// Since QEMU was started.
     pub uptime_s: u64,
+    /// It starts with its host.
+    pub start_on_boot: bool,
 }
 
 /// What a probe of a host shall look for.
@@ -202,8 +226,11 @@ pub trait Prober: Send + Sync {
 pub enum CloseReason {
     /// Its certificate counts no more: the agent must enrol again.
     Revoked,
-    /// A newer session of the same server exists.
-    Superseded,
+    /// A newer session than this one of the same server exists. Only this one is closed: the newer may be here as well.
+    Superseded {
+        /// Which.
+        epoch: u64,
+    },
 }
 
 /// The agents' sessions of this process; the gRPC sessions implement it.

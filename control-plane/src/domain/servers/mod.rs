@@ -250,8 +250,16 @@ pub struct Seen {
     pub memory_mib: Option<u64>,
     /// The host's bridges.
     pub bridges: Vec<String>,
+    /// Whether the firewall of its datacenter is on, without which no VM's filters anything.
+    pub datacenter_firewall: Option<bool>,
     /// When the last inventory came.
     pub inventory_at: Option<Ms>,
+    /// Why nothing that is ordered there would be done; empty: nothing known.
+    pub refuses: String,
+    /// Since when its agent is heard without an answer of Proxmox.
+    pub proxmox_silent_since: Option<Ms>,
+    /// The storages that may hold backups.
+    pub backup_storages: Option<Vec<String>>,
 }
 
 /// One storage of a server.
@@ -302,6 +310,20 @@ impl Server {
     #[must_use]
     pub fn memory_capacity_mib(&self) -> u64 {
         self.limits.memory_mib.or(self.seen.memory_mib).unwrap_or(0)
+    }
+
+    /// Whether backups can be made on this storage, as far as its agent has told; else why not, and what to do.
+    pub fn takes_backups(&self, storage: &str) -> std::result::Result<(), String> {
+        let Some(known) = &self.seen.backup_storages else { return Ok(()) };
+        if known.iter().any(|name| name == storage) {
+            return Ok(());
+        }
+        let cure = if known.is_empty() {
+            "it has none: let one hold backups in Proxmox (content `backup`)".to_owned()
+        } else {
+            format!("choose one of: {}", known.join(", "))
+        };
+        Err(format!("server {} has no storage `{storage}` that may hold backups; {cure}", self.name))
     }
 
     /// Whether its agent has told enough for anything to be placed on it: figures, and which VMIDs are in use.

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::error::{Error, Result};
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -217,7 +218,7 @@ async fn server_list(
     auth: Auth,
     list: Listing<ListFilter>,
 ) -> Result<Json<Page<ServerView>>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let ListFilter { connection, scheduling, region, label, sort } = list.filter;
     let label = match label.as_deref().map(|text| text.split_once('=')) {
         None => None,
@@ -241,7 +242,7 @@ async fn server_list(
 #[utoipa::path(post, path = "", tag = "Servers", request_body = CreateBody,
     responses((status = 201, body = CreatedView)), extensions(("x-permission" = json!("servers:write"))))]
 async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<CreateBody>) -> Result<Response> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let CreateBody {
         name,
         region,
@@ -279,7 +280,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
 #[utoipa::path(get, path = "/{id}", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, body = ServerView)), extensions(("x-permission" = json!("servers:read"))))]
 async fn server_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ServerView>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let server = app.servers.server_show(&id).await?;
     let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
     let Tagged { version, body } = tagged(&app, server);
@@ -297,7 +298,7 @@ async fn server_update(
     if_match: IfMatch,
     Body(body): Body<PatchBody>,
 ) -> Result<Tagged<ServerView>> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let PatchBody {
         name,
         region,
@@ -340,7 +341,7 @@ async fn server_delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let id = app.servers.server_show(&id).await?.id;
     app.servers.server_delete(&auth.actor, id, if_match.version()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -355,7 +356,7 @@ async fn server_test_connection(
     auth: Auth,
     Path(id): Path<String>,
 ) -> Result<Json<TestView>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let server = app.servers.server_show(&id).await?;
     let templates = {
         let mut read = app.db.read().await?;
@@ -375,7 +376,7 @@ async fn server_health(
     Path(id): Path<String>,
     Params(HealthQuery { since, until, limit }): Params<HealthQuery>,
 ) -> Result<Json<HealthView>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let until = until.unwrap_or_else(|| app.clock.now());
     let since = since.unwrap_or_else(|| until.minus(Duration::from_hours(24)));
     if since > until {
@@ -400,7 +401,7 @@ async fn server_health(
     params(("id" = String, Path, description = "Id or name")), responses((status = 201, body = EnrolmentCommand)),
     extensions(("x-permission" = json!("servers:write"))))]
 async fn enrolment_token_create(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Response> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let id = app.servers.server_show(&id).await?.id;
     let command = app.servers.enrolment_token_create(&auth.actor, id).await?;
     Ok(crate::http::created(&format!("{PATH}/{id}"), command))
@@ -411,7 +412,7 @@ async fn enrolment_token_create(State(app): State<Arc<App>>, auth: Auth, Path(id
     responses((status = 204, description = "Nobody can speak for the server any more")),
     extensions(("x-permission" = json!("servers:write"))))]
 async fn certificates_revoke(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<StatusCode> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let id = app.servers.server_show(&id).await?.id;
     app.servers.certificates_revoke(&auth.actor, id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -140,6 +140,11 @@ impl Service {
         let before = store::server_get(tx.conn(), id).await?;
         version_check(&before, expected)?;
         let settings = Settings::of_patch(&before, patch)?;
+        if let Some(storage) =
+            settings.backup_storage.as_ref().filter(|_| settings.backup_storage != before.backup_storage)
+        {
+            before.takes_backups(storage).map_err(|why| Error::invalid("backup_storage", why))?;
+        }
         store::server_update(&mut tx, id, before.version, &settings, self.clock.now()).await?;
         let was = before.vmid_min..=before.vmid_max;
         let outside = store::vmids_outside(tx.conn(), id, was, settings.vmid_min, settings.vmid_max).await?;

@@ -70,13 +70,17 @@ struct SeenRow {
     cluster_name: Option<String>,
     seen_cpu_threads: Option<i64>,
     seen_memory_mib: Option<i64>,
-    seen_bridges: Option<Json<Bridges>>,
+    seen_bridges: Option<Json<Names>>,
+    datacenter_firewall: Option<bool>,
     inventory_at: Option<Ms>,
+    refuses: String,
+    proxmox_silent_since: Option<Ms>,
+    seen_backup_storages: Option<Json<Names>>,
 }
 
 /// JSON columns hold objects only.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Bridges {
+pub(super) struct Names {
     pub(super) names: Vec<String>,
 }
 
@@ -87,8 +91,8 @@ macro_rules! select {
                     cpu_overcommit, memory_mib, pod_limit, reserved_vcpu, reserved_memory_mib, reserved_pods, scheduling, scheduling_reason,
                     scheduling_since, drain_deadline, connection, connection_since, last_seen_at, session_epoch, boot_id,
                     machine_id, agent_version, pve_version, node_name, cluster_name, seen_cpu_threads, seen_memory_mib,
-                    seen_bridges, inventory_at, problem, machine_problem, fence_problem, lost_at, generation,
-                    version, created_at, updated_at
+                    seen_bridges, datacenter_firewall, inventory_at, refuses, proxmox_silent_since, seen_backup_storages, problem,
+                    machine_problem, fence_problem, lost_at, generation, version, created_at, updated_at
              FROM servers WHERE deleted_at IS NULL ",
             $rest
         )
@@ -191,7 +195,11 @@ impl SeenRow {
             seen_cpu_threads,
             seen_memory_mib,
             seen_bridges,
+            datacenter_firewall,
             inventory_at,
+            refuses,
+            proxmox_silent_since,
+            seen_backup_storages,
         } = self;
         Ok(Seen {
             last_seen_at,
@@ -204,8 +212,12 @@ impl SeenRow {
             cluster_name,
             cpu_threads: loaded_option(seen_cpu_threads, "seen_cpu_threads")?,
             memory_mib: loaded_option(seen_memory_mib, "seen_memory_mib")?,
-            bridges: seen_bridges.map(|Json(Bridges { names })| names).unwrap_or_default(),
+            bridges: seen_bridges.map(|Json(Names { names })| names).unwrap_or_default(),
+            datacenter_firewall,
             inventory_at,
+            refuses,
+            proxmox_silent_since,
+            backup_storages: seen_backup_storages.map(|Json(Names { names })| names),
         })
     }
 }

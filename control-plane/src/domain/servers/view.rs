@@ -132,7 +132,14 @@ struct HostView {
     cpu_threads: Option<u32>,
     memory_mib: Option<u64>,
     bridges: Vec<String>,
+    /// Whether the firewall of its datacenter is on, without which no CloudPod's firewall filters anything; null: not known.
+    datacenter_firewall: Option<bool>,
     inventory_at: Option<Ms>,
+    /// Since when its agent is heard without an answer of Proxmox; null: Proxmox answers. What was known before counts for two
+    /// minutes, then nothing new is placed on it.
+    proxmox_silent_since: Option<Ms>,
+    /// The storages that may hold backups; null: not told.
+    backup_storages: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -236,7 +243,12 @@ fn seen_views(connection: Connection, seen: Seen, suspect: bool) -> (ConnectionV
         cpu_threads,
         memory_mib,
         bridges,
+        datacenter_firewall,
         inventory_at,
+        // Shown as its `problem`.
+        refuses: _,
+        proxmox_silent_since,
+        backup_storages,
     } = seen;
     (
         ConnectionView { state, since, last_seen_at, session_epoch },
@@ -250,7 +262,10 @@ fn seen_views(connection: Connection, seen: Seen, suspect: bool) -> (ConnectionV
             cpu_threads,
             memory_mib,
             bridges,
+            datacenter_firewall,
             inventory_at,
+            proxmox_silent_since,
+            backup_storages,
         },
     )
 }

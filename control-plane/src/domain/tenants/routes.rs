@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use super::Tenant;
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::error::Result;
 use crate::http::auth::Auth;
 use crate::http::page::{Listing, NoFilter, Page, PageQuery};
@@ -30,7 +31,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().nest("/api/admin/tenants", OpenApiRouter::new().routes(routes!(tenant_list)))
 }
 
-/// Tenants, page by page.
+/// Tenants, page by page: all of them for staff, one's own otherwise.
 #[utoipa::path(get, path = "", tag = "Tenants", params(PageQuery), responses((status = 200, body = Page<TenantView>)),
     extensions(("x-permission" = json!("tenants:read"))))]
 async fn tenant_list(
@@ -38,8 +39,8 @@ async fn tenant_list(
     auth: Auth,
     list: Listing<NoFilter>,
 ) -> Result<Json<Page<TenantView>>> {
-    auth.require("tenants:read")?;
-    let tenants = app.tenants.tenant_list(list.page.window()?).await?;
+    auth.require(Permission::TenantsRead)?;
+    let tenants = app.tenants.tenant_list(auth.scope, list.page.window()?).await?;
     let page = list.page.page(tenants, |tenant| tenant.id)?;
     Ok(Json(page.map(|Tenant { id, name, created_at }| TenantView { id, name, created_at })))
 }

@@ -3,7 +3,7 @@
 use super::{Tenant, store};
 use crate::clock::Clock;
 use crate::db::{Conn, Db, Window};
-use crate::domain::audit::{Actor, Record, audit_append};
+use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 use crate::ids::TenantId;
@@ -60,12 +60,17 @@ impl Service {
 
     /// Whether there is such a tenant.
     pub async fn tenant_exists(&self, conn: Conn<'_>, id: TenantId) -> Result<bool> {
-        store::tenant_exists(conn, id).await
+        Ok(store::tenant_get(conn, id).await?.is_some())
     }
 
-    /// A page of tenants, in the order of their making.
-    pub async fn tenant_list(&self, window: Window<TenantId>) -> Result<Vec<Tenant>> {
+    /// The tenant with this id.
+    pub async fn tenant_get(&self, conn: Conn<'_>, id: TenantId) -> Result<Tenant> {
+        store::tenant_get(conn, id).await?.ok_or_else(|| Error::not_found("tenant", id))
+    }
+
+    /// A page of the tenants in scope, in the order of their making.
+    pub async fn tenant_list(&self, scope: Scope, window: Window<TenantId>) -> Result<Vec<Tenant>> {
         let mut read = self.db.read().await?;
-        store::tenant_list(read.conn(), window).await
+        store::tenant_list(read.conn(), scope, window).await
     }
 }

@@ -3,6 +3,7 @@
 use super::Tenant;
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
+use crate::domain::audit::Scope;
 use crate::error::Result;
 use crate::ids::TenantId;
 use crate::{execute, fetch_all, fetch_optional};
@@ -25,9 +26,9 @@ pub(super) async fn tenant_by_name(conn: Conn<'_>, name: &str) -> Result<Option<
     Ok(fetch_optional!(conn, TenantRow, SQL, name)?.map(Tenant::from))
 }
 
-pub(super) async fn tenant_exists(conn: Conn<'_>, id: TenantId) -> Result<bool> {
+pub(super) async fn tenant_get(conn: Conn<'_>, id: TenantId) -> Result<Option<Tenant>> {
     const SQL: &str = "SELECT id, name, created_at FROM tenants WHERE id = $1";
-    Ok(fetch_optional!(conn, TenantRow, SQL, id)?.is_some())
+    Ok(fetch_optional!(conn, TenantRow, SQL, id)?.map(Tenant::from))
 }
 
 /// `false`: there is one of this name.
@@ -36,8 +37,10 @@ pub(super) async fn tenant_insert(tx: &mut Tx, id: TenantId, name: &str, now: Ms
     Ok(execute!(tx.conn(), SQL, id, name, now)? == 1)
 }
 
-pub(super) async fn tenant_list(conn: Conn<'_>, window: Window<TenantId>) -> Result<Vec<Tenant>> {
-    const SQL: &str = "SELECT id, name, created_at FROM tenants WHERE ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2";
+pub(super) async fn tenant_list(conn: Conn<'_>, scope: Scope, window: Window<TenantId>) -> Result<Vec<Tenant>> {
+    const SQL: &str =
+        "SELECT id, name, created_at FROM tenants WHERE ($1 IS NULL OR id > $1) AND ($2 IS NULL OR id = $2)
+                       ORDER BY id LIMIT $3";
     let Window { limit, after } = window;
-    Ok(fetch_all!(conn, TenantRow, SQL, after, limit)?.into_iter().map(Tenant::from).collect())
+    Ok(fetch_all!(conn, TenantRow, SQL, after, scope.tenant(), limit)?.into_iter().map(Tenant::from).collect())
 }

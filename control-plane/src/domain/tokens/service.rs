@@ -1,33 +1,41 @@
 //! Makes, checks and replaces tokens.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
-use subtle::ConstantTimeEq as _;
+use tokio_util::task::TaskTracker;
 
-use super::{BOOTSTRAP, check_chosen, generate, hash, store};
-use crate::clock::Clock;
+use super::{check_chosen, generate, hash, store};
+use crate::clock::{Clock, Ms};
 use crate::db::{Db, Tx};
+use crate::domain::access::BOOTSTRAP;
 use crate::domain::audit::{Actor, Record, audit_append};
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
+/// A use is noted when the last one noted is older.
+const USED_AGAIN_MS: i64 = 60_000;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Service {
-    db: Db,
-    clock: Clock,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    /// Tokens whose use is being noted at this moment.
+    noting: Arc<Mutex<HashSet<TokenId>>>,
 }
 
 impl Service {
     /// Over this database.
     #[must_use]
     pub fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock }
+        Self { db, clock, noting: Arc::default() }
     }
 
     /// Sees to it that there is a platform token. The chosen one replaces any other; without one, the first start makes
@@ -35,10 +43,15 @@ impl Service {
     pub async fn token_bootstrap(&self, chosen: Option<&str>, file: Option<&Path>) -> Result<Option<Secret<String>>> {
         if let Some(chosen) = chosen {
             check_chosen(chosen)?;
-            if self.token_verify(chosen).await?.is_none() {
-                self.replace(&Secret::new(chosen.to_owned()), "environment", None).await?;
+            if self.token_verify(chosen).await?.is_some() {
+                return Ok(None);
             }
-            return Ok(None);
+            let replaced = self.replace(&Secret::new(chosen.to_owned()), "environment", None).await;
+            // Of two control planes that start at once with the same token, one makes it.
+            if replaced.is_err() && self.token_verify(chosen).await?.is_some() {
+                return Ok(None);
+            }
+            return replaced.map(|()| None);
         }
         let token = generate()?;
         let mut tx = self.db.begin().await?;
@@ -57,18 +70,36 @@ impl Service {
         Ok(token)
     }
 
-    /// Whose token this is, if it is one.
+    /// Which of the platform's own tokens this is, if it is one.
     pub async fn token_verify(&self, token: &str) -> Result<Option<TokenId>> {
-        let shown = hash(token);
         let mut read = self.db.read().await?;
-        let mut found = None;
-        for (id, kept) in store::tokens_active(read.conn()).await? {
-            // All of them are compared, each in constant time: how long it takes tells nothing.
-            if bool::from(kept.as_slice().ct_eq(&shown)) {
-                found = Some(id);
-            }
+        store::token_find(read.conn(), &hash(token)).await
+    }
+
+    /// Notes that a token is used, at most once a minute and beside the request: nobody waits for it.
+    pub fn token_used(&self, tasks: &TaskTracker, id: TokenId, last_used_at: Option<Ms>) {
+        let now = self.clock.now();
+        let before = Ms(now.0.saturating_sub(USED_AGAIN_MS));
+        if last_used_at.is_some_and(|last| last > before) || !self.noting().insert(id) {
+            return;
         }
-        Ok(found)
+        let this = self.clone();
+        tasks.spawn(async move {
+            if let Err(error) = this.note(id, now, before).await {
+                tracing::debug!(%error, "a token's last use could not be noted: its next use will be");
+            }
+            this.noting().remove(&id);
+        });
+    }
+
+    async fn note(&self, id: TokenId, now: Ms, before: Ms) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        store::token_touch(&mut tx, now, id, before).await?;
+        tx.commit().await
+    }
+
+    fn noting(&self) -> MutexGuard<'_, HashSet<TokenId>> {
+        self.noting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn replace(&self, token: &Secret<String>, by: &'static str, file: Option<&Path>) -> Result<()> {

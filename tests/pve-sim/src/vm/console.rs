@@ -1,5 +1,5 @@
 //! `…/vncproxy`, `…/termproxy` and `…/vncwebsocket`. What the proxies answer was recorded; the socket carries a minimal RFB 3.8
-//! server (RFC 6143, without a password) or the terminal's framing with an echo.
+//! server (RFC 6143), which asks for the password, or the terminal's framing with an echo.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use crate::app::{App, Ctx};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{Reply, Request, Response};
+use crate::rfb::vnc_response;
 use crate::schema::{Kind, check, opt, req};
 use crate::tasks::{self, TaskResult, Worker};
 use crate::vm::path_vmid;
@@ -87,7 +88,8 @@ pub(crate) fn proxy(ctx: &Ctx, vmid: &str, kind: &str) -> ApiResult {
         return Err(ApiError::internal("unable to find a serial interface"));
     }
     let secret: [u8; 24] = clock::random();
-    let ticket = format!("{}:PVEVNC:{:08X}::{}", &clock::uuid()[..8], clock::now_s(), clock::hex(&secret));
+    let password = printable(clock::random());
+    let ticket = format!("{password}:PVEVNC:{:08X}::{}", clock::now_s(), clock::hex(&secret));
     let (claim, claimed) = oneshot::channel();
     let waiting = Waiting { ticket: ticket.clone(), screen, claim };
     let port = open(ctx, number, waiting).ok_or_else(|| ApiError::internal("unable to find free port (5900-5999)"))?;
@@ -100,9 +102,14 @@ pub(crate) fn proxy(ctx: &Ctx, vmid: &str, kind: &str) -> ApiResult {
     let mut out = json!({ "user": ctx.who.full(), "ticket": ticket, "port": port.to_string(), "upid": upid });
     if screen == Screen::Vnc {
         out["cert"] = json!(ctx.app.certificate_pem(&ctx.node));
-        out["password"] = json!(&ticket[..8]);
+        out["password"] = json!(password);
     }
     Ok(out)
+}
+
+/// A password as Proxmox makes them, of characters from `!` to `` ` ``.
+fn printable(random: [u8; 8]) -> String {
+    random.into_iter().map(|byte| char::from(b'!' + (byte & 0x3f))).collect()
 }
 
 /// Takes the lowest free port of the node.
@@ -168,12 +175,12 @@ pub(crate) fn connect(ctx: &Ctx, request: &Request, vmid: &str) -> ApiResult<Rep
     }
     table.tickets.remove(ticket);
     drop(table);
-    let greeting = format!("{}:{}", ctx.who.full(), waiting.ticket);
+    let (greeting, password) = (format!("{}:{}", ctx.who.full(), waiting.ticket), waiting.ticket);
     let (app, screen) = (Arc::clone(&ctx.app), waiting.screen);
     let session = Box::new(move |mut wire: Wire| {
         let future = async move {
             match screen {
-                Screen::Vnc => vnc(&app, number, &mut wire).await,
+                Screen::Vnc => vnc(&app, number, &password, &mut wire).await,
                 Screen::Terminal => terminal(&app, number, &greeting, &mut wire).await,
             };
             wire.close().await;
@@ -192,18 +199,33 @@ fn name_of(app: &App, vmid: u32) -> Option<String> {
     app.read(|cluster| cluster.vm(vmid).filter(|vm| vm.run.is_some()).map(|vm| vm.name(vmid)))
 }
 
-/// A guest's screen; `None` when it is over.
-async fn vnc(app: &App, vmid: u32, wire: &mut Wire) -> Option<()> {
+/// Lets in who knows the password; `None`: it is over.
+async fn log_in(password: &str, wire: &mut Wire) -> Option<()> {
     wire.write(b"RFB 003.008\n".to_vec()).await?;
     if !wire.read(12).await?.starts_with(b"RFB 003.") {
         return None;
     }
-    // One kind of security, none; and that is well.
-    wire.write(vec![1, 1]).await?;
-    if wire.read(1).await? != [1] {
+    // One kind of security: VNC authentication.
+    wire.write(vec![1, 2]).await?;
+    if wire.read(1).await? != [2] {
         return None;
     }
-    wire.write(vec![0; 4]).await?;
+    let challenge = clock::random();
+    wire.write(challenge.to_vec()).await?;
+    if wire.read(16).await? != vnc_response(password, challenge) {
+        let reason = b"Authentication failed";
+        let mut refusal = 1_u32.to_be_bytes().to_vec();
+        refusal.extend_from_slice(&(reason.len() as u32).to_be_bytes());
+        refusal.extend_from_slice(reason);
+        wire.write(refusal).await?;
+        return None;
+    }
+    wire.write(vec![0; 4]).await
+}
+
+/// A guest's screen; `None` when it is over.
+async fn vnc(app: &App, vmid: u32, password: &str, wire: &mut Wire) -> Option<()> {
+    log_in(password, wire).await?;
     wire.read(1).await?;
     let name = name_of(app, vmid)?;
     let mut init = [WIDTH.to_be_bytes(), HEIGHT.to_be_bytes()].concat();
@@ -260,7 +282,8 @@ fn picture(place: &[u8], pixel_bytes: usize) -> Vec<u8> {
     out
 }
 
-/// A guest's serial line: `user:ticket`, then `0:LENGTH:DATA`, `1:COLUMNS:ROWS:` or `2`.
+/// A guest's serial line: `user:ticket`, then `0:LENGTH:DATA`, `1:COLUMNS:ROWS:` or `2`. It echoes what is typed, and knows one
+/// command, `stty size`.
 async fn terminal(app: &App, vmid: u32, greeting: &str, wire: &mut Wire) -> Option<()> {
     if wire.read_until(b'\n', 1024).await? != greeting.as_bytes() {
         return None;
@@ -268,30 +291,46 @@ async fn terminal(app: &App, vmid: u32, greeting: &str, wire: &mut Wire) -> Opti
     wire.write(b"OK".to_vec()).await?;
     let prompt = format!("\r\n{} login: ", name_of(app, vmid)?);
     wire.write(prompt.clone().into_bytes()).await?;
+    let (mut line, mut size) = (Vec::new(), [24, 80]);
     loop {
         let kind = wire.read(1).await?[0];
         name_of(app, vmid)?;
         match kind {
             b'0' => {
                 wire.read_until(b':', 0).await?;
-                let length = String::from_utf8(wire.read_until(b':', 16).await?).ok()?.parse::<usize>().ok()?;
+                let length = number(wire).await?;
                 if length > TEXT_BYTES_MAX {
                     return None;
                 }
                 let typed = wire.read(length).await?;
                 let mut echo = Vec::with_capacity(typed.len());
                 for byte in typed {
-                    if byte == b'\r' { echo.extend_from_slice(prompt.as_bytes()) } else { echo.push(byte) }
+                    if byte != b'\r' {
+                        line.push(byte);
+                        echo.push(byte);
+                        continue;
+                    }
+                    if line == b"stty size" {
+                        echo.extend_from_slice(format!("\r\n{} {}", size[0], size[1]).as_bytes());
+                    }
+                    line.clear();
+                    echo.extend_from_slice(prompt.as_bytes());
                 }
+                line.truncate(TEXT_BYTES_MAX);
                 wire.write(echo).await?;
             }
             b'1' => {
-                for _ in 0..3 {
-                    wire.read_until(b':', 16).await?;
-                }
+                wire.read_until(b':', 0).await?;
+                let columns = number(wire).await?;
+                size = [number(wire).await?, columns];
             }
             b'2' => {}
             _ => return None,
         }
     }
+}
+
+/// Digits up to a colon.
+async fn number(wire: &mut Wire) -> Option<usize> {
+    String::from_utf8(wire.read_until(b':', 16).await?).ok()?.parse().ok()
 }

@@ -1,7 +1,10 @@
 //! What is asked for of a pod's backups, by people and by policies.
 
+mod recreate;
 pub mod routes;
 mod upkeep;
+
+pub use recreate::Recreate;
 
 use std::time::Duration;
 
@@ -10,6 +13,7 @@ use serde_json::json;
 use super::asked::Asked;
 use super::sagas::{BackupParams, RestoreParams, kind, servers_seeing};
 use super::service::Service;
+use super::upkeep::require_unseen;
 use super::{CloudPod, DesiredPower, Detail, State};
 use crate::clock::Ms;
 use crate::db::{Tx, Window};
@@ -51,6 +55,8 @@ pub struct PolicyPatch {
     pub keep_days: Option<Option<u32>>,
 }
 
+/// The code of a backup that a pod is being made of.
+const IN_USE: &str = "backup_in_use";
 const DAY: Duration = Duration::from_hours(24);
 
 impl Service {
@@ -113,13 +119,12 @@ impl Service {
         let (Some(server), Some(vmid)) = (&pod.server, pod.vmid) else {
             return Err(Error::conflict("cloudpod_without_vm", "the pod has no VM to back up"));
         };
-        let storage = match storage {
-            Some(storage) => storage,
-            None => self.books.servers.server_get(tx.conn(), server.id).await?.backup_storage.ok_or_else(|| {
-                let (name, cure) = (&server.name, "name one, or give the server one as its `backup_storage`");
-                Error::invalid("storage", format!("is missing, and server {name} has no backup storage: {cure}"))
-            })?,
-        };
+        let host = self.books.servers.server_get(tx.conn(), server.id).await?;
+        let storage = storage.or_else(|| host.backup_storage.clone()).ok_or_else(|| {
+            let (name, cure) = (&server.name, "name one, or give the server one as its `backup_storage`");
+            Error::invalid("storage", format!("is missing, and server {name} has no backup storage: {cure}"))
+        })?;
+        host.takes_backups(&storage).map_err(|why| Error::invalid("storage", why))?;
         let kept_until = keep_days.map(|days| self.books.clock.now().plus(DAY * days));
         let detail = json!({ "storage": storage, "mode": mode, "scheduled": scheduled, "protected": protected });
         let (tenant, server) = (pod.tenant, server.id);
@@ -196,9 +201,25 @@ impl Service {
         if !self.books.backups.backup_state_set(tx, backup.id, from, to).await? {
             return Ok(None);
         }
+        // Now that the backup is held: who would make a pod of it finds that it goes, or is found here.
+        if self.recreated(tx, backup.id).await? {
+            let detail = "a pod is being made of the backup: delete it when that is over";
+            return Err(Error::conflict(IN_USE, detail));
+        }
         let params = serde_json::to_value(BackupParams { backup: backup.id }).map_err(Error::internal)?;
         let detail = json!({ "backup_id": backup.id, "volid": backup.volid });
         self.job_ask(tx, actor, pod, Asked { kind: kind::DELETE_BACKUP, params, event, detail }).await.map(Some)
+    }
+
+    /// Whether a pod is being made of a backup.
+    async fn recreated(&self, tx: &mut Tx, backup: BackupId) -> Result<bool> {
+        for job in self.jobs.jobs_live_of_kind(tx.conn(), kind::RECREATE).await? {
+            let params: RestoreParams = serde_json::from_value(job.params).map_err(Error::internal)?;
+            if params.backup == backup {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes a pod back to a backup: in place when it has a VM; elsewhere, on `target` or wherever the scheduler finds room,
@@ -255,6 +276,7 @@ impl Service {
             State::Failed { .. } => {}
             _ => pod.state.power_change("be restored")?,
         }
+        require_unseen(tx, &self.books, pod).await?;
         if let Some(target) = target
             && !servers_seeing(&self.books, tx.conn(), backup).await?.contains_key(&target)
         {
@@ -289,6 +311,7 @@ impl Service {
         patch: PolicyPatch,
     ) -> Result<BackupPolicy> {
         let PolicyPatch { every_hours, storage, mode, keep_last, keep_days } = patch;
+        let storage_named = storage.is_some();
         let mut tx = self.db.begin().await?;
         let pod = self.pod_held(&mut tx, scope, id).await?;
         pod.state.update()?;
@@ -307,6 +330,10 @@ impl Service {
             version: before.version + 1,
         };
         policy_check(&after)?;
+        if let (Some(server), Some(storage)) = (&pod.server, after.storage.as_ref().filter(|_| storage_named)) {
+            let host = self.books.servers.server_get(tx.conn(), server.id).await?;
+            host.takes_backups(storage).map_err(|why| Error::invalid("storage", why))?;
+        }
         if after.every_hours != before.every_hours {
             after.next_at = None;
             after.next_at = after.next_after(self.books.clock.now());

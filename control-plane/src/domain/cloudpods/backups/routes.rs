@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{BackupCreate, PolicyPatch};
+use super::{BackupCreate, PolicyPatch, Recreate};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::backups::{Backup, BackupPolicy, BackupState};
 use crate::domain::cloudpods::Named;
-use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed};
+use crate::domain::cloudpods::routes::{PlacementBody, PodAndJob, TenantQuery, answer, narrowed};
 use crate::domain::jobs::command::BackupMode;
 use crate::error::Result;
 use crate::http::auth::Auth;
@@ -33,6 +34,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(pod_backup_list, backup_create))
         .routes(routes!(backup_update, backup_delete))
         .routes(routes!(backup_restore))
+        .routes(routes!(cloudpod_recreate))
         .routes(routes!(policy_get, policy_update))
 }
 
@@ -113,7 +115,7 @@ impl From<Backup> for BackupView {
 #[serde(deny_unknown_fields)]
 #[schema(as = BackupCreate)]
 struct CreateBody {
-    /// Where to; left out: the server's backup storage.
+    /// Where to, which takes the permission servers:read; left out: the server's backup storage.
     #[schema(max_length = 100, example = "backups")]
     storage: Option<String>,
     /// Left out: snapshot, while it runs.
@@ -148,9 +150,34 @@ struct PatchBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = BackupRestore)]
 struct RestoreBody {
-    /// For a CloudPod whose host was declared lost: only on this server, by id or name. Left out: wherever there is room.
+    /// For a CloudPod whose host was declared lost: only on this server, by id or name, which takes the permission servers:read.
+    /// Left out: wherever there is room.
     #[schema(max_length = 63)]
     server: Option<String>,
+}
+
+/// A CloudPod to be made of a backup. What is left out is as the CloudPod is, or was, that the backup is of.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BackupRecreate)]
+struct RecreateBody {
+    /// A DNS label; no two live pods of a tenant have the same.
+    #[schema(max_length = 63, example = "web-1")]
+    name: String,
+    /// The plan's id or name, for another size; its disk must be at least as large as that CloudPod's.
+    #[schema(max_length = 63, example = "small")]
+    plan: Option<String>,
+    /// The image's id or name, for its record: its disk is the backup's.
+    #[schema(max_length = 63)]
+    image: Option<String>,
+    /// OpenSSH public keys for the user; at most 32.
+    ssh_keys: Option<Vec<String>>,
+    /// Where it may go; left out: anywhere where the backup is seen.
+    #[serde(default)]
+    placement: PlacementBody,
+    /// Ids or names of the pools that give it an address each; left out: as the region's pools allow.
+    #[serde(default)]
+    ip_pools: Vec<String>,
 }
 
 /// When backups of a CloudPod are made by themselves, and how long they are kept. What any of the two rules keeps is kept.
@@ -188,6 +215,7 @@ struct PolicyBody {
     #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 8784)]
     every_hours: Option<Option<u32>>,
+    /// Takes the permission servers:read.
     #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<String>)]
     storage: Option<Option<String>>,
@@ -220,7 +248,7 @@ async fn backup_list(
     Shared(app): Shared<Arc<App>>,
     Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<BackupView>>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let ListQuery { tenant_id, cloudpod_id } = filter;
     let backups = app.cloudpods.backup_list(narrowed(&auth, tenant_id)?, cloudpod_id, page.window()?).await?;
     Ok(Json(page.page(backups, |backup| backup.id)?.map(BackupView::from)))
@@ -237,7 +265,7 @@ async fn pod_backup_list(
     Path(id): Path<CloudPodId>,
     Listing { filter, page }: Listing<TenantQuery>,
 ) -> Result<Json<Page<BackupView>>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let scope = narrowed(&auth, filter.tenant_id)?;
     let backups = app.cloudpods.backup_list(scope, Some(id), page.window()?).await?;
     Ok(Json(page.page(backups, |backup| backup.id)?.map(BackupView::from)))
@@ -246,7 +274,7 @@ async fn pod_backup_list(
 /// Makes a backup of a CloudPod.
 #[utoipa::path(post, path = "/cloudpods/{id}/backups", tag = "Backups",
     params(("id" = CloudPodId, Path), TenantQuery), request_body = Option<CreateBody>,
-    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422)),
+    responses((status = 202, body = PodAndJob), (status = 403), (status = 404), (status = 409), (status = 422)),
     extensions(("x-permission" = json!("cloudpods:write"))))]
 async fn backup_create(
     auth: Auth,
@@ -255,12 +283,13 @@ async fn backup_create(
     Params(query): Params<TenantQuery>,
     MaybeBody(body): MaybeBody<CreateBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let CreateBody { storage, mode, note, protected, keep_days } = body;
+    auth.host_choice("storage", storage.as_ref())?;
     let mode = mode.unwrap_or(BackupMode::Snapshot);
     let input = BackupCreate { storage, mode, note, protected, keep_days };
-    Ok(answer(&app, app.cloudpods.backup_create(&auth.actor, scope, id, input).await?))
+    Ok(answer(&app, &auth, app.cloudpods.backup_create(&auth.actor, scope, id, input).await?))
 }
 
 /// Says whether and how long a backup is kept.
@@ -275,7 +304,7 @@ async fn backup_update(
     Params(query): Params<TenantQuery>,
     Body(body): Body<PatchBody>,
 ) -> Result<Json<BackupView>> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let PatchBody { protected, kept_until } = body;
     let after = app.cloudpods.backup_update(&auth.actor, scope, id, backup, protected, kept_until).await?;
@@ -293,15 +322,15 @@ async fn backup_delete(
     Path((id, backup)): Path<(CloudPodId, BackupId)>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.backup_delete(&auth.actor, scope, id, backup).await?))
+    Ok(answer(&app, &auth, app.cloudpods.backup_delete(&auth.actor, scope, id, backup).await?))
 }
 
 /// Takes a CloudPod back to a backup; what it was since is lost. One whose host was declared lost is restored elsewhere.
 #[utoipa::path(post, path = "/cloudpods/{id}/backups/{backup}/restore", tag = "Backups",
     params(("id" = CloudPodId, Path), ("backup" = BackupId, Path), TenantQuery), request_body = Option<RestoreBody>,
-    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422)),
+    responses((status = 202, body = PodAndJob), (status = 403), (status = 404), (status = 409), (status = 422)),
     extensions(("x-permission" = json!("cloudpods:write"))))]
 async fn backup_restore(
     auth: Auth,
@@ -310,10 +339,34 @@ async fn backup_restore(
     Params(query): Params<TenantQuery>,
     MaybeBody(body): MaybeBody<RestoreBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
+    auth.host_choice("server", body.server.as_ref())?;
     let server = body.server.as_deref();
-    Ok(answer(&app, app.cloudpods.backup_restore(&auth.actor, scope, id, backup, server).await?))
+    Ok(answer(&app, &auth, app.cloudpods.backup_restore(&auth.actor, scope, id, backup, server).await?))
+}
+
+/// Makes a new CloudPod of a backup, whose own CloudPod may be deleted: its disk, with addresses, MAC addresses and a firewall of its
+/// own.
+#[utoipa::path(post, path = "/backups/{backup}/recreate", tag = "Backups",
+    params(("backup" = BackupId, Path), TenantQuery), request_body = RecreateBody,
+    responses((status = 202, body = PodAndJob), (status = 403), (status = 404), (status = 409), (status = 422),
+        (status = 507, description = "No server that sees the backup can take it; the reason per server, to whom servers are shown. Nothing was made.")),
+    extensions(("x-permission" = json!("cloudpods:write"))))]
+async fn cloudpod_recreate(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Path(backup): Path<BackupId>,
+    Params(query): Params<TenantQuery>,
+    Body(body): Body<RecreateBody>,
+) -> Result<Response> {
+    auth.require(Permission::CloudpodsWrite)?;
+    let scope = narrowed(&auth, query.tenant_id)?;
+    let RecreateBody { name, plan, image, ssh_keys, placement, ip_pools } = body;
+    placement.permit(&auth)?;
+    let (placement, private_pools) = (placement.into(), auth.sees_hosts());
+    let input = Recreate { name, plan, image, ssh_keys, placement, ip_pools, private_pools };
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_recreate(&auth.actor, (scope, auth.grant), backup, input).await?))
 }
 
 /// When backups of a CloudPod are made by themselves, and how long they are kept.
@@ -326,7 +379,7 @@ async fn policy_get(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Tagged<PolicyView>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let policy = app.cloudpods.policy_get(narrowed(&auth, query.tenant_id)?, id).await?;
     Ok(Tagged { version: policy.version, body: policy.into() })
 }
@@ -334,7 +387,7 @@ async fn policy_get(
 /// Changes when backups of a CloudPod are made by themselves, and how long they are kept.
 #[utoipa::path(patch, path = "/cloudpods/{id}/backup-policy", tag = "Backups",
     params(("id" = CloudPodId, Path), TenantQuery), request_body = PolicyBody,
-    responses((status = 200, body = PolicyView), (status = 404), (status = 412), (status = 422)),
+    responses((status = 200, body = PolicyView), (status = 403), (status = 404), (status = 412), (status = 422)),
     extensions(("x-permission" = json!("cloudpods:write"))))]
 async fn policy_update(
     auth: Auth,
@@ -344,9 +397,10 @@ async fn policy_update(
     if_match: IfMatch,
     Body(body): Body<PolicyBody>,
 ) -> Result<Tagged<PolicyView>> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let PolicyBody { every_hours, storage, mode, keep_last, keep_days } = body;
+    auth.host_choice("storage", storage.as_ref().and_then(Option::as_ref))?;
     let patch = PolicyPatch { every_hours, storage, mode, keep_last, keep_days };
     let policy = app.cloudpods.policy_update(&auth.actor, scope, id, if_match.version(), patch).await?;
     Ok(Tagged { version: policy.version, body: policy.into() })

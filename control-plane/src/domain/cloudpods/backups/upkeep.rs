@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::BackupCreate;
+use super::{BackupCreate, IN_USE};
 use crate::domain::audit::{Actor, Scope};
 use crate::domain::backups::BackupState;
 use crate::domain::cloudpods::State;
@@ -30,6 +30,15 @@ pub struct Upkeep {
     pub more: bool,
 }
 
+/// What became of a backup that was due.
+enum Due {
+    Begun,
+    /// It cannot be made now, which is written down beside the pod.
+    Skipped,
+    /// It is not due any more: another control plane was quicker, the policy changed, or the pod is gone.
+    Moved,
+}
+
 impl Service {
     /// Begins what is due and prunes what nothing keeps.
     pub async fn backups_upkeep(&self) -> Result<Upkeep> {
@@ -41,10 +50,14 @@ impl Service {
         drop(read);
         let full = due.len().max(prunable.len()) >= BATCH as usize;
         for pod in due {
-            match self.backup_due(&actor, pod).await? {
-                Some(true) => done.begun += 1,
-                Some(false) => done.skipped += 1,
-                None => {}
+            match self.backup_due(&actor, pod).await {
+                Ok(Due::Begun) => done.begun += 1,
+                Ok(Due::Skipped) => done.skipped += 1,
+                Ok(Due::Moved) => {}
+                // The database is away: the next run comes soon.
+                Err(error) if error.retryable() => return Err(error),
+                // One that cannot even be written down keeps nobody else from theirs.
+                Err(error) => tracing::error!(%pod, %error, "a due backup policy cannot be followed"),
             }
         }
         for backup in prunable {
@@ -54,19 +67,18 @@ impl Service {
         Ok(done)
     }
 
-    /// Begins the backup that a pod's policy asks for now; `Some(false)`: it could not, which is written down; `None`: it is
-    /// not due any more.
-    async fn backup_due(&self, actor: &Actor, id: CloudPodId) -> Result<Option<bool>> {
+    /// Begins the backup that a pod's policy asks for now.
+    async fn backup_due(&self, actor: &Actor, id: CloudPodId) -> Result<Due> {
         let mut tx = self.db.begin().await?;
         let pod = self.pod_held(&mut tx, Scope::Platform, id).await?;
         let policy = self.books.backups.policy_get(tx.conn(), id).await?;
         if let State::Deleted { .. } = pod.state {
             self.books.backups.policy_end(&mut tx, id).await?;
             tx.commit().await?;
-            return Ok(None);
+            return Ok(Due::Moved);
         }
         if !self.books.backups.policy_advance(&mut tx, &policy).await? {
-            return Ok(None);
+            return Ok(Due::Moved);
         }
         let live = self.jobs.jobs_live_of_pod(tx.conn(), id).await?;
         let reason = match pod.state {
@@ -84,7 +96,7 @@ impl Service {
             match self.backup_ask(&mut tx, actor, &pod, input, true).await {
                 Ok(_) => None,
                 // What is wrong with it is written down beside the pod; nothing of it was.
-                Err(error @ (Error::Invalid(_) | Error::Conflict { .. })) => Some(error.to_string()),
+                Err(error) if !error.retryable() => Some(error.to_string()),
                 Err(error) => return Err(error),
             }
         };
@@ -93,7 +105,7 @@ impl Service {
             self.record(&mut tx, actor, &pod, "cloudpod.backup_skipped", &json!({ "reason": reason })).await?;
         }
         tx.commit().await?;
-        Ok(Some(reason.is_none()))
+        Ok(if reason.is_some() { Due::Skipped } else { Due::Begun })
     }
 
     async fn backup_prune(&self, actor: &Actor, id: BackupId) -> Result<bool> {
@@ -108,8 +120,10 @@ impl Service {
         if self.jobs.jobs_live_of_pod(tx.conn(), pod.id).await?.len() >= JOBS_OF_POD_MAX {
             return Ok(false);
         }
-        if self.backup_delete_ask(&mut tx, actor, &pod, &backup, "cloudpod.backup_pruned").await?.is_none() {
-            return Ok(false);
+        match self.backup_delete_ask(&mut tx, actor, &pod, &backup, "cloudpod.backup_pruned").await {
+            Ok(Some(_)) => {}
+            Ok(None) | Err(Error::Conflict { code: IN_USE, .. }) => return Ok(false),
+            Err(error) => return Err(error),
         }
         tx.commit().await?;
         Ok(true)

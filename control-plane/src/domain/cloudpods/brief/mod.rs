@@ -10,6 +10,7 @@ use super::service::Service;
 use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::finding::{Finding, Findings};
+use crate::domain::firewall::{NOT_TAKEN, NOT_TAKEN_CURE};
 use crate::error::Result;
 use crate::ids::{CloudPodId, ServerId, TenantId};
 
@@ -38,8 +39,10 @@ pub struct PodBrief {
     pub server: Option<ServerId>,
     /// Its number there.
     pub vmid: Option<u32>,
-    /// What was changed of it takes effect only at its next restart.
-    pub restart_needed: bool,
+    /// Its size was changed, which takes effect only at its next restart.
+    pub size_waits: bool,
+    /// Whether its VM is to start with its host.
+    pub start_on_boot: bool,
     /// When it last changed.
     pub updated_at: Ms,
 }
@@ -120,6 +123,30 @@ impl Service {
                     format!("it is {} and has a VM, but {missing}: others may be given what it uses", pod.state);
                 if !found.push(leaked(pod.id, Some(pod.updated_at), detail)) {
                     return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Finds pods whose host has not taken the firewall that is wanted, though no job is on its way with it.
+    pub async fn firewalls_check(&self, mut conn: Conn<'_>) -> Result<Findings> {
+        let mut found = Findings::default();
+        let mut after = None;
+        loop {
+            let page = store::pods_unfiltered_page(conn.again(), after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(*last);
+            let ids: Vec<_> = page.iter().map(|(pod, _)| *pod).collect();
+            let busy = self.jobs.pods_busy(conn.again(), &ids).await?;
+            for (pod, since) in page.into_iter().filter(|(pod, _)| !busy.contains(pod)) {
+                let finding = Finding {
+                    subject: format!("cloudpod {pod}"),
+                    since: Some(since),
+                    detail: NOT_TAKEN.to_owned(),
+                    cure: NOT_TAKEN_CURE.to_owned(),
+                };
+                if !found.push(finding) {
+                    return Ok(found);
                 }
             }
         }

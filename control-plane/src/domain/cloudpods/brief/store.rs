@@ -4,7 +4,8 @@ use super::PodBrief;
 use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::check::{loaded, loaded_option};
-use crate::domain::cloudpods::DesiredPower;
+use crate::domain::cloudpods::store::RestartCauses;
+use crate::domain::cloudpods::{DesiredPower, RestartCause};
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, IdList, ServerId, TenantId};
 use crate::{fetch_all, sql_by_db};
@@ -22,7 +23,8 @@ struct BriefRow {
     disk_gib: i64,
     server_id: Option<ServerId>,
     vmid: Option<i64>,
-    restart_needed: bool,
+    restart_causes: Json<RestartCauses>,
+    start_on_boot: bool,
     updated_at: Ms,
 }
 
@@ -42,7 +44,8 @@ impl TryFrom<BriefRow> for PodBrief {
             disk_gib,
             server_id,
             vmid,
-            restart_needed,
+            restart_causes: Json(RestartCauses { causes }),
+            start_on_boot,
             updated_at,
         } = row;
         Ok(Self {
@@ -57,7 +60,8 @@ impl TryFrom<BriefRow> for PodBrief {
             disk_gib: loaded(disk_gib, "cloudpods.disk_gib")?,
             server: server_id,
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
-            restart_needed,
+            size_waits: causes.contains(&RestartCause::Size),
+            start_on_boot,
             updated_at,
         })
     }
@@ -70,8 +74,8 @@ fn all(rows: Vec<BriefRow>) -> Result<Vec<PodBrief>> {
 macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
-            "SELECT id, tenant_id, name, vm_name, state, desired_power, vcpu, memory_mib, disk_gib, server_id, vmid, restart_needed,
-                    updated_at
+            "SELECT id, tenant_id, name, vm_name, state, desired_power, vcpu, memory_mib, disk_gib, server_id, vmid, restart_causes,
+                    start_on_boot, updated_at
              FROM cloudpods ",
             $($rest),+
         )
@@ -91,6 +95,18 @@ pub(super) async fn pods_by_ids(conn: Conn<'_>, pods: &[CloudPodId]) -> Result<V
 pub(super) async fn pods_on_server(conn: Conn<'_>, server: ServerId) -> Result<Vec<PodBrief>> {
     const SQL: &str = select!("WHERE server_id = $1 ORDER BY id");
     all(fetch_all!(conn, BriefRow, SQL, server)?)
+}
+
+/// Pods whose VM exists and has not the wanted firewall, as far as the books know; and since when that is wanted.
+pub(super) async fn pods_unfiltered_page(
+    conn: Conn<'_>,
+    after: Option<CloudPodId>,
+    limit: i64,
+) -> Result<Vec<(CloudPodId, Ms)>> {
+    const SQL: &str = "SELECT f.pod_id, f.updated_at FROM firewalls f JOIN cloudpods p ON p.id = f.pod_id
+                        WHERE f.applied_version <> f.version AND p.state IN ('active', 'suspended')
+                          AND ($1 IS NULL OR f.pod_id > $1) ORDER BY f.pod_id LIMIT $2";
+    Ok(fetch_all!(conn, (CloudPodId, Ms), SQL, after, limit)?)
 }
 
 /// Pods whose VM exists, as far as the books know.

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed};
 use crate::domain::images::routes::ImageView;
 use crate::error::Result;
@@ -53,10 +54,10 @@ async fn image_capture(
     Params(query): Params<TenantQuery>,
     Body(body): Body<CaptureBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let CaptureBody { name, os } = body;
-    Ok(answer(&app, app.cloudpods.image_capture(&auth.actor, scope, id, &name, os).await?))
+    Ok(answer(&app, &auth, app.cloudpods.image_capture(&auth.actor, scope, id, &name, os).await?))
 }
 
 /// The images that a tenant sees: its own and the platform's; all, to staff who name no tenant.
@@ -68,7 +69,7 @@ async fn image_list_visible(
     Shared(app): Shared<Arc<App>>,
     Listing { filter, page }: Listing<TenantQuery>,
 ) -> Result<Json<Page<ImageView>>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let images = app.cloudpods.image_list_visible(narrowed(&auth, filter.tenant_id)?, page.window()?).await?;
     Ok(Json(page.page(images, |image| image.id)?.map(ImageView::from)))
 }
@@ -83,7 +84,7 @@ async fn image_captured_delete(
     Path(id): Path<ImageId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.image_captured_delete(&auth.actor, scope, id).await?))
+    Ok(answer(&app, &auth, app.cloudpods.image_captured_delete(&auth.actor, scope, id).await?))
 }

@@ -48,6 +48,8 @@ pub struct MoveAsk {
     storage: Option<String>,
     /// The bridges of its network cards, one of each.
     bridges: Vec<String>,
+    /// The one that its cards are on in another cluster; `None`: whichever the server there has for pods.
+    bridge_there: Option<String>,
     /// It holds addresses, which only its own region routes.
     addressed: bool,
 }
@@ -73,6 +75,7 @@ impl MoveAsk {
         request.server = wish.target.or(request.server);
         request.storage = wish.storage.clone().or(request.storage);
         let mut bridges: Vec<_> = addresses.iter().filter_map(|address| address.bridge.clone()).collect();
+        let bridge_there = bridges.first().cloned();
         if (addresses.is_empty() || addresses.iter().any(|address| address.bridge.is_none()))
             && let Some(server) = &pod.server
         {
@@ -80,7 +83,8 @@ impl MoveAsk {
         }
         bridges.sort();
         bridges.dedup();
-        Ok(Self { request, wish, storage: pod.storage.clone(), bridges, addressed: !addresses.is_empty() })
+        let (storage, addressed) = (pod.storage.clone(), !addresses.is_empty());
+        Ok(Self { request, wish, storage, bridges, bridge_there, addressed })
     }
 }
 
@@ -126,6 +130,8 @@ impl Terrain {
                 Reason::OtherCluster
             } else if ask.bridges.len() > 1 {
                 Reason::Bridges
+            } else if let Some(bridge) = ask.bridge_there.as_ref().filter(|bridge| lacks(server, bridge)) {
+                Reason::Bridge(bridge.clone())
             } else {
                 continue;
             };
@@ -173,6 +179,7 @@ impl Terrain {
     }
 }
 
+/// Whether its agent has told its bridges, and this is none of them.
 fn lacks(server: &ServerCapacity, bridge: &String) -> bool {
     !server.bridges.is_empty() && !server.bridges.contains(bridge)
 }
@@ -190,8 +197,8 @@ fn joined(mut first: Explanation, second: Explanation) -> Explanation {
 
 /// As the error of a pod that can go nowhere.
 pub fn nowhere(explanation: &Explanation) -> Error {
-    match explanation.only_offline() {
-        Some(name) => Error::retry(format!("server {name} could take it, but its agent is offline")),
+    match explanation.waits_for() {
+        Some(why) => Error::retry(why),
         None if explanation.servers == 0 => {
             Error::conflict("no_other_server", "there is no other server that it could be moved to; register one")
         }

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use super::super::routes::{PodAndJob, TenantQuery, answer, narrowed};
 use super::Migrate;
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::domain::servers::Method;
 use crate::error::Result;
 use crate::http::auth::Auth;
@@ -65,7 +66,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     params(("id" = CloudPodId, Path), TenantQuery), request_body = Option<MigrateBody>,
     responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422),
         (status = 507, description = "No server can take it; the reason per server. Nothing was begun.")),
-    extensions(("x-permission" = json!("cloudpods:migrate"))))]
+    extensions(("x-permission" = json!("cloudpods:manage"))))]
 async fn cloudpod_migrate(
     auth: Auth,
     Shared(app): Shared<Arc<App>>,
@@ -73,9 +74,9 @@ async fn cloudpod_migrate(
     Params(query): Params<TenantQuery>,
     MaybeBody(body): MaybeBody<MigrateBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:migrate")?;
+    auth.require(Permission::CloudpodsManage)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let MigrateBody { server, storage, method, with_local_disks, allow_shutdown, shutdown_s } = body;
     let input = Migrate { server, storage, method, with_local_disks, allow_shutdown, shutdown_s };
-    Ok(answer(&app, app.cloudpods.cloudpod_migrate(&auth.actor, scope, id, input).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_migrate(&auth.actor, scope, id, input).await?))
 }

@@ -19,7 +19,7 @@ use crate::domain::audit::{Actor, Scope};
 use crate::domain::jobs::Job;
 use crate::error::{Error, Result};
 
-pub use network::{FirewallPut, Traffic};
+pub use network::{FirewallPut, FirewallShown, Traffic};
 pub use password::{PasswordReset, ResetPassword};
 pub use rebuild::Rebuild;
 pub use resize::Resize;

@@ -21,6 +21,17 @@ pub struct FirewallPut {
     pub mac_filter: Option<bool>,
     /// Only from the addresses that it holds.
     pub ip_filter: Option<bool>,
+    /// Whether who asks may change the two filters.
+    pub may_filter: bool,
+}
+
+/// A pod's firewall, and whether it is in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirewallShown {
+    /// What is wanted, and what its host has.
+    pub kept: Kept,
+    /// Why that is not in effect, and what to do; `None`: it is.
+    pub lack: Option<String>,
 }
 
 /// What a pod used, and may use, in a month.
@@ -36,10 +47,16 @@ pub struct Traffic {
 
 impl Service {
     /// A pod's firewall: what is wanted, and what its host has.
-    pub async fn firewall_get(&self, scope: Scope, id: CloudPodId) -> Result<Kept> {
+    pub async fn firewall_get(&self, scope: Scope, id: CloudPodId) -> Result<FirewallShown> {
         let mut read = self.db.read().await?;
-        store::pod_get(read.conn(), scope, id).await?.ok_or_else(|| not_found(id))?;
-        self.books.firewalls.firewall_get(read.conn(), id).await
+        let pod = store::pod_get(read.conn(), scope, id).await?.ok_or_else(|| not_found(id))?;
+        let kept = self.books.firewalls.firewall_get(read.conn(), id).await?;
+        let datacenter = match &pod.server {
+            Some(server) => self.books.servers.server_get(read.conn(), server.id).await?.seen.datacenter_firewall,
+            None => None,
+        };
+        let lack = kept.lack(datacenter);
+        Ok(FirewallShown { kept, lack })
     }
 
     /// Says what a pod's firewall is to be from now on. `version`: what the caller read, if it said so.
@@ -51,7 +68,7 @@ impl Service {
         version: Option<i64>,
         put: FirewallPut,
     ) -> Result<(Detail, Job)> {
-        let FirewallPut { mut policy, mac_filter, ip_filter } = put;
+        let FirewallPut { mut policy, mac_filter, ip_filter, may_filter } = put;
         let mut tx = self.db.begin().await?;
         let pod = self.pod_held(&mut tx, scope, id).await?;
         pod.state.power_change("get another firewall")?;
@@ -59,7 +76,7 @@ impl Service {
         policy.mac_filter = mac_filter.unwrap_or(before.policy.mac_filter);
         policy.ip_filter = ip_filter.unwrap_or(before.policy.ip_filter);
         let filters = |policy: &Policy| (policy.mac_filter, policy.ip_filter);
-        if scope.tenant().is_some() && filters(&policy) != filters(&before.policy) {
+        if !may_filter && filters(&policy) != filters(&before.policy) {
             let detail = "only the platform turns the filters against forged addresses on and off: leave mac_filter and \
                           ip_filter out";
             return Err(Error::Forbidden(detail.to_owned()));

@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{FirewallPut, PasswordReset, Rebuild, ResetPassword, Resize, Traffic};
+use super::{FirewallPut, FirewallShown, PasswordReset, Rebuild, ResetPassword, Resize, Traffic};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::Media;
 use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed, pod_and_job};
 use crate::domain::firewall::{Kept, Policy, Rule};
 use crate::domain::jobs::command::FirewallAction;
 use crate::domain::secrets::Secret;
 use crate::domain::traffic::Used;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::accepted;
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -59,7 +60,7 @@ struct SuspendBody {
     timeout_s: Option<u64>,
 }
 
-/// A new size: that of a plan, or single figures.
+/// A new size: that of a plan or, with the permission cloudpods:manage, single figures.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CloudPodResize)]
@@ -138,7 +139,7 @@ struct SshKeysBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = CloudPodSetMedia)]
 struct MediaBody {
-    /// Null or left out: no CD.
+    /// Null or left out: no CD. Without the permission servers:read, of a storage that `[media] iso_storages` names.
     #[schema(max_length = 305, example = "local:iso/debian-13.iso")]
     iso: Option<String>,
     /// Boot from it before the disk, from the next start on.
@@ -151,6 +152,7 @@ struct MediaBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = CloudPodRescue)]
 struct RescueBody {
+    /// Without the permission servers:read, of a storage that `[media] iso_storages` names.
     #[schema(max_length = 305, example = "local:iso/rescue.iso")]
     iso: String,
 }
@@ -183,8 +185,10 @@ struct FirewallView {
     policy: Policy,
     /// The same as in the ETag; 0: nobody changed it.
     version: i64,
-    /// Whether its host has this version.
+    /// Whether this version is in effect on its host.
     applied: bool,
+    /// Why it is not, and what to do; null: it is.
+    not_applied_because: Option<String>,
     /// When its host last took a version.
     applied_at: Option<Ms>,
 }
@@ -232,10 +236,10 @@ struct TrafficMonthView {
     sampled_at: Ms,
 }
 
-impl From<Kept> for FirewallView {
-    fn from(kept: Kept) -> Self {
-        let Kept { policy, version, applied_version, applied_at } = kept;
-        Self { policy, version, applied: version > 0 && applied_version == version, applied_at }
+impl From<FirewallShown> for FirewallView {
+    fn from(shown: FirewallShown) -> Self {
+        let FirewallShown { kept: Kept { policy, version, applied_version: _, applied_at }, lack } = shown;
+        Self { policy, version, applied: lack.is_none(), not_applied_because: lack, applied_at }
     }
 }
 
@@ -271,11 +275,11 @@ async fn cloudpod_suspend(
     Params(query): Params<TenantQuery>,
     Body(body): Body<SuspendBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:manage")?;
+    auth.require(Permission::CloudpodsManage)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let SuspendBody { reason, timeout_s } = body;
     let timeout_s = timeout_s.unwrap_or(SUSPEND_GUEST_S_DEFAULT);
-    Ok(answer(&app, app.cloudpods.cloudpod_suspend(&auth.actor, scope, id, &reason, timeout_s).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_suspend(&auth.actor, scope, id, &reason, timeout_s).await?))
 }
 
 /// Gives a suspended CloudPod back to its customer, and starts it if it ran before.
@@ -288,15 +292,15 @@ async fn cloudpod_unsuspend(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:manage")?;
+    auth.require(Permission::CloudpodsManage)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.cloudpod_unsuspend(&auth.actor, scope, id).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_unsuspend(&auth.actor, scope, id).await?))
 }
 
-/// Changes a CloudPod's size. The disk only grows.
+/// Changes a CloudPod's size: to a plan's; single figures are the platform's to choose. The disk only grows.
 #[utoipa::path(post, path = "/cloudpods/{id}/resize", tag = "CloudPods",
     params(("id" = CloudPodId, Path), TenantQuery), request_body = ResizeBody,
-    responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422),
+    responses((status = 202, body = PodAndJob), (status = 403), (status = 404), (status = 409), (status = 422),
         (status = 507, description = "Its server has no room for what it would grow by. Nothing was changed.")),
     extensions(("x-permission" = json!("cloudpods:write"))))]
 async fn cloudpod_resize(
@@ -306,11 +310,15 @@ async fn cloudpod_resize(
     Params(query): Params<TenantQuery>,
     Body(body): Body<ResizeBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let ResizeBody { plan, vcpu, memory_mib, disk_gib, restart } = body;
+    if (vcpu.is_some() || memory_mib.is_some() || disk_gib.is_some()) && !auth.grant.has(Permission::CloudpodsManage) {
+        let detail = "single figures (vcpu, memory_mib, disk_gib) take the permission cloudpods:manage: give a plan instead, as `plan`";
+        return Err(Error::Forbidden(detail.to_owned()));
+    }
     let input = Resize { plan, vcpu, memory_mib, disk_gib, restart };
-    Ok(answer(&app, app.cloudpods.cloudpod_resize(&auth.actor, scope, id, &input).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_resize(&auth.actor, scope, id, &input).await?))
 }
 
 /// Makes a CloudPod anew from an image. All that is on its disk is lost; its id and addresses stay.
@@ -325,11 +333,11 @@ async fn cloudpod_rebuild(
     Params(query): Params<TenantQuery>,
     Body(body): Body<RebuildBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let RebuildBody { image, ssh_keys, user } = body;
     let input = Rebuild { image, ssh_keys, user };
-    Ok(answer(&app, app.cloudpods.cloudpod_rebuild(&auth.actor, scope, id, &input).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_rebuild(&auth.actor, scope, id, &input).await?))
 }
 
 /// Sets a user's password in a CloudPod's guest: through its guest agent or, with `reboot`, by cloud-init.
@@ -344,13 +352,13 @@ async fn cloudpod_reset_password(
     Params(query): Params<TenantQuery>,
     MaybeBody(body): MaybeBody<ResetPasswordBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let ResetPasswordBody { user, password, reboot } = body;
     let input = ResetPassword { user, password: password.map(Secret::new), reboot };
     let PasswordReset { asked, user, generated } =
         app.cloudpods.cloudpod_reset_password(&auth.actor, scope, id, input).await?;
-    let (location, asked) = pod_and_job(&app, asked);
+    let (location, asked) = pod_and_job(&app, &auth, asked);
     let password = generated.map(|password| password.expose().clone());
     Ok(accepted(&location, PasswordAndJob { asked, user, password }))
 }
@@ -368,11 +376,11 @@ async fn cloudpod_ssh_keys(
     if_match: IfMatch,
     Body(body): Body<SshKeysBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let SshKeysBody { ssh_keys, reboot } = body;
     let asked = app.cloudpods.cloudpod_ssh_keys(&auth.actor, scope, id, if_match.version(), &ssh_keys, reboot).await?;
-    Ok(answer(&app, asked))
+    Ok(answer(&app, &auth, asked))
 }
 
 /// Puts a CD into a CloudPod's drive or takes it out, and says what it boots from.
@@ -387,11 +395,12 @@ async fn cloudpod_media(
     Params(query): Params<TenantQuery>,
     Body(body): Body<MediaBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let MediaBody { iso, boot_from_cd } = body;
+    auth.iso_choice(&app, iso.as_deref())?;
     let media = Media { iso, boot_from_cd };
-    Ok(answer(&app, app.cloudpods.cloudpod_media(&auth.actor, scope, id, media).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_media(&auth.actor, scope, id, media).await?))
 }
 
 /// Stops a CloudPod and starts it from a rescue CD.
@@ -406,9 +415,10 @@ async fn cloudpod_rescue(
     Params(query): Params<TenantQuery>,
     Body(body): Body<RescueBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.cloudpod_rescue(&auth.actor, scope, id, &body.iso).await?))
+    auth.iso_choice(&app, Some(&body.iso))?;
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_rescue(&auth.actor, scope, id, &body.iso).await?))
 }
 
 /// Stops a CloudPod that is being rescued and starts it from its disk again.
@@ -421,12 +431,12 @@ async fn cloudpod_unrescue(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.cloudpod_unrescue(&auth.actor, scope, id).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_unrescue(&auth.actor, scope, id).await?))
 }
 
-/// A CloudPod's firewall, and whether its host has it.
+/// A CloudPod's firewall, and whether it is in effect on its host.
 #[utoipa::path(get, path = "/cloudpods/{id}/firewall", tag = "CloudPods", params(("id" = CloudPodId, Path), TenantQuery),
     responses((status = 200, body = FirewallView), (status = 404)),
     extensions(("x-permission" = json!("cloudpods:read"))))]
@@ -436,9 +446,9 @@ async fn firewall_get(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Tagged<FirewallView>> {
-    auth.require("cloudpods:read")?;
-    let kept = app.cloudpods.firewall_get(narrowed(&auth, query.tenant_id)?, id).await?;
-    Ok(Tagged { version: kept.version, body: kept.into() })
+    auth.require(Permission::CloudpodsRead)?;
+    let shown = app.cloudpods.firewall_get(narrowed(&auth, query.tenant_id)?, id).await?;
+    Ok(Tagged { version: shown.kept.version, body: shown.into() })
 }
 
 /// Says what a CloudPod's firewall is from now on, as a whole: 202 with the job that brings it to its host.
@@ -454,12 +464,12 @@ async fn firewall_put(
     if_match: IfMatch,
     Body(body): Body<FirewallBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let FirewallBody { policy_in, policy_out, mac_filter, ip_filter, rules } = body;
     let policy = Policy { policy_in, policy_out, rules, ..Policy::default() };
-    let put = FirewallPut { policy, mac_filter, ip_filter };
-    Ok(answer(&app, app.cloudpods.firewall_put(&auth.actor, scope, id, if_match.version(), put).await?))
+    let put = FirewallPut { policy, mac_filter, ip_filter, may_filter: auth.grant.has(Permission::CloudpodsManage) };
+    Ok(answer(&app, &auth, app.cloudpods.firewall_put(&auth.actor, scope, id, if_match.version(), put).await?))
 }
 
 /// What a CloudPod received and sent, by month, beside what its plan allows.
@@ -472,7 +482,7 @@ async fn traffic_get(
     Path(id): Path<CloudPodId>,
     Params(query): Params<TrafficQuery>,
 ) -> Result<Json<TrafficView>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     Ok(Json(app.cloudpods.traffic_get(scope, id, query.months.unwrap_or(12)).await?.into()))
 }

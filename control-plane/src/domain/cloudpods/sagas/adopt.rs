@@ -1,6 +1,7 @@
 //! Makes a pod of a VM that somebody else made: claim → stamp → inspect.
 //!
-//! Nothing of the VM is changed but its stamp. Undone, the books forget it; the VM stays as it is, its stamp included.
+//! Nothing of the VM is changed but its stamp. Undone, the stamp is taken off again, and then the books forget it. Until it has
+//! succeeded the VM is somebody else's: where it cannot be undone, a deletion of the pod lets go of the VM instead of destroying it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, release_all, state_store};
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::upkeep::store as upkeep;
 use crate::domain::cloudpods::{DesiredPower, State, store};
 use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Power, Presence, Saga, Step};
@@ -37,8 +39,13 @@ pub(super) struct Adopt {
 
 impl Adopt {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        let steps: Vec<Box<dyn Step>> =
-            vec![Box::new(Claim(books.clone())), Box::new(Stamp), Box::new(Inspect(books.clone()))];
+        let steps: Vec<Box<dyn Step>> = vec![
+            // do: hold its room, its VMID and its addresses; undo: give them back.
+            Box::new(Claim(books.clone())),
+            // do: put the pod's stamp on it; undo: take it off.
+            Box::new(Stamp),
+            Box::new(Inspect(books.clone())),
+        ];
         Self { books: books.clone(), steps }
     }
 }
@@ -47,6 +54,10 @@ impl Adopt {
 impl Saga for Adopt {
     fn kind(&self) -> &'static str {
         kind::ADOPT
+    }
+
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::CloudpodsManage
     }
 
     fn steps(&self) -> &[Box<dyn Step>] {
@@ -62,11 +73,19 @@ impl Saga for Adopt {
     async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()> {
         let pod = pod_of(tx, job).await?;
         let to = match end {
-            End::Succeeded => pod.state.clone().provision_succeed()?,
-            End::Failed(error) | End::Stuck(error) => pod
+            End::Succeeded => {
+                store::pod_adopting_set(tx, pod.id, false, self.books.clock.now()).await?;
+                pod.state.clone().provision_succeed()?
+            }
+            End::Failed(error) => pod
                 .state
                 .clone()
                 .provision_fail(format!("it could not be adopted: {}; the VM was left as it is", error.detail)),
+            End::Stuck(error) => pod.state.clone().provision_fail(format!(
+                "it could not be adopted: {}; and the VM may still bear its stamp, so that what was claimed stays held: see \
+                 the job {}; the VM is left as it is, also when the pod is deleted",
+                error.detail, job.id
+            )),
             End::Cancelled => pod.state.clone().provision_fail("its adoption was cancelled".to_owned()),
         };
         state_store(tx, &self.books, job, &pod, to).await
@@ -97,6 +116,7 @@ impl Step for Claim {
         let (vcpu, memory, disk) = (pod.vcpu, pod.memory_mib, pod.disk_gib);
         books.servers.reservation_claim(tx, pod.id, server, &storage, vcpu, memory, disk).await?;
         upkeep::pod_put(tx, pod.id, server, &storage, vmid, books.clock.now()).await?;
+        store::pod_adopting_set(tx, pod.id, true, books.clock.now()).await?;
         let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let shown = if shown.is_empty() { "no addresses".to_owned() } else { shown.join(", ") };
         Ok(Action::Done(format!("VMID {vmid}, storage {storage}, {shown}")))
@@ -106,6 +126,7 @@ impl Step for Claim {
         let pod = pod_of(tx, job).await?;
         // The VM is somebody else's, as it was before: it is in the inventory, so that nobody is given its number.
         release_all(tx, &self.0, &pod).await?;
+        store::pod_adopting_set(tx, pod.id, false, self.0.clock.now()).await?;
         Ok(Action::Done("what was claimed is free".to_owned()))
     }
 }
@@ -121,6 +142,14 @@ impl Step for Stamp {
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = pod_of(tx, job).await?;
         Ok(Action::Command(order(&pod, CommandKind::Adopt, QUICK)?))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        if pod.vmid.is_none() {
+            return Ok(Action::Done("the VM was let go with the pod".to_owned()));
+        }
+        Ok(Action::Command(order(&pod, CommandKind::Release, QUICK)?))
     }
 }
 

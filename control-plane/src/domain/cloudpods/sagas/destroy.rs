@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Books, kind, order, params_of, pod_of, release_all, require_absent, require_settled, state_store};
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::State;
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
+use crate::domain::cloudpods::upkeep::require_unseen;
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Presence, Saga, Step};
 use crate::error::{Error, Result};
 
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -24,6 +26,9 @@ pub struct DestroyParams {
     pub was: String,
     /// Why, if that was `failed`.
     pub failure: Option<String>,
+    /// Whether the platform ordered it, and not the customer.
+    #[serde(default)]
+    pub by_platform: bool,
 }
 
 /// The saga.
@@ -34,7 +39,8 @@ pub(super) struct Destroy {
 
 impl Destroy {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        let steps: Vec<Box<dyn Step>> = vec![Box::new(Check), Box::new(DestroyVm), Box::new(Release(books.clone()))];
+        let steps: Vec<Box<dyn Step>> =
+            vec![Box::new(Check), Box::new(DestroyVm(books.clone())), Box::new(Release(books.clone()))];
         Self { books: books.clone(), steps }
     }
 }
@@ -43,6 +49,13 @@ impl Destroy {
 impl Saga for Destroy {
     fn kind(&self) -> &'static str {
         kind::DESTROY
+    }
+
+    fn permission(&self, job: &Job) -> Permission {
+        match params_of(job) {
+            Ok(DestroyParams { by_platform: false, .. }) => Permission::ProvisioningWrite,
+            Ok(DestroyParams { by_platform: true, .. }) | Err(_) => Permission::CloudpodsManage,
+        }
     }
 
     fn steps(&self) -> &[Box<dyn Step>] {
@@ -58,7 +71,7 @@ impl Saga for Destroy {
                 error.detail
             )),
             End::Cancelled => {
-                let DestroyParams { was, failure } = params_of(job)?;
+                let DestroyParams { was, failure, by_platform: _ } = params_of(job)?;
                 pod.state.clone().destroy_cancel(&was, failure)
             }
         };
@@ -87,7 +100,7 @@ impl Step for Check {
     }
 }
 
-struct DestroyVm;
+struct DestroyVm(Arc<Books>);
 
 #[async_trait]
 impl Step for DestroyVm {
@@ -98,13 +111,20 @@ impl Step for DestroyVm {
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = pod_of(tx, job).await?;
         if pod.vmid.is_none() {
+            // An inventory may be older than what removed the VM: the next one tells.
+            require_unseen(tx, &self.0, &pod).await.map_err(|error| Error::retry(error.to_string()))?;
             return Ok(Action::Done("it has no VM".to_owned()));
         }
-        Ok(Action::Command(order(&pod, CommandKind::Destroy, TIMEOUT)?))
+        // A VM whose adoption did not succeed is somebody else's.
+        let kind = if pod.condition.adopting { CommandKind::Release } else { CommandKind::Destroy };
+        Ok(Action::Command(order(&pod, kind, TIMEOUT)?))
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
+        if pod.condition.adopting && output.presence != Presence::Unknown {
+            return Ok(());
+        }
         require_absent(&pod, output)
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Books, kind, params_of};
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::cloudpods::store;
 use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, End, Job, Presence, Saga, Step};
@@ -19,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Which VM.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct DestroyOrphanParams {
+pub struct OrphanParams {
     /// On this server.
     pub server: ServerId,
     /// Under this number.
@@ -46,6 +47,10 @@ impl Saga for DestroyOrphan {
         kind::DESTROY_ORPHAN
     }
 
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::CloudpodsManage
+    }
+
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
     }
@@ -54,7 +59,7 @@ impl Saga for DestroyOrphan {
         if *end != End::Succeeded {
             return Ok(());
         }
-        let DestroyOrphanParams { server, vmid, pod } = params_of(job)?;
+        let OrphanParams { server, vmid, pod } = params_of(job)?;
         let actor = Actor::system("engine");
         let (action, target_kind, target_id) = ("server.orphan_destroyed", "server", server.to_string());
         let record = Record { actor: &actor, tenant: None, action, target_kind, target_id };
@@ -64,8 +69,8 @@ impl Saga for DestroyOrphan {
 }
 
 /// The job's VM, unless it has become a pod's own.
-async fn orphan_of(tx: &mut Tx, job: &Job) -> Result<DestroyOrphanParams> {
-    let params: DestroyOrphanParams = params_of(job)?;
+pub(super) async fn orphan_of(tx: &mut Tx, job: &Job) -> Result<OrphanParams> {
+    let params: OrphanParams = params_of(job)?;
     // Held, so that nobody makes it the pod's own before this is stored.
     let pod = store::pod_lock(tx, Scope::Platform, params.pod).await?;
     let at = pod.and_then(|pod| Some((pod.server?.id, pod.vmid?)));
@@ -76,7 +81,7 @@ async fn orphan_of(tx: &mut Tx, job: &Job) -> Result<DestroyOrphanParams> {
     Ok(params)
 }
 
-struct Check;
+pub(super) struct Check;
 
 #[async_trait]
 impl Step for Check {
@@ -85,7 +90,7 @@ impl Step for Check {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let DestroyOrphanParams { vmid, pod, .. } = orphan_of(tx, job).await?;
+        let OrphanParams { vmid, pod, .. } = orphan_of(tx, job).await?;
         Ok(Action::Done(format!("VM {vmid} bears the stamp of cloudpod {pod}, and is not its own")))
     }
 }
@@ -99,7 +104,7 @@ impl Step for DestroyVm {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let DestroyOrphanParams { server, vmid, pod } = orphan_of(tx, job).await?;
+        let OrphanParams { server, vmid, pod } = orphan_of(tx, job).await?;
         Ok(Action::Command(AgentCommand { server, pod, vmid, kind: CommandKind::Destroy, timeout: TIMEOUT }))
     }
 
@@ -111,6 +116,11 @@ impl Step for DestroyVm {
     }
 
     fn cancellable(&self) -> bool {
+        false
+    }
+
+    /// A VM on a host that is lost was not destroyed: it is listed when the host returns.
+    fn takes_declaration(&self) -> bool {
         false
     }
 }

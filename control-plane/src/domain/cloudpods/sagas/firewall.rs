@@ -1,4 +1,5 @@
-//! Brings a pod's firewall to its host: firewall. The same step stands in every saga that makes a VM, or makes it anew.
+//! Brings a pod's firewall to its host: firewall. The same step stands in every saga that makes a pod's VM, makes it anew, or
+//! leaves it elsewhere or as it was before, and there it comes before the VM is started.
 //!
 //! What is wanted stays wanted: a failure is shown, and beside it which version the host has.
 
@@ -10,10 +11,9 @@ use super::vm::{nics, server_of};
 use super::{Books, QUICK, active_pod_of, kind, order, pod_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State};
-use crate::domain::jobs::{
-    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
-};
+use crate::domain::jobs::{Action, CommandFailure, CommandKind, CommandOutput, FailureKind, Job, Saga, Step, Verdict};
 use crate::error::{Error, Result};
+use crate::ids::ServerId;
 
 /// The saga.
 pub(super) struct SetFirewall {
@@ -22,7 +22,7 @@ pub(super) struct SetFirewall {
 
 impl SetFirewall {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        let steps: Vec<Box<dyn Step>> = vec![Box::new(ApplyFirewall { books: books.clone(), cancellable: true })];
+        let steps: Vec<Box<dyn Step>> = vec![Box::new(ApplyFirewall::making(books, true))];
         Self { steps }
     }
 }
@@ -36,18 +36,49 @@ impl Saga for SetFirewall {
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
     }
-
-    /// What is wanted stays wanted.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Brings what is wanted now to the pod's host.
 pub(super) struct ApplyFirewall {
-    pub(super) books: Arc<Books>,
+    books: Arc<Books>,
+    /// Whether a pod that nobody gave a firewall gets the default.
+    default: bool,
     /// Whether the job can still be cancelled at this step.
-    pub(super) cancellable: bool,
+    cancellable: bool,
+}
+
+impl ApplyFirewall {
+    /// Of a VM that the job has made: without a wish of anybody's it gets the default.
+    pub(super) fn making(books: &Arc<Books>, cancellable: bool) -> Self {
+        Self { books: books.clone(), default: true, cancellable }
+    }
+
+    /// Of a VM that the job has found, moved or brought back. One that was adopted keeps what it came with, until somebody says
+    /// what its firewall is to be.
+    pub(super) fn keeping(books: &Arc<Books>) -> Self {
+        Self { books: books.clone(), default: false, cancellable: false }
+    }
+}
+
+/// Whether nobody said what the pod's firewall is to be.
+pub(super) async fn is_unsaid(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<bool> {
+    Ok(books.firewalls.firewall_get(tx.conn(), pod.id).await?.version == 0)
+}
+
+/// What is wanted now, for a VM of the pod's on this server.
+pub(super) async fn firewall_wanted(
+    tx: &mut Tx,
+    books: &Books,
+    pod: &CloudPod,
+    server: ServerId,
+) -> Result<CommandKind> {
+    let server = books.servers.server_get(tx.conn(), server).await?;
+    let held = books.ipam.addresses_of(tx.conn(), pod.id).await?;
+    let single = |address: &String| address.split('/').next().unwrap_or_default().to_owned();
+    let cards = nics(&held, &server.bridge).into_iter();
+    let addresses = cards.map(|nic| (nic.index, nic.addresses.iter().map(single).collect())).collect();
+    let policy = books.firewalls.firewall_sending(tx, pod.id).await?;
+    Ok(CommandKind::SetFirewall(Box::new(policy.command(addresses))))
 }
 
 /// The job's pod, unless it is on its way out.
@@ -78,13 +109,10 @@ impl Step for ApplyFirewall {
             let detail = "the host's agent is too old for firewalls: update it, then set the pod's firewall again";
             return Ok(Action::Done(detail.to_owned()));
         }
-        let server = self.books.servers.server_get(tx.conn(), server_of(&pod)?).await?;
-        let held = self.books.ipam.addresses_of(tx.conn(), pod.id).await?;
-        let single = |address: &String| address.split('/').next().unwrap_or_default().to_owned();
-        let cards = nics(&held, &server.bridge).into_iter();
-        let addresses = cards.map(|nic| (nic.index, nic.addresses.iter().map(single).collect())).collect();
-        let policy = self.books.firewalls.firewall_sending(tx, pod.id).await?;
-        let kind = CommandKind::SetFirewall(Box::new(policy.command(addresses)));
+        if !self.default && is_unsaid(tx, &self.books, &pod).await? {
+            return Ok(Action::Done("nobody said what it is to be: it is what the VM came with".to_owned()));
+        }
+        let kind = firewall_wanted(tx, &self.books, &pod, server_of(&pod)?).await?;
         Ok(Action::Command(order(&pod, kind, QUICK)?))
     }
 

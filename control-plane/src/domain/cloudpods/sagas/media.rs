@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::restart::restart_note;
+use super::restart::{restart_note, restart_undone};
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
-use crate::domain::cloudpods::{CloudPod, Media, State, store};
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
+use crate::domain::cloudpods::{CloudPod, Media, RestartCause, State, store};
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, Job, Saga, Step};
 use crate::error::{Error, Result};
 
 const WANTED: &str = "get another CD";
@@ -41,11 +41,6 @@ impl Saga for SetMedia {
 
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
-    }
-
-    /// What the job came to stands in the pod's row already.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -83,7 +78,7 @@ impl Step for Insert {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
-        restart_note(tx, &self.0, &pod, output.restart_needed).await
+        restart_note(tx, &self.0, &pod, RestartCause::Media, output.restart_needed).await
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
@@ -92,6 +87,11 @@ impl Step for Insert {
             return Ok(Action::Done("its drive is not this job's".to_owned()));
         }
         Ok(Action::Command(order(&pod, insert(&pod.condition.media), QUICK)?))
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        restart_undone(tx, &self.0, &pod, RestartCause::Media, output.restart_needed).await
     }
 }
 

@@ -1,10 +1,11 @@
 //! Moves a pod's VM to another server: reserve → vmid → locate → check → shutdown → migrate → confirm_target →
-//! confirm_source → settle → start.
+//! confirm_source → settle → firewall → start.
 //!
 //! The pod holds room on both sides until both agents have confirmed the move; only then does its record name the target.
 //! Once the move may have been ordered, nobody's word but the agents' tells where the VM is. So the undo first looks at both
 //! sides (with the target down to the source: the undos of `shutdown` and `check`), and then either gives the target back or,
 //! where the VM had arrived all the same, records it there. What only one side could tell stays held, and the job is stuck.
+//! A side that was declared lost counts as one that has no VM; with none on the other side either, the pod is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +14,17 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::firewall::ApplyFirewall;
+use super::migrate_orders::{at_source, at_target, local_move, remote_move, sighting};
 use super::migrate_undo as undoing;
 use super::{BESIDE_GUEST, Books, QUICK, kind, params_of, pod_of};
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::domain::audit::{Actor, Record, audit_append};
 use crate::domain::cloudpods::moves::{MoveAsk, MoveWish, Terrain, nowhere, placed};
 use crate::domain::cloudpods::{CloudPod, DesiredPower, State, store};
-use crate::domain::jobs::command::{Migrate as MigrateVm, RemoteMigrate};
 use crate::domain::jobs::{
-    Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Power, Presence, Saga,
-    Step, Verdict,
+    Action, CommandFailure, CommandKind, CommandOutput, FailureKind, Job, Power, SERVER_LOST, Saga, Step, Verdict,
 };
 use crate::domain::servers::{Method, Move, MoveNew, Sighting};
 use crate::error::{Error, Result};
@@ -60,7 +62,8 @@ impl Migrate {
             Box::new(Reserve(b())),
             // do: take a VMID of the target's cluster; undo: start the guest again if it was shut down for the move.
             Box::new(Vmid(b())),
-            // do: look where the VM is and whether it runs; undo: remove what a broken move left on the other cluster.
+            // do: look where the VM is and whether it runs; undo: remove what a broken move left on the other cluster, or bring the
+            // firewall to the VM that had arrived.
             Box::new(Locate(b())),
             // do: ask Proxmox whether it can be moved; undo: look at the source.
             Box::new(Check(b())),
@@ -71,6 +74,8 @@ impl Migrate {
             Box::new(ConfirmTarget(b())),
             Box::new(ConfirmSource(b())),
             Box::new(Settle(b())),
+            // It came along, also to another cluster if Proxmox carries it there: this makes sure of it.
+            Box::new(ApplyFirewall::keeping(books)),
             Box::new(StartAgain(b())),
         ];
         Self { steps }
@@ -83,13 +88,12 @@ impl Saga for Migrate {
         kind::MIGRATE
     }
 
-    fn steps(&self) -> &[Box<dyn Step>] {
-        &self.steps
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::CloudpodsManage
     }
 
-    /// What is wanted of the pod and what it is stay as they are; where it is, its steps have recorded.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
     }
 }
 
@@ -102,6 +106,9 @@ pub(super) async fn own_move(tx: &mut Tx, books: &Books, job: &Job) -> Result<Op
 
 /// The job's pod and move, if the pod may still be moved.
 async fn wanted_move(tx: &mut Tx, books: &Books, job: &Job) -> Result<(CloudPod, Move)> {
+    if let State::Failed { cause } = pod_of(tx, job).await?.state {
+        return Err(Error::conflict(SERVER_LOST, cause));
+    }
     let (pod, under_way) = own_move(tx, books, job)
         .await?
         .ok_or_else(|| Error::internal(format!("the job {} has begun and holds nothing of its target", job.id)))?;
@@ -109,30 +116,17 @@ async fn wanted_move(tx: &mut Tx, books: &Books, job: &Job) -> Result<(CloudPod,
     Ok((pod, under_way))
 }
 
-/// An order about the VM on the source.
-pub(super) fn at_source(under_way: &Move, kind: CommandKind, timeout: Duration) -> Action {
-    let Move { pod, source: server, source_vmid: vmid, .. } = *under_way;
-    Action::Command(AgentCommand { server, pod, vmid, kind, timeout })
-}
-
-/// An order about the VM on the target.
-pub(super) fn at_target(under_way: &Move, kind: CommandKind, timeout: Duration) -> Result<Action> {
-    let Move { pod, target: server, vmid, .. } = *under_way;
-    let vmid = vmid.ok_or_else(|| Error::internal(format!("the move of CloudPod {pod} has no VMID on its target")))?;
-    Ok(Action::Command(AgentCommand { server, pod, vmid, kind, timeout }))
-}
-
-/// What an agent saw on its host. A VM that it sees on another node of the cluster is not on its own. That it does not know is
-/// a try that has to be repeated.
-pub(super) fn sighting(output: &CommandOutput, side: &str) -> Result<Sighting> {
-    match output.presence {
-        Presence::Present if !output.node.is_empty() => Ok(Sighting::Absent),
-        Presence::Present => Ok(Sighting::Present(output.power)),
-        Presence::Absent => Ok(Sighting::Absent),
-        Presence::Unknown => {
-            Err(Error::retry(format!("the agent of the {side} does not know whether the VM is there")))
-        }
+/// As [`wanted_move`], while the target was not declared lost. What is out already is said again all the same: its end is awaited.
+async fn arriving_move(tx: &mut Tx, books: &Books, job: &Job) -> Result<(CloudPod, Move)> {
+    let (pod, under_way) = wanted_move(tx, books, job).await?;
+    let target = books.servers.server_get(tx.conn(), under_way.target).await?;
+    let lost = target.lost_at.is_some() || undoing::is_target_lost(tx, books, &under_way).await?;
+    if lost && job.command.is_none() {
+        let detail =
+            format!("the server {} that it goes to was declared lost: no VM counts that comes there", target.name);
+        return Err(Error::conflict(SERVER_LOST, detail));
     }
+    Ok((pod, under_way))
 }
 
 struct Reserve(Arc<Books>);
@@ -243,11 +237,11 @@ impl Step for Locate {
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        undoing::leftover_remove(tx, &self.0, job).await
+        undoing::target_tidy(tx, &self.0, job).await
     }
 
     async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        undoing::leftover_removed(tx, &self.0, job, output).await
+        undoing::target_tidied(tx, &self.0, job, output).await
     }
 }
 
@@ -260,7 +254,7 @@ impl Step for Check {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (_, under_way) = wanted_move(tx, &self.0, job).await?;
+        let (_, under_way) = arriving_move(tx, &self.0, job).await?;
         if under_way.method == Method::Remote {
             return Ok(Action::Done("Proxmox checks a move to another cluster when it begins".to_owned()));
         }
@@ -290,22 +284,6 @@ impl Step for Check {
     }
 }
 
-/// The move within the cluster, as it is now meant.
-async fn local_move(tx: &mut Tx, books: &Books, job: &Job, under_way: &Move) -> Result<MigrateVm> {
-    let target = books.servers.server_get(tx.conn(), under_way.target).await?;
-    let MigrateParams { with_local_disks, .. } = params_of(job)?;
-    let target_node = target.seen.node_name.ok_or_else(|| {
-        Error::retry(format!("the agent of {} has not told yet what Proxmox calls its host", target.name))
-    })?;
-    Ok(MigrateVm {
-        target_node,
-        online: under_way.method == Method::Live,
-        with_local_disks,
-        target_storage: under_way.storage.clone(),
-        bandwidth_mibps: books.move_bandwidth_mibps,
-    })
-}
-
 struct Shutdown(Arc<Books>);
 
 #[async_trait]
@@ -315,7 +293,7 @@ impl Step for Shutdown {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (_, mut under_way) = wanted_move(tx, &self.0, job).await?;
+        let (_, mut under_way) = arriving_move(tx, &self.0, job).await?;
         let MigrateParams { allow_shutdown, shutdown_s, .. } = params_of(job)?;
         if !(under_way.method == Method::Offline && under_way.was_running && allow_shutdown) {
             return Ok(Action::Done("it stays as it is".to_owned()));
@@ -348,32 +326,6 @@ impl Step for Shutdown {
 
 struct MoveVm(Arc<Books>);
 
-impl MoveVm {
-    async fn remote(&self, tx: &mut Tx, under_way: &Move) -> Result<CommandKind> {
-        let books = &self.0;
-        let target = books.servers.server_get(tx.conn(), under_way.target).await?;
-        let opened = books.servers.endpoint_open(tx.conn(), &books.secrets, target.id).await?;
-        let (endpoint, token) = opened.ok_or_else(|| {
-            Error::conflict(
-                "no_migration_endpoint",
-                format!("{} is in another Proxmox cluster and has no migration endpoint any more", target.name),
-            )
-        })?;
-        let addresses = books.ipam.addresses_of(tx.conn(), under_way.pod).await?;
-        let bridge = addresses.into_iter().find_map(|address| address.bridge).unwrap_or(target.bridge);
-        Ok(CommandKind::RemoteMigrate(Box::new(RemoteMigrate {
-            target_host: endpoint.host,
-            target_port: endpoint.port,
-            target_token: token.expose().clone(),
-            target_fingerprint: endpoint.fingerprint,
-            target_vmid: under_way.vmid.unwrap_or(under_way.source_vmid),
-            target_bridge: bridge,
-            target_storage: under_way.storage.clone(),
-            online: under_way.was_running && !under_way.shut_down,
-        })))
-    }
-}
-
 #[async_trait]
 impl Step for MoveVm {
     fn name(&self) -> &'static str {
@@ -381,7 +333,7 @@ impl Step for MoveVm {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (_, mut under_way) = wanted_move(tx, &self.0, job).await?;
+        let (pod, mut under_way) = arriving_move(tx, &self.0, job).await?;
         // After an order whose end is not known, a look at the target comes before the next one, in a try of its own. A look
         // that found the VM has ended the step, one that failed was forgotten: after any other, the source's agent is asked again,
         // which looks itself before it calls Proxmox.
@@ -391,7 +343,7 @@ impl Step for MoveVm {
             return at_target(&under_way, CommandKind::Inspect, QUICK);
         }
         let kind = match under_way.method {
-            Method::Remote => self.remote(tx, &under_way).await?,
+            Method::Remote => remote_move(tx, &self.0, &pod, &under_way).await?,
             Method::Live | Method::Offline => CommandKind::Migrate(local_move(tx, &self.0, job, &under_way).await?),
         };
         under_way.ordered = true;
@@ -449,7 +401,7 @@ impl Step for ConfirmTarget {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (_, under_way) = wanted_move(tx, &self.0, job).await?;
+        let (_, under_way) = arriving_move(tx, &self.0, job).await?;
         at_target(&under_way, CommandKind::Inspect, QUICK)
     }
 
@@ -477,7 +429,12 @@ impl Step for ConfirmSource {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (_, under_way) = wanted_move(tx, &self.0, job).await?;
+        let (_, mut under_way) = wanted_move(tx, &self.0, job).await?;
+        if undoing::is_source_lost(tx, &self.0, &under_way).await? {
+            under_way.source_seen = Some(Sighting::Absent);
+            self.0.servers.move_note(tx, &under_way).await?;
+            return Ok(Action::Done(undoing::LOST.to_owned()));
+        }
         Ok(at_source(&under_way, CommandKind::Inspect, QUICK))
     }
 
@@ -513,6 +470,8 @@ impl Step for Settle {
         let Some((pod, under_way)) = own_move(tx, &self.0, job).await? else {
             return Ok(Action::Done("it is settled".to_owned()));
         };
+        arriving_move(tx, &self.0, job).await?;
+        self.0.firewalls.firewall_doubt(tx, pod.id).await?;
         settle(tx, &self.0, job, &pod, &under_way).await.map(Action::Done)
     }
 

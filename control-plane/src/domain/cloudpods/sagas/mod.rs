@@ -5,6 +5,7 @@
 //! and both run only behind a `Destroy` that an agent answered with *absent*.
 
 mod adopt;
+mod autostart;
 mod backups;
 mod capture;
 mod destroy;
@@ -12,16 +13,19 @@ mod destroy_orphan;
 mod firewall;
 mod media;
 mod migrate;
+mod migrate_orders;
 mod migrate_undo;
 mod password;
 mod provision;
 mod reboot;
 mod rebuild;
 mod rehome;
+mod release_orphan;
 mod rescue;
 mod resize;
 mod restart;
 mod restore;
+mod running;
 mod shutdown;
 mod snapshots;
 mod ssh_keys;
@@ -58,7 +62,7 @@ pub use adopt::AdoptParams;
 pub use backups::BackupParams;
 pub use capture::ImageParams;
 pub use destroy::DestroyParams;
-pub use destroy_orphan::DestroyOrphanParams;
+pub use destroy_orphan::OrphanParams;
 pub(super) use media::{MediaParams, not_in_rescue};
 pub use migrate::MigrateParams;
 pub(super) use password::{PasswordParams, secret_name};
@@ -69,7 +73,7 @@ pub(super) use rescue::{RescueParams, in_rescue};
 pub(super) use resize::{ResizeParams, size_of};
 pub(super) use restart::RestartParams;
 pub use restore::RestoreParams;
-pub(super) use restore::servers_seeing;
+pub(super) use restore::{request_for, servers_seeing};
 pub use shutdown::ShutdownParams;
 pub use snapshots::{RollbackParams, SnapshotParams};
 pub(super) use ssh_keys::SshKeysParams;
@@ -123,16 +127,22 @@ pub mod kind {
     pub const DELETE_BACKUP: &str = "delete_backup";
     /// Takes the pod back to one.
     pub const RESTORE: &str = "restore";
+    /// Makes a new pod of another one's backup.
+    pub const RECREATE: &str = "recreate";
     /// Makes an image of it.
     pub const CAPTURE: &str = "capture";
     /// Removes such an image.
     pub const DELETE_IMAGE: &str = "delete_image";
+    /// Has its VM start with its host, or not, as it is wanted.
+    pub const AUTOSTART: &str = "autostart";
     /// Makes a pod of a VM that is there.
     pub const ADOPT: &str = "adopt";
     /// Takes a pod's VM where it was found.
     pub const REHOME: &str = "rehome";
     /// Removes a VM that bears our stamp and is no pod's.
     pub const DESTROY_ORPHAN: &str = "destroy_orphan";
+    /// Takes our stamp off a VM that is no pod's.
+    pub const RELEASE_ORPHAN: &str = "release_orphan";
 }
 
 /// How long an agent may try a quick change: start, stop, a configuration.
@@ -193,12 +203,15 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(backups::MakeBackup::new(books)),
         Arc::new(backups::DeleteBackup::new(books)),
         Arc::new(restore::Restore::new(books)),
+        Arc::new(restore::Restore::anew(books)),
         Arc::new(firewall::SetFirewall::new(books)),
         Arc::new(capture::Capture::new(books)),
         Arc::new(capture::DeleteImage::new(books)),
+        Arc::new(autostart::Autostart::new()),
         Arc::new(adopt::Adopt::new(books)),
         Arc::new(rehome::Rehome::new(books)),
         Arc::new(destroy_orphan::DestroyOrphan::new(books)),
+        Arc::new(release_orphan::ReleaseOrphan::new(books)),
     ]
 }
 

@@ -4,26 +4,24 @@
 //! password lies sealed under the job's name until it is set or the job is over: it is in no row, log or record.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::reboot::reboot_verdict;
-use super::restart::{restart_note, restarted};
+use super::restart::restart_note;
+use super::running::{Restart, Subject, Turn, WaitRunning};
 use super::vm::configuration_of;
-use super::{BESIDE_GUEST, Books, QUICK, active_pod_of, kind, order, params_of, pod_of, power_store};
+use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
+use crate::domain::cloudpods::RestartCause;
 use crate::domain::jobs::{
-    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Power, Saga, Step, Verdict,
+    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
 use crate::ids::JobId;
 
 const WANTED: &str = "get another password";
-const GUEST_S: u64 = 180;
-const RUNNING_WITHIN_S: u64 = 120;
 
 /// Whose password, and what the job may do for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,8 +52,8 @@ impl ResetPassword {
             Box::new(SetPassword(b())),
             // The rest only where that did not do it.
             Box::new(Configure(b())),
-            Box::new(Restart(b())),
-            Box::new(WaitRunning(b())),
+            Box::new(Restart(ByRestart(b()))),
+            Box::new(WaitRunning::restarted(books, ByRestart(b()))),
         ];
         Self { books: books.clone(), steps }
     }
@@ -151,54 +149,21 @@ impl Step for Configure {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
-        restart_note(tx, &self.0, &pod, output.restart_needed).await
+        restart_note(tx, &self.0, &pod, RestartCause::Password, output.restart_needed).await
     }
 }
 
-struct Restart(Arc<Books>);
+/// By a restart, while the password is not set.
+struct ByRestart(Arc<Books>);
 
 #[async_trait]
-impl Step for Restart {
-    fn name(&self) -> &'static str {
-        "restart"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+impl Subject for ByRestart {
+    async fn turn(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
         let pod = active_pod_of(tx, job, WANTED).await?;
         let PasswordParams { running, .. } = params_of(job)?;
-        if !running || password_of(tx, &self.0, job).await?.is_none() {
-            return Ok(Action::Done("not needed".to_owned()));
+        if running && password_of(tx, &self.0, job).await?.is_some() {
+            return Ok(Turn::go(pod));
         }
-        let kind = CommandKind::Reboot { timeout_s: GUEST_S };
-        Ok(Action::Command(order(&pod, kind, Duration::from_secs(GUEST_S) + BESIDE_GUEST)?))
-    }
-
-    async fn failed(&self, _tx: &mut Tx, _job: &Job, failure: &CommandFailure) -> Result<Verdict> {
-        reboot_verdict(failure)
-    }
-}
-
-struct WaitRunning(Arc<Books>);
-
-#[async_trait]
-impl Step for WaitRunning {
-    fn name(&self) -> &'static str {
-        "wait_running"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = active_pod_of(tx, job, WANTED).await?;
-        let PasswordParams { running, .. } = params_of(job)?;
-        if !running || password_of(tx, &self.0, job).await?.is_none() {
-            return Ok(Action::Done("it was not restarted".to_owned()));
-        }
-        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
-        Ok(Action::Command(order(&pod, kind, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await?;
-        let pod = pod_of(tx, job).await?;
-        restarted(tx, &self.0, &pod).await
+        Ok(Turn::rest("not needed"))
     }
 }

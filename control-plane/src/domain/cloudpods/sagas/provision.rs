@@ -9,21 +9,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::firewall::ApplyFirewall;
-use super::vm::{configuration_of, not_placed, server_of, vmid_replace};
-use super::{Books, QUICK, kind, order, pod_of, power_store, require_absent, state_store};
+use super::running::{Configure, ResizeDisk, Start, Subject, Turn, WaitRunning};
+use super::vm::{not_placed, server_of, vmid_replace};
+use super::{Books, kind, order, pod_of, require_absent, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
 use crate::domain::ipam::NetworkFacts;
 use crate::domain::jobs::{
-    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Power, Saga, Step, Verdict,
+    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, NO_CAPACITY, Result};
 
 /// A full clone copies the whole template.
 const CLONE_TIMEOUT: Duration = Duration::from_hours(1);
-const RESIZE_TIMEOUT: Duration = Duration::from_mins(10);
 const DESTROY_TIMEOUT: Duration = Duration::from_mins(15);
-const RUNNING_WITHIN_S: u64 = 120;
 
 /// The saga.
 pub(super) struct Provision {
@@ -44,11 +43,11 @@ impl Provision {
             // do: clone the template; undo: destroy the clone, and nothing before it is undone until it is absent.
             Box::new(Clone(b())),
             // The rest changes that VM alone, so that its destruction undoes it.
-            Box::new(Configure(b())),
-            Box::new(ResizeDisk),
-            Box::new(ApplyFirewall { books: b(), cancellable: true }),
-            Box::new(Start(b())),
-            Box::new(WaitRunning(b())),
+            Box::new(Configure(b(), Made)),
+            Box::new(ResizeDisk(Made)),
+            Box::new(ApplyFirewall::making(books, true)),
+            Box::new(Start(b(), Made)),
+            Box::new(WaitRunning::started(books, Made)),
         ];
         Self { books: books.clone(), steps }
     }
@@ -74,13 +73,13 @@ impl Saga for Provision {
         let pod = pod_of(tx, job).await?;
         let to = match end {
             End::Succeeded => pod.state.clone().provision_succeed()?,
-            End::Failed(error) => {
-                if error.code == Error::NoCapacity(Vec::new()).code() {
-                    let request = service::request_of(&self.books, tx.conn(), &pod).await?;
-                    self.books.scheduling.placement_refuse(tx, pod.id, &request).await?;
-                }
-                pod.state.clone().provision_fail(error.detail.clone())
+            End::Failed(error) if error.code == NO_CAPACITY => {
+                let request = service::request_of(&self.books, tx.conn(), &pod).await?;
+                self.books.scheduling.placement_refuse(tx, pod.id, &request).await?;
+                // Its customer reads this: what is said of each server stays with the placement and the job.
+                pod.state.clone().provision_fail("there was no room for it; its placement says why".to_owned())
             }
+            End::Failed(error) => pod.state.clone().provision_fail(error.detail.clone()),
             End::Cancelled => pod.state.clone().provision_fail("its provisioning was cancelled".to_owned()),
             End::Stuck(error) => pod.state.clone().provision_fail(format!(
                 "{}; and its undoing cannot finish, so that it still holds what it held: see the job {}",
@@ -212,69 +211,12 @@ impl Step for Clone {
     }
 }
 
-struct Configure(Arc<Books>);
+/// Once it is made, it runs.
+struct Made;
 
 #[async_trait]
-impl Step for Configure {
-    fn name(&self) -> &'static str {
-        "configure"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = wanted_pod_of(tx, job).await?;
-        let configure = configuration_of(tx, &self.0, &pod).await?;
-        Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
-    }
-}
-
-struct ResizeDisk;
-
-#[async_trait]
-impl Step for ResizeDisk {
-    fn name(&self) -> &'static str {
-        "resize_disk"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = wanted_pod_of(tx, job).await?;
-        let kind = CommandKind::ResizeDisk { size_gib: pod.disk_gib };
-        Ok(Action::Command(order(&pod, kind, RESIZE_TIMEOUT)?))
-    }
-}
-
-struct Start(Arc<Books>);
-
-#[async_trait]
-impl Step for Start {
-    fn name(&self) -> &'static str {
-        "start"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = wanted_pod_of(tx, job).await?;
-        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
-    }
-}
-
-struct WaitRunning(Arc<Books>);
-
-#[async_trait]
-impl Step for WaitRunning {
-    fn name(&self) -> &'static str {
-        "wait_running"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = wanted_pod_of(tx, job).await?;
-        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
-        Ok(Action::Command(order(&pod, kind, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
+impl Subject for Made {
+    async fn turn(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
+        Ok(Turn::go(wanted_pod_of(tx, job).await?))
     }
 }

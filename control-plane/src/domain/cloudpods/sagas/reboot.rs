@@ -6,11 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::start::WaitRunning;
+use super::running::{Active, WaitRunning};
 use super::{BESIDE_GUEST, Books, active_pod_of, kind, order, params_of};
 use crate::db::Tx;
-use crate::domain::jobs::{Action, CommandFailure, CommandKind, End, FailureKind, Job, Saga, Step, Verdict};
+use crate::domain::jobs::{Action, CommandFailure, CommandKind, FailureKind, Job, Saga, Step, Verdict};
 use crate::error::{Error, Result};
+
+const WANTED: &str = "be rebooted";
 
 /// How the guest is asked.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -26,7 +28,8 @@ pub(super) struct Reboot {
 
 impl Reboot {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        let steps: Vec<Box<dyn Step>> = vec![Box::new(RebootVm), Box::new(WaitRunning::new(books, "be rebooted"))];
+        let steps: Vec<Box<dyn Step>> =
+            vec![Box::new(RebootVm), Box::new(WaitRunning::restarted(books, Active(WANTED)))];
         Self { steps }
     }
 }
@@ -40,11 +43,6 @@ impl Saga for Reboot {
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
     }
-
-    /// What is wanted and what the pod is stay as they are.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// What power the VM has in the midst of it is not stored: the next step stores that it runs again.
@@ -57,7 +55,7 @@ impl Step for RebootVm {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = active_pod_of(tx, job, "be rebooted").await?;
+        let pod = active_pod_of(tx, job, WANTED).await?;
         let RebootParams { timeout_s } = params_of(job)?;
         let kind = CommandKind::Reboot { timeout_s };
         Ok(Action::Command(order(&pod, kind, Duration::from_secs(timeout_s) + BESIDE_GUEST)?))

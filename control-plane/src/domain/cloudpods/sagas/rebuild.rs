@@ -12,21 +12,20 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
-use super::vm::{configuration_of, not_placed, server_of, vmid_replace};
+use super::running::{Configure, ResizeDisk, Start, Subject, Turn, WaitRunning};
+use super::vm::{not_placed, server_of, vmid_replace};
 use super::{Books, PowerParams, QUICK, kind, order, params_of, pod_of, power_store, require_absent, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, DesiredPower, State, store};
 use crate::domain::jobs::{
-    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Power, Saga, Step, Verdict,
+    Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
 use crate::error::{Error, Result};
 use crate::ids::{ImageId, ServerId};
 
 /// A full clone copies the whole template.
 const CLONE_TIMEOUT: Duration = Duration::from_hours(1);
-const RESIZE_TIMEOUT: Duration = Duration::from_mins(10);
 const DESTROY_TIMEOUT: Duration = Duration::from_mins(15);
-const RUNNING_WITHIN_S: u64 = 120;
 
 /// What it is made of anew.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,11 +57,11 @@ impl Rebuild {
             Box::new(Prepare(b())),
             // These make the new VM; repeating the rebuild begins with its removal.
             Box::new(Clone(b())),
-            Box::new(Configure(b())),
-            Box::new(ResizeDisk),
-            Box::new(ApplyFirewall { books: b(), cancellable: false }),
-            Box::new(Start(b())),
-            Box::new(WaitRunning(b())),
+            Box::new(Configure(b(), Rebuilt)),
+            Box::new(ResizeDisk(Rebuilt)),
+            Box::new(ApplyFirewall::making(books, false)),
+            Box::new(Start(b(), Rebuilt)),
+            Box::new(WaitRunning::started(books, Rebuilt)),
         ];
         Self { books: books.clone(), steps }
     }
@@ -197,6 +196,7 @@ impl Step for Prepare {
         let RebuildParams { power: _, image, ssh_keys, user } = params_of(job)?;
         let template_vmid = template_on(&self.0.images.image_templates(tx.conn(), image).await?, &pod, image)?;
         let ssh_keys = ssh_keys.as_deref().unwrap_or(&pod.ssh_keys);
+        self.0.firewalls.firewall_doubt(tx, pod.id).await?;
         let remake = store::Remake { image, template_vmid, ssh_keys, user: &user };
         store::pod_remake(tx, pod.id, remake, self.0.clock.now()).await?;
         Ok(Action::Done(format!("from template {template_vmid}")))
@@ -237,82 +237,13 @@ impl Step for Clone {
     }
 }
 
-struct Configure(Arc<Books>);
+/// Once it is made anew, it runs.
+struct Rebuilt;
 
 #[async_trait]
-impl Step for Configure {
-    fn name(&self) -> &'static str {
-        "configure"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = rebuilt_pod_of(tx, job).await?;
-        let configure = configuration_of(tx, &self.0, &pod).await?;
-        Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
-    }
-
-    fn cancellable(&self) -> bool {
-        false
-    }
-}
-
-struct ResizeDisk;
-
-#[async_trait]
-impl Step for ResizeDisk {
-    fn name(&self) -> &'static str {
-        "resize_disk"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = rebuilt_pod_of(tx, job).await?;
-        let kind = CommandKind::ResizeDisk { size_gib: pod.disk_gib };
-        Ok(Action::Command(order(&pod, kind, RESIZE_TIMEOUT)?))
-    }
-
-    fn cancellable(&self) -> bool {
-        false
-    }
-}
-
-struct Start(Arc<Books>);
-
-#[async_trait]
-impl Step for Start {
-    fn name(&self) -> &'static str {
-        "start"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = rebuilt_pod_of(tx, job).await?;
-        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
-    }
-
-    fn cancellable(&self) -> bool {
-        false
-    }
-}
-
-struct WaitRunning(Arc<Books>);
-
-#[async_trait]
-impl Step for WaitRunning {
-    fn name(&self) -> &'static str {
-        "wait_running"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = rebuilt_pod_of(tx, job).await?;
-        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
-        Ok(Action::Command(order(&pod, kind, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
+impl Subject for Rebuilt {
+    async fn turn(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
+        Ok(Turn::go(rebuilt_pod_of(tx, job).await?))
     }
 
     fn cancellable(&self) -> bool {

@@ -1,18 +1,22 @@
-//! Takes a pod's VM where it was found: inspect_there → inspect_here → rehome.
+//! Takes a pod's VM where it was found: inspect_there → inspect_here → rehome → firewall → set_options.
 //!
-//! Both hosts are asked: the VM has to be where it was seen, and certainly not where the books have it. Only the last step
-//! changes anything, and it is one transaction.
+//! Both hosts are asked: the VM has to be where it was seen, and certainly not where the books have it, unless that host was
+//! declared lost. Only `rehome` changes the books, in one transaction.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::migrate::sighting;
+use super::autostart::SetOptions;
+use super::firewall::ApplyFirewall;
+use super::migrate_orders::sighting;
 use super::{Books, QUICK, kind, params_of, pod_of, state_store};
 use crate::db::Tx;
+use crate::domain::access::Permission;
+use crate::domain::cloudpods::store;
 use crate::domain::cloudpods::upkeep::store as upkeep;
-use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, End, Job, Saga, Step};
+use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, Job, Saga, Step};
 use crate::domain::servers::Sighting;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
@@ -33,7 +37,16 @@ pub(super) struct Rehome {
 
 impl Rehome {
     pub(super) fn new(books: &Arc<Books>) -> Self {
-        Self { steps: vec![Box::new(InspectThere), Box::new(InspectHere), Box::new(Take(books.clone()))] }
+        let steps: Vec<Box<dyn Step>> = vec![
+            Box::new(InspectThere),
+            Box::new(InspectHere),
+            Box::new(Take(books.clone())),
+            // It may have come there without.
+            Box::new(ApplyFirewall::keeping(books)),
+            // A host that was declared lost took it off.
+            Box::new(SetOptions),
+        ];
+        Self { steps }
     }
 }
 
@@ -43,13 +56,12 @@ impl Saga for Rehome {
         kind::REHOME
     }
 
-    fn steps(&self) -> &[Box<dyn Step>] {
-        &self.steps
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::CloudpodsManage
     }
 
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        // A pod that was not taken there is as it was.
-        Ok(())
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
     }
 }
 
@@ -110,6 +122,11 @@ impl Step for InspectHere {
         }
         Ok(())
     }
+
+    /// A declaration stands for the word of the host that it waits for.
+    fn takes_declaration(&self) -> bool {
+        true
+    }
 }
 
 struct Take(Arc<Books>);
@@ -130,6 +147,8 @@ impl Step for Take {
         books.servers.reservation_claim(tx, pod.id, server, &storage, vcpu, memory, disk).await?;
         books.servers.vmid_claim(tx, server, vmid, pod.id).await?;
         upkeep::pod_put(tx, pod.id, server, &storage, vmid, books.clock.now()).await?;
+        books.firewalls.firewall_doubt(tx, pod.id).await?;
+        store::pod_adopting_set(tx, pod.id, false, books.clock.now()).await?;
         state_store(tx, books, job, &pod, to).await?;
         Ok(Action::Done(format!("it is VM {vmid} of server {server}, on storage {storage}")))
     }

@@ -8,13 +8,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::media::{insert, not_in_rescue};
+use super::running::{Start, Subject, Turn, WaitRunning};
 use super::{Books, PowerParams, QUICK, active_pod_of, kind, order, params_of, pod_of, power_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, DesiredPower, Media, State, store};
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Power, Saga, Step};
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
 use crate::error::{Error, Result};
-
-const RUNNING_WITHIN_S: u64 = 120;
 
 /// With which CD.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,8 +49,8 @@ impl Rescue {
             // do: the other CD; undo: the one before.
             Box::new(Swap),
             // do: start it; undo: stop it.
-            Box::new(Start(b())),
-            Box::new(WaitRunning(b())),
+            Box::new(Start(b(), Rescued)),
+            Box::new(WaitRunning::started(books, Rescued)),
             Box::new(Commit(b())),
         ];
         Self { books: books.clone(), kind, steps }
@@ -102,9 +101,12 @@ fn of_rescue(iso: Option<&String>) -> Media {
     Media { iso: iso.cloned(), boot_from_cd: true }
 }
 
-/// Whether it runs afterwards: always from a rescue CD, otherwise if that was wanted.
-fn runs(params: &RescueParams) -> bool {
-    params.iso.is_some() || params.power.was == DesiredPower::Running
+/// What is in a pod's drive by its row.
+pub(super) fn drive_of(pod: &CloudPod) -> Media {
+    match &pod.condition.rescue {
+        Some(iso) => of_rescue(Some(iso)),
+        None => pod.condition.media.clone(),
+    }
 }
 
 struct Stop(Arc<Books>);
@@ -157,66 +159,7 @@ impl Step for Swap {
         if pod.state != State::Active {
             return Ok(Action::Done(format!("it is {}", pod.state.as_str())));
         }
-        let before = match &pod.condition.rescue {
-            Some(iso) => of_rescue(Some(iso)),
-            None => pod.condition.media.clone(),
-        };
-        Ok(Action::Command(order(&pod, insert(&before), QUICK)?))
-    }
-}
-
-struct Start(Arc<Books>);
-
-#[async_trait]
-impl Step for Start {
-    fn name(&self) -> &'static str {
-        "start"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (pod, params) = rescued_pod_of(tx, job).await?;
-        if !runs(&params) {
-            return Ok(Action::Done("it was not wanted running".to_owned()));
-        }
-        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
-    }
-
-    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = pod_of(tx, job).await?;
-        if pod.state != State::Active {
-            return Ok(Action::Done(format!("it is {}", pod.state.as_str())));
-        }
-        Ok(Action::Command(order(&pod, CommandKind::Stop, QUICK)?))
-    }
-
-    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
-    }
-}
-
-struct WaitRunning(Arc<Books>);
-
-#[async_trait]
-impl Step for WaitRunning {
-    fn name(&self) -> &'static str {
-        "wait_running"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let (pod, params) = rescued_pod_of(tx, job).await?;
-        if !runs(&params) {
-            return Ok(Action::Done("it was not started".to_owned()));
-        }
-        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
-        Ok(Action::Command(order(&pod, kind, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
+        Ok(Action::Command(order(&pod, insert(&drive_of(&pod)), QUICK)?))
     }
 }
 
@@ -233,5 +176,27 @@ impl Step for Commit {
         let RescueParams { iso, .. } = params_of(job)?;
         store::pod_rescue_set(tx, pod.id, iso.as_deref(), self.0.clock.now()).await?;
         Ok(Action::Done(iso.map_or_else(|| "from its disk".to_owned(), |iso| format!("from {iso}"))))
+    }
+}
+
+/// It runs afterwards: always from a rescue CD, otherwise if that was wanted.
+struct Rescued;
+
+#[async_trait]
+impl Subject for Rescued {
+    async fn turn(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
+        let (pod, params) = rescued_pod_of(tx, job).await?;
+        if params.iso.is_some() || params.power.was == DesiredPower::Running {
+            return Ok(Turn::go(pod));
+        }
+        Ok(Turn::rest("it was not wanted running"))
+    }
+
+    async fn to_stop(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
+        let pod = pod_of(tx, job).await?;
+        if pod.state == State::Active {
+            return Ok(Turn::go(pod));
+        }
+        Ok(Turn::rest(format!("it is {}", pod.state.as_str())))
     }
 }

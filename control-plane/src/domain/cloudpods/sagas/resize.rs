@@ -10,12 +10,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::restart::{Restart, RestartParams, WaitRestarted, restart_note};
+use super::restart::{IfNeeded, RestartParams, restart_note, restart_undone};
+use super::running::{Restart, WaitRunning};
 use super::vm::configuration_of;
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
-use crate::domain::cloudpods::{CloudPod, State, store};
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step};
+use crate::domain::cloudpods::{CloudPod, RestartCause, State, store};
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, FailureKind, Job, Saga, Step};
 use crate::domain::servers::Held;
 use crate::error::{Error, Result};
 use crate::ids::PlanId;
@@ -67,8 +68,8 @@ impl Resize {
             Box::new(ResizeDisk(b())),
             // do: the new size stands.
             Box::new(Commit(b())),
-            Box::new(Restart(WANTED)),
-            Box::new(WaitRestarted(b(), WANTED)),
+            Box::new(Restart(IfNeeded(WANTED, RestartCause::Size))),
+            Box::new(WaitRunning::restarted(books, IfNeeded(WANTED, RestartCause::Size))),
         ];
         Self { steps }
     }
@@ -82,11 +83,6 @@ impl Saga for Resize {
 
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
-    }
-
-    /// What the job came to stands in the pod's row already.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -121,7 +117,7 @@ impl Step for Reserve {
             return Ok(Action::Done("it holds nothing".to_owned()));
         };
         // While it runs with another size than its row says, both are held: until it is restarted.
-        if pod.condition.restart_needed {
+        if pod.condition.restart_causes.contains(&RestartCause::Size) {
             return Ok(Action::Done("held until it is restarted".to_owned()));
         }
         let size = size_of(&pod);
@@ -157,7 +153,7 @@ impl Step for Configure {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
-        restart_note(tx, &self.0, &pod, output.restart_needed).await
+        restart_note(tx, &self.0, &pod, RestartCause::Size, output.restart_needed).await
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
@@ -170,7 +166,7 @@ impl Step for Configure {
 
     async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
-        store::pod_restart_needed_set(tx, pod.id, output.restart_needed, self.0.clock.now()).await
+        restart_undone(tx, &self.0, &pod, RestartCause::Size, output.restart_needed).await
     }
 }
 
@@ -237,7 +233,7 @@ impl Step for Commit {
         let params: ResizeParams = params_of(job)?;
         let Held { vcpu, memory_mib, disk_gib } = params.target(&pod);
         store::pod_size_set(tx, pod.id, vcpu, memory_mib, params.plan, self.0.clock.now()).await?;
-        if pod.condition.restart_needed {
+        if pod.condition.restart_causes.contains(&RestartCause::Size) {
             return Ok(Action::Done(
                 "a restart is needed: until then it runs, and is counted, with the larger size".to_owned(),
             ));

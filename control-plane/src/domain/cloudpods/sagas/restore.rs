@@ -1,8 +1,12 @@
-//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → resize_disk → power.
+//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → resize_disk → firewall →
+//! power.
 //!
 //! In place, into the VM that the pod has, when it has one: nothing is placed, and what the VM was is lost once `restore` may
 //! have begun. Elsewhere, when the pod is nowhere because its host was declared lost: it is placed anew on a server that sees
 //! the backup's storage, keeps its addresses, and everything can be undone as in `provision`.
+//!
+//! `recreate` is the same for a pod that is new: it is placed like any other, on a server that sees the backup of another pod, which
+//! may be gone. Its VM gets its own identity, addresses, MAC addresses and firewall.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,16 +15,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::firewall::ApplyFirewall;
 use super::vm::{configuration_of, server_of, vmid_replace};
 use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store};
 use crate::db::{Conn, Tx};
 use crate::domain::backups::Backup;
+use crate::domain::cloudpods::upkeep::require_unseen;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
 use crate::domain::ipam::NetworkFacts;
 use crate::domain::jobs::{
     Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
-use crate::error::{Error, Result};
+use crate::domain::scheduling::{Reason, Request};
+use crate::error::{Error, NO_CAPACITY, Result};
 use crate::ids::{BackupId, ServerId};
 
 /// A large disk from a slow storage.
@@ -45,12 +52,23 @@ pub struct RestoreParams {
 
 /// The saga.
 pub(super) struct Restore {
+    kind: &'static str,
     books: Arc<Books>,
     steps: Vec<Box<dyn Step>>,
 }
 
 impl Restore {
+    /// Of a pod that is there. What came back with the backup is as old as the backup, also its firewall.
     pub(super) fn new(books: &Arc<Books>) -> Self {
+        Self::with(books, kind::RESTORE, ApplyFirewall::keeping(books))
+    }
+
+    /// Of a pod that is new.
+    pub(super) fn anew(books: &Arc<Books>) -> Self {
+        Self::with(books, kind::RECREATE, ApplyFirewall::making(books, false))
+    }
+
+    fn with(books: &Arc<Books>, kind: &'static str, firewall: ApplyFirewall) -> Self {
         let b = || books.clone();
         let steps: Vec<Box<dyn Step>> = vec![
             // do: hold room on a server that sees the backup; undo: give it back.
@@ -68,16 +86,17 @@ impl Restore {
             // The rest changes that VM alone.
             Box::new(Configure(b())),
             Box::new(ResizeDisk),
+            Box::new(firewall),
             Box::new(Power(b())),
         ];
-        Self { books: books.clone(), steps }
+        Self { kind, books: books.clone(), steps }
     }
 }
 
 #[async_trait]
 impl Saga for Restore {
     fn kind(&self) -> &'static str {
-        kind::RESTORE
+        self.kind
     }
 
     fn steps(&self) -> &[Box<dyn Step>] {
@@ -102,7 +121,15 @@ impl Saga for Restore {
         let to = match end {
             End::Succeeded => pod.state.clone().provision_succeed()?,
             End::Failed(error) => {
-                pod.state.clone().provision_fail(format!("it could not be restored: {}", error.detail))
+                let backup = self.books.backups.backup_find(tx.conn(), params_of::<RestoreParams>(job)?.backup).await?;
+                let full = error.code == NO_CAPACITY;
+                if let Some(backup) = backup.filter(|_| full) {
+                    let request = request_for(&self.books, tx.conn(), &pod, &backup).await?;
+                    self.books.scheduling.placement_refuse(tx, pod.id, &request).await?;
+                }
+                // Its customer reads this: what is said of each server stays with the placement and the job.
+                let why = if full { "there was no room for it; its placement says why" } else { &error.detail };
+                pod.state.clone().provision_fail(format!("it could not be restored: {why}"))
             }
             End::Cancelled => pod.state.clone().provision_fail("its restore was cancelled".to_owned()),
             End::Stuck(error) => pod.state.clone().provision_fail(format!(
@@ -139,6 +166,26 @@ fn in_place(what: &str) -> Action {
     Action::Done(format!("{what}: in place"))
 }
 
+/// What has to be placed, and only where the backup may be seen.
+pub(in crate::domain::cloudpods) async fn request_for(
+    books: &Books,
+    mut conn: Conn<'_>,
+    pod: &CloudPod,
+    backup: &Backup,
+) -> Result<Request> {
+    let mut request = service::request_of(books, conn.again(), pod).await?;
+    request.templates = servers_seeing(books, conn, backup).await?;
+    request.template_else = Some(Reason::BackupUnseen(backup.storage.clone()));
+    Ok(request)
+}
+
+/// The same, only where the backup was made: there it is seen, wherever else it may be.
+fn at_its_own(request: &Request, backup: &Backup) -> Request {
+    let mut own = request.clone();
+    own.templates.retain(|server, _| *server == backup.server);
+    own
+}
+
 /// The servers that see a backup's storage, as far as is known before one is asked: its own, those of the same cluster, and
 /// those whose own backups go to a storage of that name.
 pub(in crate::domain::cloudpods) async fn servers_seeing(
@@ -171,12 +218,20 @@ impl Step for Reserve {
         if let (Some(server), Some(storage)) = (&pod.server, &pod.storage) {
             return Ok(Action::Done(format!("server {}, storage {storage}", server.name)));
         }
+        require_unseen(tx, &self.0, &pod).await?;
         let (backup, _) = backup_of(tx, &self.0, &params).await?;
-        let mut request = service::request_of(&self.0, tx.conn(), &pod).await?;
-        request.templates = servers_seeing(&self.0, tx.conn(), &backup).await?;
-        // Where its owner once wanted it may be the host that was lost.
-        request.server = params.target.or(request.server.filter(|wish| *wish != backup.server));
-        let choice = self.0.scheduling.placement_commit(tx, pod.id, request).await?;
+        let mut request = request_for(&self.0, tx.conn(), &pod, &backup).await?;
+        if backup.pod == pod.id {
+            // Where its owner once wanted it may be the host that was lost.
+            request.server = params.target.or(request.server.filter(|wish| *wish != backup.server));
+        }
+        let own = self.0.scheduling.placement_commit(tx, pod.id, at_its_own(&request, &backup)).await;
+        let choice = match own {
+            Err(Error::NoCapacity(_) | Error::Retry { .. }) => {
+                self.0.scheduling.placement_commit(tx, pod.id, request).await?
+            }
+            decided => decided?,
+        };
         store::pod_place(tx, pod.id, &choice, self.0.clock.now()).await?;
         Ok(Action::Done(format!("server {}, storage {}", choice.name, choice.storage)))
     }
@@ -205,13 +260,14 @@ impl Step for Look {
         let (backup, _) = backup_of(tx, &self.0, &params).await?;
         let kind = CommandKind::ListBackups { storage: backup.storage };
         let vmid = pod.vmid.unwrap_or(backup.vmid);
-        Ok(Action::Command(AgentCommand { server: server_of(&pod)?, pod: pod.id, vmid, kind, timeout: QUICK }))
+        // Backups bear the id of the pod that they are of.
+        Ok(Action::Command(AgentCommand { server: server_of(&pod)?, pod: backup.pod, vmid, kind, timeout: QUICK }))
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let (pod, params) = restored(tx, job).await?;
         let (backup, volid) = backup_of(tx, &self.0, &params).await?;
-        if output.backups.iter().any(|seen| seen.volid == volid && seen.pod == Some(pod.id)) {
+        if output.backups.iter().any(|seen| seen.volid == volid && seen.pod == Some(backup.pod)) {
             return Ok(());
         }
         let (server, storage) = (pod.server.map_or_else(String::new, |server| server.name), backup.storage);
@@ -332,9 +388,11 @@ impl Step for RestoreVm {
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let (pod, params) = restored(tx, job).await?;
-        let (_, volid) = backup_of(tx, &self.0, &params).await?;
+        let (backup, volid) = backup_of(tx, &self.0, &params).await?;
+        self.0.firewalls.firewall_doubt(tx, pod.id).await?;
         let storage = pod.storage.clone().unwrap_or_default();
-        let kind = CommandKind::RestoreBackup { volid, storage, unique: false };
+        // The pod that it is of may still run.
+        let kind = CommandKind::RestoreBackup { volid, storage, unique: backup.pod != pod.id };
         Ok(Action::Command(order(&pod, kind, RESTORE_TIMEOUT)?))
     }
 

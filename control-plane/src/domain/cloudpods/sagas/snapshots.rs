@@ -1,4 +1,5 @@
-//! Snapshots of a pod's VM: taken (check → take), gone back to (check → rollback → power), deleted (check → delete).
+//! Snapshots of a pod's VM: taken (check → take), gone back to (check → rollback → configure → set_media → resize_disk →
+//! firewall → power), deleted (check → delete).
 //!
 //! After each command the rows are made to say what the host has. Before one is taken the host is asked for what there is, so
 //! that one of the same name that somebody made by hand is found, and left to them.
@@ -9,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::firewall::ApplyFirewall;
+use super::running::{Committed, Configure, InsertMedia, ResizeDisk};
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of, power_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::CloudPod;
@@ -20,6 +23,7 @@ use crate::error::{Error, Result};
 
 /// The guest's memory is written to disk, or read from there.
 const TIMEOUT: Duration = Duration::from_mins(30);
+const ROLLED_BACK: &str = "be rolled back";
 
 /// Which snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,8 +178,14 @@ impl Rollback {
     pub(super) fn new(books: &Arc<Books>) -> Self {
         let b = || books.clone();
         let steps: Vec<Box<dyn Step>> = vec![
-            Box::new(Check { books: b(), wanted: "be rolled back" }),
+            Box::new(Check { books: b(), wanted: ROLLED_BACK }),
             Box::new(RollbackVm(b())),
+            // Proxmox goes back to the configuration too: what the pod is now is what its row says.
+            Box::new(Configure(b(), Committed(ROLLED_BACK))),
+            Box::new(InsertMedia(b(), Committed(ROLLED_BACK))),
+            Box::new(ResizeDisk(Committed(ROLLED_BACK))),
+            // Its network cards are as they were then, and may not lead through the firewall.
+            Box::new(ApplyFirewall::keeping(books)),
             Box::new(Power(b())),
         ];
         Self { steps }
@@ -190,11 +200,6 @@ impl Saga for Rollback {
 
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
-    }
-
-    /// What is wanted and what the pod is stay as they are.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -233,9 +238,10 @@ impl Step for RollbackVm {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = active_pod_of(tx, job, "be rolled back").await?;
-        let RollbackParams { name, start } = params_of(job)?;
-        Ok(Action::Command(order(&pod, CommandKind::Rollback { name, start }, TIMEOUT)?))
+        let pod = active_pod_of(tx, job, ROLLED_BACK).await?;
+        let RollbackParams { name, start: _ } = params_of(job)?;
+        // It is started once it is configured, and its firewall is there.
+        Ok(Action::Command(order(&pod, CommandKind::Rollback { name }, TIMEOUT)?))
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
@@ -258,7 +264,7 @@ impl Step for Power {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = active_pod_of(tx, job, "be rolled back").await?;
+        let pod = active_pod_of(tx, job, ROLLED_BACK).await?;
         let RollbackParams { name: _, start } = params_of(job)?;
         Ok(Action::Command(order(&pod, if start { CommandKind::Start } else { CommandKind::Stop }, QUICK)?))
     }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::restart::{Restart, RestartParams, WaitRestarted, restart_note};
+use super::restart::{IfNeeded, RestartParams, restart_note};
+use super::running::{Restart, WaitRunning};
 use super::vm::configuration_of;
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
-use crate::domain::cloudpods::{CloudPod, State, store};
-use crate::domain::jobs::{Action, CommandKind, End, Job, Saga, Step};
+use crate::domain::cloudpods::{CloudPod, RestartCause, State, store};
+use crate::domain::jobs::{Action, CommandKind, Job, Saga, Step};
 use crate::error::Result;
 
 const WANTED: &str = "get other SSH keys";
@@ -40,8 +41,8 @@ impl SshKeys {
             Box::new(Configure(books.clone())),
             // do: they stand.
             Box::new(Commit(books.clone())),
-            Box::new(Restart(WANTED)),
-            Box::new(WaitRestarted(books.clone(), WANTED)),
+            Box::new(Restart(IfNeeded(WANTED, RestartCause::SshKeys))),
+            Box::new(WaitRunning::restarted(books, IfNeeded(WANTED, RestartCause::SshKeys))),
         ];
         Self { steps }
     }
@@ -55,11 +56,6 @@ impl Saga for SshKeys {
 
     fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
-    }
-
-    /// What the job came to stands in the pod's row already.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -105,7 +101,7 @@ impl Step for Commit {
         let pod = active_pod_of(tx, job, WANTED).await?;
         let SshKeysParams { keys, running, restart: _ } = params_of(job)?;
         store::pod_keys_set(tx, pod.id, &keys, self.0.clock.now()).await?;
-        restart_note(tx, &self.0, &pod, running).await?;
+        restart_note(tx, &self.0, &pod, RestartCause::SshKeys, running).await?;
         Ok(Action::Done(format!("{} keys", keys.len())))
     }
 }

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BESIDE_GUEST, Books, QUICK, kind, order, params_of, pod_of, power_store, require_settled, state_store};
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::{CloudPod, DesiredPower, State, store};
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Saga, Step};
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, Job, Saga, Step};
 use crate::error::{Error, Result};
 
 /// How and why it is suspended.
@@ -50,13 +51,12 @@ impl Saga for Suspend {
         kind::SUSPEND
     }
 
-    fn steps(&self) -> &[Box<dyn Step>] {
-        &self.steps
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::CloudpodsManage
     }
 
-    /// The undo of `lock` has put back what there was to put back.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
     }
 }
 
@@ -123,7 +123,7 @@ impl Step for KeepOff {
         if pod.state != State::Suspended {
             return Ok(Action::Done(format!("it is {}", pod.state.as_str())));
         }
-        let kind = CommandKind::SetOptions { start_on_boot: Some(true), protection: None };
+        let kind = CommandKind::SetOptions { start_on_boot: Some(pod.start_on_boot), protection: None };
         Ok(Action::Command(order(&pod, kind, QUICK)?))
     }
 }

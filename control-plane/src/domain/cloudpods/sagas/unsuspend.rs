@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::running::{Start, Subject, Turn, WaitRunning};
 use super::suspend::{runs_otherwise, suspended_pod_of};
-use super::{Books, QUICK, kind, order, pod_of, power_store, state_store};
+use super::{Books, QUICK, kind, order, pod_of, state_store};
 use crate::db::Tx;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::{State, store};
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, End, Job, Power, Saga, Step};
+use crate::domain::jobs::{Action, CommandKind, Job, Saga, Step};
 use crate::error::Result;
-
-const RUNNING_WITHIN_S: u64 = 120;
 
 /// The saga.
 pub(super) struct Unsuspend {
@@ -27,8 +27,8 @@ impl Unsuspend {
             // do: it starts with its host; undo: it does not.
             Box::new(BootAgain),
             // do: start it, if it was wanted running before; undo: stop it.
-            Box::new(Start(b())),
-            Box::new(WaitRunning(b())),
+            Box::new(Start(b(), Suspended)),
+            Box::new(WaitRunning::started(books, Suspended)),
             // do: its customer may use it, and what was wanted before is wanted again.
             Box::new(Unlock(b())),
         ];
@@ -42,13 +42,12 @@ impl Saga for Unsuspend {
         kind::UNSUSPEND
     }
 
-    fn steps(&self) -> &[Box<dyn Step>] {
-        &self.steps
+    fn permission(&self, _job: &Job) -> Permission {
+        Permission::CloudpodsManage
     }
 
-    /// What its steps did not do or have undone stays as it was.
-    async fn ended(&self, _tx: &mut Tx, _job: &Job, _end: &End) -> Result<()> {
-        Ok(())
+    fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
     }
 }
 
@@ -62,7 +61,7 @@ impl Step for BootAgain {
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = suspended_pod_of(tx, job).await?;
-        let kind = CommandKind::SetOptions { start_on_boot: Some(true), protection: None };
+        let kind = CommandKind::SetOptions { start_on_boot: Some(pod.start_on_boot), protection: None };
         Ok(Action::Command(order(&pod, kind, QUICK)?))
     }
 
@@ -73,61 +72,6 @@ impl Step for BootAgain {
         }
         let kind = CommandKind::SetOptions { start_on_boot: Some(false), protection: None };
         Ok(Action::Command(order(&pod, kind, QUICK)?))
-    }
-}
-
-struct Start(Arc<Books>);
-
-#[async_trait]
-impl Step for Start {
-    fn name(&self) -> &'static str {
-        "start"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = suspended_pod_of(tx, job).await?;
-        if !runs_otherwise(&pod) {
-            return Ok(Action::Done("it was not wanted running".to_owned()));
-        }
-        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
-    }
-
-    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = pod_of(tx, job).await?;
-        if pod.state != State::Suspended || !runs_otherwise(&pod) {
-            return Ok(Action::Done("it was not started".to_owned()));
-        }
-        Ok(Action::Command(order(&pod, CommandKind::Stop, QUICK)?))
-    }
-
-    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
-    }
-}
-
-struct WaitRunning(Arc<Books>);
-
-#[async_trait]
-impl Step for WaitRunning {
-    fn name(&self) -> &'static str {
-        "wait_running"
-    }
-
-    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = suspended_pod_of(tx, job).await?;
-        if !runs_otherwise(&pod) {
-            return Ok(Action::Done("it was not started".to_owned()));
-        }
-        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
-        Ok(Action::Command(order(&pod, kind, QUICK)?))
-    }
-
-    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
-        power_store(tx, &self.0, job, output).await
     }
 }
 
@@ -148,5 +92,27 @@ impl Step for Unlock {
             store::pod_suspension_clear(tx, pod.id, self.0.clock.now()).await?;
         }
         Ok(Action::Done("it is its customer's again".to_owned()))
+    }
+}
+
+/// It runs again, if it was wanted running before.
+struct Suspended;
+
+#[async_trait]
+impl Subject for Suspended {
+    async fn turn(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
+        let pod = suspended_pod_of(tx, job).await?;
+        if runs_otherwise(&pod) {
+            return Ok(Turn::go(pod));
+        }
+        Ok(Turn::rest("it was not wanted running"))
+    }
+
+    async fn to_stop(&self, tx: &mut Tx, job: &Job) -> Result<Turn> {
+        let pod = pod_of(tx, job).await?;
+        if pod.state == State::Suspended && runs_otherwise(&pod) {
+            return Ok(Turn::go(pod));
+        }
+        Ok(Turn::rest("it was not started"))
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
         nameservers: nameservers(&addresses),
         search_domain: String::new(),
         password: String::new(),
-        start_on_boot: pod.state != State::Suspended,
+        start_on_boot: pod.start_on_boot && pod.state != State::Suspended,
     })
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn vmid_replace(tx: &mut Tx, books: &Books, pod: &CloudPod) -> 
     }
 }
 
-/// One network card for each network that the addresses are in, the first IPv4 network first. Without addresses one card
+/// One network card for each network that the addresses are in: those with IPv4 first, the oldest pool first. Without addresses one card
 /// on the server's bridge: the guest asks DHCP.
 pub(super) fn nics(addresses: &[AllocatedAddress], bridge_default: &str) -> Vec<Nic> {
     let mut by_network: BTreeMap<(String, Option<u16>), Vec<&AllocatedAddress>> = BTreeMap::new();
@@ -65,7 +65,10 @@ pub(super) fn nics(addresses: &[AllocatedAddress], bridge_default: &str) -> Vec<
         by_network.insert((bridge_default.to_owned(), None), Vec::new());
     }
     let mut networks: Vec<_> = by_network.into_iter().collect();
-    networks.sort_by_key(|(_, addresses)| !addresses.iter().any(|a| a.family == 4));
+    // Not by the names of bridges, which differ from server to server: a card keeps its number where its VM is moved to.
+    networks.sort_by_key(|(_, addresses)| {
+        (!addresses.iter().any(|a| a.family == 4), addresses.iter().map(|address| address.pool).min())
+    });
     let gateway = |addresses: &[&AllocatedAddress], family| {
         addresses.iter().find(|a| a.family == family).map(|a| a.gateway.to_string()).unwrap_or_default()
     };
@@ -94,4 +97,44 @@ fn nameservers(addresses: &[AllocatedAddress]) -> Vec<String> {
         }
     }
     servers
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::Ms;
+    use crate::ids::IpPoolId;
+
+    fn address(pool: u128, address: &str, bridge: Option<&str>) -> AllocatedAddress {
+        AllocatedAddress {
+            pool: IpPoolId(Uuid::from_u128(pool)),
+            pool_name: format!("pool-{pool}"),
+            family: if address.contains(':') { 6 } else { 4 },
+            address: address.parse().unwrap(),
+            prefix_length: 24,
+            gateway: address.parse().unwrap(),
+            dns: Vec::new(),
+            bridge: bridge.map(str::to_owned),
+            vlan: None,
+            allocated_at: Ms(0),
+        }
+    }
+
+    #[test]
+    fn a_card_keeps_its_number_on_a_server_whose_bridge_has_another_name() {
+        let held = [
+            address(3, "2001:db8::7", Some("vmbr8")),
+            address(2, "192.0.2.7", Some("vmbr1")),
+            address(1, "198.51.100.7", None),
+        ];
+        for (bridge, bridges) in [("vmbr0", ["vmbr0", "vmbr1", "vmbr8"]), ("vmbr9", ["vmbr9", "vmbr1", "vmbr8"])] {
+            let cards = nics(&held, bridge);
+            let found: Vec<_> = cards.iter().map(|card| card.bridge.as_str()).collect();
+            assert_eq!(found, bridges);
+            let addresses: Vec<_> = cards.iter().map(|card| card.addresses[0].as_str()).collect();
+            assert_eq!(addresses, ["198.51.100.7/24", "192.0.2.7/24", "2001:db8::7/24"], "{bridge}");
+        }
+    }
 }

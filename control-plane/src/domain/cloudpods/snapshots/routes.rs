@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer, narrowed};
 use crate::domain::snapshots::{Snapshot, SnapshotState};
 use crate::error::Result;
@@ -79,7 +80,7 @@ async fn snapshot_list(
     Path(id): Path<CloudPodId>,
     Listing { filter, page }: Listing<TenantQuery>,
 ) -> Result<Json<Page<SnapshotView>>> {
-    auth.require("cloudpods:read")?;
+    auth.require(Permission::CloudpodsRead)?;
     let scope = narrowed(&auth, filter.tenant_id)?;
     let snapshots = app.cloudpods.snapshot_list(scope, id, &page.window()?).await?;
     Ok(Json(page.page(snapshots, |s| (s.created_at, s.name.clone()))?.map(SnapshotView::from)))
@@ -97,11 +98,11 @@ async fn snapshot_create(
     Params(query): Params<TenantQuery>,
     Body(body): Body<CreateBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
     let CreateBody { name, description, memory } = body;
     let made = app.cloudpods.snapshot_create(&auth.actor, scope, id, &name, &description, memory).await?;
-    Ok(answer(&app, made))
+    Ok(answer(&app, &auth, made))
 }
 
 /// Takes a CloudPod back to a snapshot. What came after it is lost; its power is afterwards as it is wanted.
@@ -115,9 +116,9 @@ async fn snapshot_rollback(
     Path((id, name)): Path<(CloudPodId, String)>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.snapshot_rollback(&auth.actor, scope, id, &name).await?))
+    Ok(answer(&app, &auth, app.cloudpods.snapshot_rollback(&auth.actor, scope, id, &name).await?))
 }
 
 /// Deletes a snapshot of a CloudPod, which stays as it is.
@@ -131,7 +132,7 @@ async fn snapshot_delete(
     Path((id, name)): Path<(CloudPodId, String)>,
     Params(query): Params<TenantQuery>,
 ) -> Result<Response> {
-    auth.require("cloudpods:write")?;
+    auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    Ok(answer(&app, app.cloudpods.snapshot_delete(&auth.actor, scope, id, &name).await?))
+    Ok(answer(&app, &auth, app.cloudpods.snapshot_delete(&auth.actor, scope, id, &name).await?))
 }

@@ -1,8 +1,11 @@
 //! The columns of a pod that only some operations change.
 
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::super::{Condition, DesiredPower, Media, Suspension};
+use super::super::{Condition, DesiredPower, Media, RestartCause, Suspension};
 use super::Keys;
 use crate::clock::Ms;
 use crate::db::Tx;
@@ -16,11 +19,18 @@ pub(super) struct ConditionRow {
     suspend_reason: String,
     suspended_at: Option<Ms>,
     power_before: Option<String>,
-    restart_needed: bool,
+    restart_causes: Json<RestartCauses>,
     media_iso: String,
     media_first: bool,
     rescue_iso: String,
     rebuilding: bool,
+    adopting: bool,
+}
+
+/// JSONB holds objects only.
+#[derive(Default, Serialize, Deserialize)]
+pub(in super::super) struct RestartCauses {
+    pub(in super::super) causes: BTreeSet<RestartCause>,
 }
 
 fn given(text: String) -> Option<String> {
@@ -33,11 +43,12 @@ impl From<ConditionRow> for Condition {
             suspend_reason: reason,
             suspended_at,
             power_before,
-            restart_needed,
+            restart_causes: Json(RestartCauses { causes: restart_causes }),
             media_iso,
             media_first,
             rescue_iso,
             rebuilding,
+            adopting,
         } = row;
         let suspension = suspended_at.zip(power_before).map(|(since, before)| Suspension {
             reason,
@@ -45,7 +56,7 @@ impl From<ConditionRow> for Condition {
             power_before: DesiredPower::parse(&before),
         });
         let media = Media { iso: given(media_iso), boot_from_cd: media_first };
-        Self { suspension, restart_needed, media, rescue: given(rescue_iso), rebuilding }
+        Self { suspension, restart_causes, media, rescue: given(rescue_iso), rebuilding, adopting }
     }
 }
 
@@ -67,10 +78,16 @@ pub(in super::super) async fn pod_suspension_clear(tx: &mut Tx, id: CloudPodId, 
     Ok(())
 }
 
-pub(in super::super) async fn pod_restart_needed_set(tx: &mut Tx, id: CloudPodId, needed: bool, at: Ms) -> Result<()> {
-    const SQL: &str = "UPDATE cloudpods SET restart_needed = $2, version = version + 1, updated_at = $3
-                        WHERE id = $1 AND restart_needed <> $2";
-    execute!(tx.conn(), SQL, id, needed, at)?;
+/// Notes all that waits for its next start.
+pub(in super::super) async fn pod_restart_causes_set(
+    tx: &mut Tx,
+    id: CloudPodId,
+    causes: BTreeSet<RestartCause>,
+    at: Ms,
+) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET restart_causes = $2, version = version + 1, updated_at = $3
+                        WHERE id = $1 AND restart_causes <> $2";
+    execute!(tx.conn(), SQL, id, Json(RestartCauses { causes }), at)?;
     Ok(())
 }
 
@@ -125,6 +142,13 @@ pub(in super::super) async fn pod_rebuilding_set(tx: &mut Tx, id: CloudPodId, re
     Ok(())
 }
 
+pub(in super::super) async fn pod_adopting_set(tx: &mut Tx, id: CloudPodId, adopting: bool, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET adopting = $2, version = version + 1, updated_at = $3
+                        WHERE id = $1 AND adopting <> $2";
+    execute!(tx.conn(), SQL, id, adopting, at)?;
+    Ok(())
+}
+
 /// What a pod is made of from now on.
 pub(in super::super) struct Remake<'a> {
     pub(in super::super) image: ImageId,
@@ -136,11 +160,12 @@ pub(in super::super) struct Remake<'a> {
 /// Notes what its VM is made of anew; what was in the old one's drive is gone with it.
 pub(in super::super) async fn pod_remake(tx: &mut Tx, id: CloudPodId, remake: Remake<'_>, at: Ms) -> Result<()> {
     const SQL: &str = "UPDATE cloudpods SET image_id = $2, template_vmid = $3, ssh_keys = $4, cloud_init_user = $5,
-                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_needed = FALSE,
+                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_causes = $7,
                               observed_power = 'unknown', version = version + 1, updated_at = $6
                         WHERE id = $1 AND rebuilding";
     let Remake { image, template_vmid, ssh_keys, user } = remake;
     let keys = Json(Keys { keys: ssh_keys.to_vec() });
-    let touched = execute!(tx.conn(), SQL, id, image, i64::from(template_vmid), keys, user, at)?;
+    let nothing = Json(RestartCauses::default());
+    let touched = execute!(tx.conn(), SQL, id, image, i64::from(template_vmid), keys, user, at, nothing)?;
     if touched == 1 { Ok(()) } else { Err(Error::Stale) }
 }

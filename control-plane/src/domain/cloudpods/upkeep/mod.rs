@@ -8,8 +8,9 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
+use super::asked::Asked;
 use super::create::{found, pod_new};
-use super::sagas::{AdoptParams, DestroyOrphanParams, RehomeParams, kind};
+use super::sagas::{AdoptParams, Books, OrphanParams, RehomeParams, kind};
 use super::service::{Service, not_found};
 use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, store as pods};
 use crate::db::Tx;
@@ -86,6 +87,32 @@ impl Service {
         self.record(tx, actor, &pod, "cloudpod.drift_accepted", &detail).await
     }
 
+    /// Wants a pod's VM to start with its host as it does.
+    pub async fn autostart_adopt(&self, tx: &mut Tx, actor: &Actor, id: CloudPodId, starts: bool) -> Result<()> {
+        let pod = self.hold(tx, id).await?;
+        // A suspended one never does, whatever is wanted of it afterwards.
+        pod.state.power_change("start with its host, or not")?;
+        store::start_on_boot_set(tx, id, starts, self.books.clock.now()).await?;
+        let detail = json!({ "before": { "start_on_boot": pod.start_on_boot }, "after": { "start_on_boot": starts } });
+        self.record(tx, actor, &pod, "cloudpod.drift_accepted", &detail).await
+    }
+
+    /// Makes the job that has a pod's VM start with its host as it is wanted.
+    pub async fn cloudpod_autostart(&self, actor: &Actor, id: CloudPodId) -> Result<(Detail, Job)> {
+        let mut tx = self.db.begin().await?;
+        let pod = self.hold(&mut tx, id).await?;
+        pod.state.update()?;
+        let asked = Asked {
+            kind: kind::AUTOSTART,
+            params: json!({}),
+            event: "cloudpod.autostart_requested",
+            detail: json!({ "start_on_boot": pod.start_on_boot }),
+        };
+        let job = self.job_ask(&mut tx, actor, &pod, asked).await?;
+        tx.commit().await?;
+        self.asked(Scope::Platform, id, job).await
+    }
+
     /// Takes the name that a VM was given on its host for its name; the pod keeps its own.
     pub async fn name_adopt(&self, tx: &mut Tx, actor: &Actor, id: CloudPodId, name: &str) -> Result<()> {
         let pod = self.hold(tx, id).await?;
@@ -98,7 +125,7 @@ impl Service {
         let mut tx = self.db.begin().await?;
         let pod = pods::pod_lock(&mut tx, Scope::Platform, id).await?;
         let Some(pod) = pod else {
-            let detail = "there is no such pod: destroy the VM, or take its stamp off and adopt it as another pod";
+            let detail = "there is no such pod: destroy the VM, or release it and adopt it as another pod";
             return Err(Error::conflict("cloudpod_gone", detail));
         };
         pod.state.clone().vm_found(pod.condition.suspension.is_some())?;
@@ -114,16 +141,31 @@ impl Service {
 
     /// Makes the job that removes a VM that bears a pod's stamp and is not its own.
     pub async fn orphan_destroy(&self, actor: &Actor, pod: CloudPodId, server: ServerId, vmid: u32) -> Result<Job> {
+        let named = (kind::DESTROY_ORPHAN, "server.orphan_destroy_requested");
+        self.orphan_job(actor, named, OrphanParams { server, vmid, pod }).await
+    }
+
+    /// Makes the job that takes a pod's stamp off a VM that is not its own.
+    pub async fn orphan_release(&self, actor: &Actor, pod: CloudPodId, server: ServerId, vmid: u32) -> Result<Job> {
+        let named = (kind::RELEASE_ORPHAN, "server.orphan_release_requested");
+        self.orphan_job(actor, named, OrphanParams { server, vmid, pod }).await
+    }
+
+    async fn orphan_job(
+        &self,
+        actor: &Actor,
+        (kind, name): (&'static str, &'static str),
+        params: OrphanParams,
+    ) -> Result<Job> {
+        let OrphanParams { server, vmid, pod } = params;
         let mut tx = self.db.begin().await?;
         self.idle(&mut tx, pod).await?;
-        let params = DestroyOrphanParams { server, vmid, pod };
         let params = serde_json::to_value(params).map_err(Error::internal)?;
         // Not the pod's job: it may be well, or never have been.
-        let new = NewJob { kind: kind::DESTROY_ORPHAN, tenant: None, pod: None, server: Some(server), params };
+        let new = NewJob { kind, tenant: None, pod: None, server: Some(server), params };
         let job = self.jobs.job_create(&mut tx, actor, new).await?;
         let (now, target_id) = (self.books.clock.now(), server.to_string());
         let detail = json!({ "vmid": vmid, "cloudpod_id": pod, "job_id": job.id });
-        let name = "server.orphan_destroy_requested";
         let record = Record { actor, tenant: None, action: name, target_kind: "server", target_id: target_id.clone() };
         audit_append(&mut tx, now, record, &detail).await?;
         event_append(&mut tx, now, Event { tenant: None, name, subject: target_id }, &detail).await?;
@@ -168,7 +210,7 @@ impl Service {
         pod.vcpu = if seen.vcpu == 0 { pod.vcpu } else { seen.vcpu };
         pod.memory_mib = if seen.memory_mib == 0 { pod.memory_mib } else { seen.memory_mib };
         pod.disk_gib = if seen.disk_mib == 0 { pod.disk_gib } else { seen.disk_mib.div_ceil(1024) };
-        pod.wish.server = Some(server.id);
+        pod.start_on_boot = seen.start_on_boot;
         let params = AdoptParams { server: server.id, vmid, storage, addresses: parsed };
         self.adopt_store(actor, pod, params).await
     }
@@ -197,18 +239,7 @@ impl Service {
     /// Lets go of a pod whose host was declared lost: it is nowhere from now on. It keeps its addresses, until it is destroyed.
     pub async fn pod_lose(&self, tx: &mut Tx, actor: &Actor, id: CloudPodId, cause: &str) -> Result<()> {
         let pod = self.hold(tx, id).await?;
-        let now = self.books.clock.now();
-        let to = pod.state.clone().server_lost(cause.to_owned());
-        if to != pod.state && !pods::pod_state_set(tx, id, pod.state.as_str(), &to, now).await? {
-            return Err(Error::Stale);
-        }
-        self.books.servers.vmid_release(tx, id).await?;
-        self.books.servers.reservation_release(tx, id).await?;
-        pods::pod_unplace(tx, id, now).await?;
-        let server = pod.server.as_ref().map(|server| server.id);
-        let detail =
-            json!({ "before": pod.state.as_str(), "after": to.as_str(), "server_id": server, "vmid": pod.vmid });
-        self.record(tx, actor, &pod, "cloudpod.lost", &detail).await
+        pod_lose(tx, &self.books, actor, pod, cause).await
     }
 
     async fn hold(&self, tx: &mut Tx, id: CloudPodId) -> Result<CloudPod> {
@@ -223,6 +254,37 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// As [`Service::pod_lose`], for a pod that is held.
+pub(super) async fn pod_lose(tx: &mut Tx, books: &Books, actor: &Actor, pod: CloudPod, cause: &str) -> Result<()> {
+    let now = books.clock.now();
+    let to = pod.state.clone().server_lost(cause.to_owned());
+    if to != pod.state && !pods::pod_state_set(tx, pod.id, pod.state.as_str(), &to, now).await? {
+        return Err(Error::Stale);
+    }
+    books.servers.vmid_release(tx, pod.id).await?;
+    books.servers.reservation_release(tx, pod.id).await?;
+    store::pod_lose(tx, pod.id, now).await?;
+    let server = pod.server.as_ref().map(|server| server.id);
+    let detail = json!({ "before": pod.state.as_str(), "after": to.as_str(), "server_id": server, "vmid": pod.vmid });
+    let (tenant, target_id) = (Some(pod.tenant), pod.id.to_string());
+    let action = "cloudpod.lost";
+    let record = Record { actor, tenant, action, target_kind: "cloudpod", target_id: target_id.clone() };
+    audit_append(tx, now, record, &detail).await?;
+    event_append(tx, now, Event { tenant, name: action, subject: target_id }, &detail).await
+}
+
+/// A conflict while a VM with the pod's stamp is seen on a host where it was not declared lost: it may run, as after a failover.
+pub(super) async fn require_unseen(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<()> {
+    let Some(vm) = books.servers.vm_unfenced(tx.conn(), pod.id).await? else { return Ok(()) };
+    let server = books.servers.server_get(tx.conn(), vm.server).await?;
+    let detail = format!(
+        "the VM {} on {} bears the stamp of the pod {} and may run: give it back to the pod or destroy it first, with `mpanel \
+         drift accept` or `mpanel drift destroy`",
+        vm.vmid, server.name, pod.name
+    );
+    Err(Error::conflict("cloudpod_vm_found", detail))
 }
 
 fn addresses_parse(checks: &mut Checks, addresses: &[String]) -> Vec<IpAddr> {

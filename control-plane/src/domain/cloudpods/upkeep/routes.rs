@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::CloudPodAdopt;
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::domain::check::Checks;
 use crate::domain::cloudpods::routes::{PodAndJob, TenantQuery, answer};
 use crate::error::Result;
@@ -54,14 +55,14 @@ struct AdoptBody {
 /// changed.
 #[utoipa::path(post, path = "/cloudpods/adopt", tag = "CloudPods", params(TenantQuery), request_body = AdoptBody,
     responses((status = 202, body = PodAndJob), (status = 409), (status = 422)),
-    extensions(("x-permission" = json!("cloudpods:adopt"))))]
+    extensions(("x-permission" = json!("cloudpods:manage"))))]
 async fn cloudpod_adopt(
     auth: Auth,
     Shared(app): Shared<Arc<App>>,
     Params(query): Params<TenantQuery>,
     Body(body): Body<AdoptBody>,
 ) -> Result<Response> {
-    auth.require("cloudpods:adopt")?;
+    auth.require(Permission::CloudpodsManage)?;
     let AdoptBody { server, vmid, name, plan, image, storage, addresses } = body;
     let mut checks = Checks::new();
     if let Some(storage) = &storage {
@@ -70,5 +71,5 @@ async fn cloudpod_adopt(
     checks.range("vmid", vmid, 100..=999_999_999);
     checks.finish()?;
     let input = CloudPodAdopt { tenant: query.tenant_id, name, server, vmid, plan, image, storage, addresses };
-    Ok(answer(&app, app.cloudpods.cloudpod_adopt(&auth.actor, auth.scope, input).await?))
+    Ok(answer(&app, &auth, app.cloudpods.cloudpod_adopt(&auth.actor, auth.scope, input).await?))
 }

@@ -50,6 +50,12 @@ pub(super) async fn vm_name_set(tx: &mut Tx, id: CloudPodId, name: &str) -> Resu
     Ok(())
 }
 
+pub(super) async fn start_on_boot_set(tx: &mut Tx, id: CloudPodId, starts: bool, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET start_on_boot = $2, version = version + 1, updated_at = $3 WHERE id = $1";
+    execute!(tx.conn(), SQL, id, starts, at)?;
+    Ok(())
+}
+
 pub(super) async fn pod_size_set(
     tx: &mut Tx,
     id: CloudPodId,
@@ -82,4 +88,14 @@ pub(in crate::domain::cloudpods) async fn pod_put(
         1 => Ok(()),
         _ => Err(Error::Stale),
     }
+}
+
+/// It is nowhere from now on. What its disk was on stays known: there it is, should its VM be found.
+pub(super) async fn pod_lose(tx: &mut Tx, id: CloudPodId, at: Ms) -> Result<()> {
+    const SQL: &str =
+        "UPDATE cloudpods SET server_id = NULL, vmid = NULL, template_vmid = NULL, observed_power = 'unknown',
+                              observed_at = NULL, version = version + 1, updated_at = $2
+                        WHERE id = $1 AND server_id IS NOT NULL";
+    execute!(tx.conn(), SQL, id, at)?;
+    Ok(())
 }

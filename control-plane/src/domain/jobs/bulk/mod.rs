@@ -7,6 +7,7 @@ use serde_json::json;
 use super::service::{JobFilter, Service};
 use super::{Job, JobState};
 use crate::db::Window;
+use crate::domain::access::Permissions;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
@@ -52,12 +53,12 @@ impl Operation {
 }
 
 impl Service {
-    /// Does it with each of them; what cannot be done with one does not keep the others. The flag says that the filter finds
-    /// more than one request takes.
+    /// Does it with each of them for a caller who may do `grant`; what cannot be done with one does not keep the others. The flag
+    /// says that the filter finds more than one request takes.
     pub async fn jobs_operate(
         &self,
         actor: &Actor,
-        scope: Scope,
+        (scope, grant): (Scope, Permissions),
         operation: Operation,
         selection: Selection,
     ) -> Result<(Vec<Done>, bool)> {
@@ -74,21 +75,31 @@ impl Service {
             Selection::Filter(filter) => self.selected(scope, &filter).await?,
         };
         // The request's key is marked by what is noted at the end: until then, asking again goes on where this one ended.
-        let each = Actor { kind: actor.kind.clone(), idempotency_key: None };
+        let each = Actor { idempotency_key: None, ..actor.clone() };
         let mut done = Vec::with_capacity(ids.len());
         for id in ids {
-            let outcome = match operation {
-                Operation::Retry => self.job_retry(&each, scope, id).await,
-                Operation::Cancel => self.job_cancel(&each, scope, id).await,
-            };
-            match outcome {
+            match self.job_operate(&each, (scope, grant), operation, id).await {
                 // The database does not answer: neither would it for the rest.
                 Err(error @ Error::Unavailable { .. }) if done.is_empty() => return Err(error),
                 outcome => done.push(Done { id, outcome }),
             }
         }
-        self.noted(actor, operation, &done).await?;
+        self.noted(actor, scope, operation, &done).await?;
         Ok((done, more))
+    }
+
+    async fn job_operate(
+        &self,
+        actor: &Actor,
+        (scope, grant): (Scope, Permissions),
+        operation: Operation,
+        id: JobId,
+    ) -> Result<Job> {
+        self.job_permit(scope, grant, id).await?;
+        match operation {
+            Operation::Retry => self.job_retry(actor, scope, id).await,
+            Operation::Cancel => self.job_cancel(actor, scope, id).await,
+        }
     }
 
     async fn selected(&self, scope: Scope, filter: &JobFilter) -> Result<(Vec<JobId>, bool)> {
@@ -102,8 +113,8 @@ impl Service {
         Ok((jobs.into_iter().take(JOBS_MAX).map(|job| job.id).collect(), more))
     }
 
-    async fn noted(&self, actor: &Actor, operation: Operation, done: &[Done]) -> Result<()> {
-        let now = self.clock.now();
+    async fn noted(&self, actor: &Actor, scope: Scope, operation: Operation, done: &[Done]) -> Result<()> {
+        let (now, tenant) = (self.clock.now(), scope.tenant());
         let name = operation.event();
         let ids = |well: bool| -> Vec<JobId> {
             done.iter().filter(|done| done.outcome.is_ok() == well).map(|done| done.id).collect()
@@ -111,9 +122,9 @@ impl Service {
         let detail = json!({ "done": ids(true), "refused": ids(false) });
         let mut tx = self.db.begin().await?;
         let subject = done.first().map_or_else(String::new, |done| done.id.to_string());
-        let record = Record { actor, tenant: None, action: name, target_kind: "jobs", target_id: subject.clone() };
+        let record = Record { actor, tenant, action: name, target_kind: "jobs", target_id: subject.clone() };
         audit_append(&mut tx, now, record, &detail).await?;
-        event_append(&mut tx, now, Event { tenant: None, name, subject }, &detail).await?;
+        event_append(&mut tx, now, Event { tenant, name, subject }, &detail).await?;
         tx.commit().await
     }
 }

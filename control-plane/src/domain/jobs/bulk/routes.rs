@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::{Done, Operation, Selection};
 use crate::app::App;
+use crate::domain::access::Permission;
 use crate::domain::jobs::JobState;
 use crate::domain::jobs::service::JobFilter;
 use crate::error::{Error, Result};
@@ -80,20 +81,12 @@ async fn operate(app: &App, auth: &Auth, operation: Operation, body: SelectionBo
     let selection = match body {
         SelectionBody { ids: Some(ids), filter: None } => Selection::Ids(ids),
         SelectionBody { ids: None, filter: Some(FilterBody { state, kind, server }) } => {
-            let server = match server {
-                None => None,
-                Some(server) => Some(match app.servers.server_show(&server).await {
-                    Err(Error::NotFound { .. }) => {
-                        Err(Error::invalid("filter.server", format!("there is no server {server}")))
-                    }
-                    found => found.map(|server| server.id),
-                }?),
-            };
+            let server = auth.server_named(app, "filter.server", server.as_deref()).await?;
             Selection::Filter(JobFilter { kind, server, state: Some(state), ..JobFilter::default() })
         }
         _ => return Err(Error::invalid("ids", "give either ids or filter")),
     };
-    let (items, more) = app.jobs.jobs_operate(&auth.actor, auth.scope, operation, selection).await?;
+    let (items, more) = app.jobs.jobs_operate(&auth.actor, (auth.scope, auth.grant), operation, selection).await?;
     let items: Vec<ItemView> = items.into_iter().map(ItemView::from).collect();
     let done = items.iter().filter(|item| item.ok).count();
     Ok(Json(DoneView { done, refused: items.len() - done, items, more }))
@@ -119,7 +112,7 @@ async fn jobs_retry(
     auth: Auth,
     Body(body): Body<SelectionBody>,
 ) -> Result<Json<DoneView>> {
-    auth.require("provisioning:write")?;
+    auth.require(Permission::ProvisioningWrite)?;
     operate(&app, &auth, Operation::Retry, body).await
 }
 
@@ -131,6 +124,6 @@ async fn jobs_cancel(
     auth: Auth,
     Body(body): Body<SelectionBody>,
 ) -> Result<Json<DoneView>> {
-    auth.require("provisioning:write")?;
+    auth.require(Permission::ProvisioningWrite)?;
     operate(&app, &auth, Operation::Cancel, body).await
 }

@@ -1,7 +1,7 @@
 //! What is ordered of a host that was declared lost: nobody will answer, and the declaration is the answer.
 
 use super::super::store::NewLine;
-use super::{Engine, Moved};
+use super::{Engine, Moved, step_of};
 use crate::db::Tx;
 use crate::domain::jobs::{AgentCommand, CommandKind, CommandOutput, Job, JobError, JobState, Power, Presence};
 use crate::error::Result;
@@ -11,7 +11,7 @@ pub(crate) const SERVER_LOST: &str = "server_lost";
 
 impl Engine {
     /// Takes the declaration for the agent's answer: the VM is absent for the books. What needs a VM fails; what looks for it,
-    /// removes it or undoes something with it is done.
+    /// removes it or undoes something with it is done, unless its step wants to know.
     pub(super) async fn declared(&self, mut tx: Tx, mut job: Job, command: &AgentCommand) -> Result<Moved> {
         let saga = self.0.registry.get(&job.kind)?.clone();
         let line = format!(
@@ -22,7 +22,7 @@ impl Engine {
         );
         self.log(&mut tx, &job, [NewLine { level: "warn", line: &line }]).await?;
         let looks = matches!(command.kind, CommandKind::Destroy | CommandKind::Inspect);
-        if looks || job.state == JobState::Undoing {
+        if (looks && step_of(&saga, &job)?.takes_declaration()) || job.state == JobState::Undoing {
             let output = CommandOutput::of(Presence::Absent, Power::Unknown, command.vmid);
             return self.command_done(&saga, tx, job, &output).await;
         }

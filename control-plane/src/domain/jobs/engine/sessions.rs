@@ -40,15 +40,17 @@ impl Engine {
         })
     }
 
-    /// Whether one more order may go to a server, and strain a storage.
-    pub(super) async fn has_place(&self, tx: &mut Tx, server: ServerId, room: Option<&str>) -> Result<bool> {
-        if store::commands_out(tx, server).await? >= self.0.pace.per_server {
+    /// Whether one more order may go to a server, and strain these storages.
+    pub(super) async fn has_place(&self, tx: &mut Tx, server: ServerId, rooms: &store::Rooms) -> Result<bool> {
+        if store::commands_out(tx, self.0.clock.now(), server).await? >= self.0.pace.per_server {
             return Ok(false);
         }
-        match room {
-            Some(room) => Ok(store::room_taken(tx, room).await? < self.0.pace.per_storage),
-            None => Ok(true),
+        for room in rooms.in_order() {
+            if store::room_taken(tx, room).await? >= self.0.pace.per_storage {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     /// Lets go of a job that needs an agent which is not connected here. Another control plane claims what its agents are to do;
@@ -60,7 +62,20 @@ impl Engine {
             tx.wake(Topic::Jobs);
         }
         tx.commit().await?;
+        // It may have come between the look and the commit, and have released nothing yet.
+        if reach == Reach::Nowhere && self.0.agents.is_connected(server) {
+            self.release(server).await?;
+        }
         Ok(Moved::Parked)
+    }
+
+    /// What waits for an agent that is connected here may be claimed.
+    async fn release(&self, server: ServerId) -> Result<u64> {
+        let mut tx = self.0.db.begin().await?;
+        let released = store::waiting_release(&mut tx, self.0.clock.now(), server).await?;
+        tx.wake(Topic::Jobs);
+        tx.commit().await?;
+        Ok(released)
     }
 
     /// Renews the leases on what is out at agents.
@@ -99,10 +114,7 @@ impl Engine {
         let connected: HashSet<ServerId> = self.0.agents.connected().into_iter().collect();
         let mut released = 0;
         for server in waited_for.into_iter().filter(|server| connected.contains(server)) {
-            let mut tx = self.0.db.begin().await?;
-            released += store::waiting_release(&mut tx, self.0.clock.now(), server).await?;
-            tx.wake(Topic::Jobs);
-            tx.commit().await?;
+            released += self.release(server).await?;
         }
         Ok(released)
     }

@@ -10,17 +10,29 @@ use crate::db::{Conn, Tx};
 use crate::domain::audit::{Actor, Scope};
 use crate::error::Result;
 use crate::events::Topic;
-use crate::ids::ServerId;
+use crate::ids::{JobId, ServerId};
 
 impl Service {
-    /// The live jobs that have an order out at a server, wait for its agent, or belong to it.
-    pub async fn jobs_at_server(&self, conn: Conn<'_>, server: ServerId) -> Result<Vec<Job>> {
-        store::jobs_at_server(conn, server).await
+    /// The jobs that are not over and have an order out at a server, wait for its agent, or belong to it; and of `others` those
+    /// that are not over.
+    pub async fn jobs_at_server(&self, mut conn: Conn<'_>, server: ServerId, others: &[JobId]) -> Result<Vec<Job>> {
+        let mut jobs = store::jobs_at_server(conn.again(), server).await?;
+        for id in others {
+            if jobs.iter().all(|job| job.id != *id)
+                && let Some(job) = super::store::job_get(conn.again(), Scope::Platform, *id).await?
+                && !job.state.is_final()
+            {
+                jobs.push(job);
+            }
+        }
+        // In one order for everybody who holds several.
+        jobs.sort_unstable_by_key(|job| job.id);
+        Ok(jobs)
     }
 
     /// Takes the orders of these jobs back that are out at a server that was declared lost: nobody will answer them. What can
-    /// be undone is undone, with the code `server_lost`; what is past its point of no return is looked at anew, for the
-    /// declaration may be all that it waited for.
+    /// be undone is undone, with the code `server_lost`; what is past its point of no return is looked at anew, and so is what
+    /// was stuck, for the declaration may be all that it waited for.
     pub async fn jobs_lose(
         &self,
         tx: &mut Tx,
@@ -34,13 +46,19 @@ impl Service {
         for job in jobs {
             let Some(mut job) = job_hold_any(tx, now, Scope::Platform, job.id).await? else { continue };
             let waits = job.waits_for == Some(server) || job.command.is_some_and(|(_, at)| at == server);
+            let stuck = job.state == JobState::Stuck && !super::service::is_beside_another(tx.conn(), &job).await?;
             // One that has not begun looks at its pod when it does.
-            if job.state.is_final() || job.state == JobState::Stuck || job.epoch == 0 || !waits {
+            if job.state.is_final() || job.epoch == 0 || !(waits || stuck) {
                 continue;
             }
             let saga = self.registry.get(&job.kind)?.clone();
+            if stuck {
+                job.state = JobState::Undoing;
+                job.step = super::store::step_last(tx.conn(), job.id).await?.unwrap_or(job.step);
+                job.attempt = 1;
+            }
             let step = saga.steps().get(job.step);
-            if job.state != JobState::Undoing && step.is_none_or(|step| step.cancellable()) {
+            if job.state != JobState::Undoing && !step.is_some_and(|step| step.takes_declaration()) {
                 job.state = JobState::Undoing;
                 job.attempt = 1;
                 job.error = Some(JobError { code: SERVER_LOST.to_owned(), detail: why.to_owned() });

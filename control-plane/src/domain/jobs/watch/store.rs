@@ -13,16 +13,18 @@ use crate::{fetch_all, sql_by_db};
 /// Begun jobs whose lease ended before `lease`, and queued ones that were due before `queue` though nothing that counts
 /// against a limit of theirs is being worked on.
 pub(super) async fn jobs_overdue(conn: Conn<'_>, lease: Ms, queue: Ms, limit: i64) -> Result<Vec<Job>> {
+    // The second list of states is that of the index, which SQLite finds by its words alone.
     const SQL: &str = "
         SELECT * FROM jobs j
-        WHERE j.state IN ('queued', 'running', 'undoing') AND j.waits_for IS NULL AND j.run_at < $1
+        WHERE j.state IN ('queued', 'running', 'undoing') AND j.state IN ('queued', 'running', 'undoing', 'stuck')
+          AND j.waits_for IS NULL AND j.run_at < $1
           AND (j.lease_until IS NULL OR j.lease_until < $1)
           AND (j.state <> 'queued' OR j.run_at < $2)
           AND (j.lease_until IS NOT NULL OR j.updated_at < $2)
           AND (j.pod_id IS NULL OR NOT EXISTS (
                 SELECT 1 FROM jobs k WHERE k.pod_id = j.pod_id AND k.id <> j.id
                  AND (k.state IN ('running', 'undoing') OR (k.state = 'queued' AND k.id < j.id))))
-          AND NOT EXISTS (SELECT 1 FROM jobs t WHERE t.tenant_id = j.tenant_id AND t.lease_owner IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM jobs t WHERE t.tenant_id = j.tenant_id
                                                 AND t.lease_until >= $1)
           AND NOT EXISTS (SELECT 1 FROM jobs s WHERE s.command_server = j.server_id AND s.id <> j.id)
         ORDER BY j.run_at, j.id LIMIT $3";

@@ -8,9 +8,11 @@ pub mod moves;
 mod store;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::service::Service;
 use super::{ConnectionState, SchedulingState, Server, ServerStorage};
+use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, ServerId};
@@ -64,6 +66,18 @@ pub struct ServerCapacity {
     pub templates: Vec<TemplateSeen>,
     /// What is wrong with it, for people; empty: nothing known.
     pub problem: String,
+    /// Why nothing that is ordered there would be done; empty: nothing known.
+    pub refuses: String,
+    /// For how long its agent is heard without an answer of Proxmox; `None`: Proxmox answers.
+    pub proxmox_silent: Option<Duration>,
+}
+
+impl ServerCapacity {
+    /// Whether Proxmox has not answered for so long that what was known of the host before counts no more.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.proxmox_silent.is_some_and(|silent| silent > PROXMOX_SILENCE_MAX)
+    }
 }
 
 /// What placement needs to know of a storage.
@@ -115,12 +129,17 @@ struct ReservationHeld {
     disk_gib: i64,
 }
 
+/// So long after Proxmox last answered a host's agent, what was known of the host still counts: long enough for Proxmox to be
+/// restarted or upgraded.
+pub const PROXMOX_SILENCE_MAX: Duration = Duration::from_mins(2);
+
 /// How often another VMID is tried before the space is said to be contended: each round was lost to somebody who won.
 const VMID_ROUNDS: u32 = 64;
 
 impl Service {
     /// Every server as placement sees it, in the order of their registration.
     pub async fn server_snapshot(&self, mut conn: Conn<'_>) -> Result<Vec<ServerCapacity>> {
+        let now = self.clock.now();
         let servers = super::store::servers_all(conn.again()).await?;
         let mut templates = store::templates_all(conn).await?;
         let mut shared: BTreeMap<(String, String), u64> = BTreeMap::new();
@@ -133,7 +152,7 @@ impl Service {
             .into_iter()
             .map(|server| {
                 let templates = templates.remove(&server.id).unwrap_or_default();
-                capacity_of(server, templates, &shared)
+                capacity_of(server, templates, &shared, now)
             })
             .collect())
     }
@@ -232,6 +251,7 @@ fn capacity_of(
     server: Server,
     templates: Vec<TemplateSeen>,
     shared: &BTreeMap<(String, String), u64>,
+    now: Ms,
 ) -> ServerCapacity {
     let (known, vcpu_capacity, memory_mib) = (server.is_known(), server.vcpu_capacity(), server.memory_capacity_mib());
     let storages = server.storages.iter().map(|s| storage_capacity(&server.vmid_space, s, shared)).collect();
@@ -259,6 +279,8 @@ fn capacity_of(
         vmid_space: server.vmid_space,
         templates,
         problem: server.problem,
+        refuses: server.seen.refuses,
+        proxmox_silent: server.seen.proxmox_silent_since.map(|since| now.since(since)),
     }
 }
 

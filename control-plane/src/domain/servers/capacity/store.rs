@@ -32,14 +32,14 @@ pub(super) async fn reservation_delete(tx: &mut Tx, pod: CloudPodId) -> Result<O
     Ok(fetch_optional!(tx.conn(), ReservationHeld, SQL, pod)?)
 }
 
-/// Raises the server's totals if, at this very moment, it is open, connected, known and has room. This one statement is what
+/// Raises the server's totals if, at this very moment, it is open, connected, known, takes orders and has room. This one statement is what
 /// keeps two schedulers from filling the last slot twice.
 pub(super) async fn totals_hold(tx: &mut Tx, hold: &Hold<'_>) -> Result<bool> {
     const SQL: &str =
         "UPDATE servers SET reserved_vcpu = reserved_vcpu + $2, reserved_memory_mib = reserved_memory_mib + $3,
                             reserved_pods = reserved_pods + 1
          WHERE id = $1 AND deleted_at IS NULL AND scheduling = 'online' AND connection = 'online'
-           AND node_name IS NOT NULL AND inventory_at IS NOT NULL
+           AND node_name IS NOT NULL AND inventory_at IS NOT NULL AND refuses = ''
            AND reserved_vcpu + $2 <= COALESCE(cpu_threads, seen_cpu_threads, 0) * cpu_overcommit + $4
            AND reserved_memory_mib + $3 <= COALESCE(memory_mib, seen_memory_mib, 0)
            AND (pod_limit IS NULL OR reserved_pods + 1 <= pod_limit)";

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::{Endpoint, EndpointInput};
 use crate::app::App;
 use crate::clock::Ms;
+use crate::domain::access::Permission;
 use crate::domain::secrets::Secret;
 use crate::error::Result;
 use crate::http::auth::Auth;
@@ -68,7 +69,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, body = EndpointView), (status = 404)), extensions(("x-permission" = json!("servers:read"))))]
 async fn endpoint_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Json<EndpointView>> {
-    auth.require("servers:read")?;
+    auth.require(Permission::ServersRead)?;
     let server = app.servers.server_show(&id).await?;
     Ok(Json(app.servers.endpoint_get(server.id).await?.into()))
 }
@@ -84,7 +85,7 @@ async fn endpoint_set(
     Path(id): Path<String>,
     Body(body): Body<EndpointBody>,
 ) -> Result<Json<EndpointView>> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let EndpointBody { host, port, fingerprint, token } = body;
     let input = EndpointInput { host, port, fingerprint, token: Secret::new(token) };
     let server = app.servers.server_show(&id).await?;
@@ -96,7 +97,7 @@ async fn endpoint_set(
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 204, description = "It has none")), extensions(("x-permission" = json!("servers:write"))))]
 async fn endpoint_delete(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<StatusCode> {
-    auth.require("servers:write")?;
+    auth.require(Permission::ServersWrite)?;
     let server = app.servers.server_show(&id).await?;
     app.servers.endpoint_delete(&auth.actor, server.id).await?;
     Ok(StatusCode::NO_CONTENT)

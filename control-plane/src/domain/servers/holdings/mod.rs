@@ -34,6 +34,13 @@ pub struct HeldBy {
     pub vmids: HashMap<CloudPodId, (ServerId, u32)>,
 }
 
+/// What keeps pods' firewalls from having any effect.
+pub const FIREWALL_OFF: &str = "the firewall of its Proxmox datacenter is off, so that no pod's firewall has any effect: \
+                                neither rules, nor the filters against forged addresses";
+/// What to do about it.
+pub const FIREWALL_SWITCH_ON: &str = "in Proxmox, allow what has to reach the hosts under Datacenter → Firewall, then set Datacenter → \
+                                      Firewall → Options → Firewall to Yes";
+
 /// One row more than are listed, so that it is known whether there are more.
 const LIMIT: i64 = FINDINGS_MAX as i64 + 1;
 
@@ -70,6 +77,20 @@ impl Service {
             off(format!("storage {storage} of server {server}"), &format!("{held} GiB"), &format!("{sum} GiB"))
         });
         Ok(servers.chain(storages).collect())
+    }
+
+    /// Finds servers that have pods, and whose datacenter's firewall is off: no pod's firewall has any effect there.
+    pub async fn firewalls_check(&self, conn: Conn<'_>) -> Result<Findings> {
+        let off = store::servers_unfiltered(conn, LIMIT).await?;
+        Ok(off
+            .into_iter()
+            .map(|(name, since)| Finding {
+                subject: format!("server {name}"),
+                since,
+                detail: FIREWALL_OFF.to_owned(),
+                cure: FIREWALL_SWITCH_ON.to_owned(),
+            })
+            .collect())
     }
 
     /// Finds servers whose agent's newest certificate has less than a quarter of its life left: agents renew at half of it.

@@ -109,6 +109,14 @@ pub(super) async fn storages_off(conn: Conn<'_>, limit: i64) -> Result<Vec<Stora
     Ok(rows.into_iter().map(|(server, storage, held, sum)| StorageOff { server, storage, held, sum }).collect())
 }
 
+/// Servers with pods whose datacenter's firewall is off, and since when that is known.
+pub(super) async fn servers_unfiltered(conn: Conn<'_>, limit: i64) -> Result<Vec<(String, Option<Ms>)>> {
+    const SQL: &str = "SELECT name, datacenter_firewall_since FROM servers
+                       WHERE deleted_at IS NULL AND datacenter_firewall = FALSE AND reserved_pods > 0
+                       ORDER BY name LIMIT $1";
+    Ok(fetch_all!(conn, (String, Option<Ms>), SQL, limit)?)
+}
+
 /// A server whose agent's newest certificate that counts ends soon.
 #[derive(sqlx::FromRow)]
 pub(super) struct Ending {

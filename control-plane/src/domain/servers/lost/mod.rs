@@ -12,6 +12,7 @@ use serde_json::json;
 
 use async_trait::async_trait;
 
+use self::store::OpenFence;
 use super::service::Service;
 use super::{ConnectionState, Server};
 use crate::db::{Conn, Tx};
@@ -40,6 +41,8 @@ pub struct FenceOutcome {
     pub vm: FencedVm,
     /// `None`: it is certainly stopped, or absent. Otherwise why not.
     pub error: Option<String>,
+    /// Because another VM has the number, with another stamp or none: it was left alone.
+    pub foreign: bool,
 }
 
 impl Service {
@@ -78,7 +81,10 @@ impl Service {
         for vm in vms {
             store::fence_put(tx, server.id, *vm, generation, now).await?;
         }
-        let detail = json!({ "name": server.name, "reason": reason, "generation": generation, "cloudpods": count });
+        // Only whoever typed its name comes here.
+        let detail = json!({
+            "name": server.name, "reason": reason, "confirmed": server.name, "generation": generation, "cloudpods": count,
+        });
         self.note(tx, actor, "server.declared_lost", server.id, &detail).await?;
         Ok(generation)
     }
@@ -100,26 +106,44 @@ impl Service {
     pub async fn fences_record(&self, server: ServerId, outcomes: &[FenceOutcome]) -> Result<bool> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        for FenceOutcome { vm, error } in outcomes {
+        for FenceOutcome { vm, error, foreign } in outcomes {
             let error = error.as_deref().map(|text| clipped(text, 1000));
-            store::fence_answer(&mut tx, server, *vm, error.as_deref(), now).await?;
+            store::fence_answer(&mut tx, server, *vm, error.as_deref(), *foreign, now).await?;
         }
-        let open = store::fences_open(tx.conn(), server).await?;
-        if let Some((vmid, error)) = open.first() {
+        let (left, open): (Vec<_>, Vec<_>) =
+            store::fences_open(tx.conn(), server).await?.into_iter().partition(|fence| fence.foreign_vm);
+        if let Some(OpenFence { vmid, error, .. }) = open.first() {
             let (count, why) = (open.len(), if error.is_empty() { "no answer yet" } else { error });
             let problem = format!(
                 "it was declared lost and is back, and {count} VM(s) are not fenced, VM {vmid} first ({why}): it is \
                  given no orders before they are; this is tried again"
             );
             store::fence_problem_set(&mut tx, server, &problem).await?;
-        } else if store::lost_clear(&mut tx, server).await? {
-            let fenced: Vec<u32> = outcomes.iter().map(|outcome| outcome.vm.vmid).collect();
-            let actor = Actor::agent(server);
-            self.note(&mut tx, &actor, "server.fenced", server, &json!({ "vmids": fenced })).await?;
+        } else {
+            // Who bears another stamp is not stopped, and does not keep the host from its work; but a person has to look.
+            let problem = left.first().map_or_else(String::new, |OpenFence { vmid, error, .. }| {
+                format!(
+                    "{} VM number(s) of pods that were declared lost here are another VM's now, {vmid} first ({error}), which \
+                     was not stopped. If it is the pod's own without its stamp, stop it by hand: the pod may run elsewhere. \
+                     Otherwise adopt it as a pod, or give it another number",
+                    left.len()
+                )
+            });
+            if store::lost_clear(&mut tx, server, &problem).await? {
+                let vmids = |foreign: bool| outcomes.iter().filter(move |o| o.foreign == foreign).map(|o| o.vm.vmid);
+                let detail =
+                    json!({ "vmids": vmids(false).collect::<Vec<_>>(), "left_alone": vmids(true).collect::<Vec<_>>() });
+                self.note(&mut tx, &Actor::agent(server), "server.fenced", server, &detail).await?;
+            }
         }
         let all = open.is_empty();
         tx.commit().await?;
         Ok(all)
+    }
+
+    /// Whether what a pod has there was declared lost, and does not count whatever its host says of it.
+    pub async fn is_fenced(&self, conn: Conn<'_>, server: ServerId, pod: CloudPodId, vmid: u32) -> Result<bool> {
+        store::is_fenced(conn, server, FencedVm { pod, vmid }).await
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn fence_put(tx: &mut Tx, server: ServerId, vm: FencedVm, gener
     const SQL: &str =
         "INSERT INTO fences (server_id, pod_id, vmid, generation, declared_at) VALUES ($1, $2, $3, $4, $5)
                        ON CONFLICT (server_id, pod_id, vmid) DO UPDATE SET generation = excluded.generation,
-                            declared_at = excluded.declared_at, fenced_at = NULL, error = ''";
+                            declared_at = excluded.declared_at, fenced_at = NULL, error = '', foreign_vm = FALSE";
     execute!(tx.conn(), SQL, server, vm.pod, i64::from(vm.vmid), stored(generation), now)?;
     Ok(())
 }
@@ -58,19 +58,35 @@ pub(super) async fn fence_answer(
     server: ServerId,
     vm: FencedVm,
     error: Option<&str>,
+    foreign: bool,
     now: Ms,
 ) -> Result<()> {
     const SQL: &str =
-        "UPDATE fences SET error = COALESCE($4, ''), fenced_at = CASE WHEN $4 IS NULL THEN $5 ELSE NULL END
+        "UPDATE fences SET error = COALESCE($4, ''), fenced_at = CASE WHEN $4 IS NULL THEN $5 ELSE NULL END, foreign_vm = $6
                        WHERE server_id = $1 AND pod_id = $2 AND vmid = $3";
-    execute!(tx.conn(), SQL, server, vm.pod, i64::from(vm.vmid), error, now)?;
+    execute!(tx.conn(), SQL, server, vm.pod, i64::from(vm.vmid), error, now, foreign)?;
     Ok(())
 }
 
-/// The VMs that are not known to be fenced, and why.
-pub(super) async fn fences_open(conn: Conn<'_>, server: ServerId) -> Result<Vec<(i64, String)>> {
-    const SQL: &str = "SELECT vmid, error FROM fences WHERE server_id = $1 AND fenced_at IS NULL ORDER BY vmid";
-    Ok(fetch_all!(conn, (i64, String), SQL, server)?)
+/// A VM that is not known to be fenced.
+#[derive(sqlx::FromRow)]
+pub(super) struct OpenFence {
+    pub(super) vmid: i64,
+    /// Why; empty: nobody has said.
+    pub(super) error: String,
+    /// Another VM has the number.
+    pub(super) foreign_vm: bool,
+}
+
+pub(super) async fn fences_open(conn: Conn<'_>, server: ServerId) -> Result<Vec<OpenFence>> {
+    const SQL: &str =
+        "SELECT vmid, error, foreign_vm FROM fences WHERE server_id = $1 AND fenced_at IS NULL ORDER BY vmid";
+    Ok(fetch_all!(conn, OpenFence, SQL, server)?)
+}
+
+pub(super) async fn is_fenced(conn: Conn<'_>, server: ServerId, vm: FencedVm) -> Result<bool> {
+    const SQL: &str = "SELECT vmid FROM fences WHERE server_id = $1 AND pod_id = $2 AND vmid = $3";
+    Ok(fetch_optional!(conn, (i64,), SQL, server, vm.pod, i64::from(vm.vmid))?.is_some())
 }
 
 pub(super) async fn fence_problem_set(tx: &mut Tx, server: ServerId, problem: &str) -> Result<()> {
@@ -79,11 +95,11 @@ pub(super) async fn fence_problem_set(tx: &mut Tx, server: ServerId, problem: &s
     Ok(())
 }
 
-/// `false`: it was not declared lost.
-pub(super) async fn lost_clear(tx: &mut Tx, server: ServerId) -> Result<bool> {
-    const SQL: &str = "UPDATE servers SET lost_at = NULL, lost_reason = '', fence_problem = ''
-                       WHERE id = $1 AND (lost_at IS NOT NULL OR fence_problem <> '')";
-    Ok(execute!(tx.conn(), SQL, server)? == 1)
+/// It is back; `problem`: what a person has to look at. `false`: that was known.
+pub(super) async fn lost_clear(tx: &mut Tx, server: ServerId, problem: &str) -> Result<bool> {
+    const SQL: &str = "UPDATE servers SET lost_at = NULL, lost_reason = '', fence_problem = $2
+                       WHERE id = $1 AND (lost_at IS NOT NULL OR fence_problem <> $2)";
+    Ok(execute!(tx.conn(), SQL, server, problem)? == 1)
 }
 
 pub(super) async fn lost_since(conn: Conn<'_>, server: ServerId) -> Result<Option<Ms>> {
@@ -91,16 +107,24 @@ pub(super) async fn lost_since(conn: Conn<'_>, server: ServerId) -> Result<Optio
     Ok(fetch_optional!(conn, (Option<Ms>,), SQL, server)?.and_then(|(at,)| at))
 }
 
-/// Takes away the fences of VMs that were fenced and are not in a full inventory any more, and frees their numbers.
+/// Takes away the fences of VMs that were fenced and are not in a full inventory any more, and frees their numbers; likewise
+/// those whose number is now the own one of another pod.
 pub(in crate::domain::servers) async fn fences_prune(tx: &mut Tx, server: ServerId) -> Result<()> {
     const VMIDS: &str = "DELETE FROM vmids WHERE server_id = $1 AND pod_id IS NULL AND EXISTS (
                             SELECT 1 FROM fences f WHERE f.server_id = $1 AND f.vmid = vmids.vmid
-                               AND f.fenced_at IS NOT NULL)
+                               AND (f.fenced_at IS NOT NULL OR f.foreign_vm))
                           AND NOT EXISTS (SELECT 1 FROM server_vms v WHERE v.server_id = $1 AND v.vmid = vmids.vmid)";
-    const FENCES: &str = "DELETE FROM fences WHERE server_id = $1 AND fenced_at IS NOT NULL AND NOT EXISTS (
+    const FENCES: &str =
+        "DELETE FROM fences WHERE server_id = $1 AND (fenced_at IS NOT NULL OR foreign_vm) AND NOT EXISTS (
                             SELECT 1 FROM server_vms v WHERE v.server_id = $1 AND v.vmid = fences.vmid
-                               AND v.pod_id = fences.pod_id)";
+                               AND (v.pod_id = fences.pod_id OR (fences.foreign_vm AND NOT EXISTS (
+                                   SELECT 1 FROM cloudpods p
+                                    WHERE p.id = v.pod_id AND p.server_id = $1 AND p.vmid = v.vmid))))";
+    const PROBLEM: &str =
+        "UPDATE servers SET fence_problem = '' WHERE id = $1 AND lost_at IS NULL AND fence_problem <> ''
+                             AND NOT EXISTS (SELECT 1 FROM fences WHERE server_id = $1 AND fenced_at IS NULL)";
     execute!(tx.conn(), VMIDS, server)?;
     execute!(tx.conn(), FENCES, server)?;
+    execute!(tx.conn(), PROBLEM, server)?;
     Ok(())
 }

@@ -31,6 +31,8 @@ pub struct StampedVm {
     pub memory_mib: u64,
     /// Its boot disk in MiB; 0: not known.
     pub disk_mib: u64,
+    /// It starts with its host.
+    pub start_on_boot: bool,
 }
 
 /// A VM of an inventory, ours or not.
@@ -48,6 +50,8 @@ pub struct VmSeen {
     pub memory_mib: u64,
     /// Its boot disk in MiB; 0: not known.
     pub disk_mib: u64,
+    /// It starts with its host.
+    pub start_on_boot: bool,
 }
 
 impl Service {
@@ -62,6 +66,17 @@ impl Service {
             return Ok(None);
         }
         store::vms_stamped(conn, server).await.map(Some)
+    }
+
+    /// A VM with the pod's stamp on a host that was not declared lost, without a fence around it, where the last inventory has one.
+    pub async fn vm_unfenced(&self, mut conn: Conn<'_>, pod: CloudPodId) -> Result<Option<StampedVm>> {
+        for vm in store::vms_of_pods(conn.again(), &[pod]).await? {
+            let lost = self.server_get(conn.again(), vm.server).await?.lost_at.is_some();
+            if !lost && !self.is_fenced(conn.again(), vm.server, pod, vm.vmid).await? {
+                return Ok(Some(vm));
+            }
+        }
+        Ok(None)
     }
 
     /// The VMs with the stamps of these pods, wherever they were last seen.

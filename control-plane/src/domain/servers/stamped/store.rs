@@ -20,13 +20,15 @@ struct VmRow {
     vcpu: i64,
     memory_mib: i64,
     disk_mib: i64,
+    start_on_boot: bool,
 }
 
 impl TryFrom<VmRow> for StampedVm {
     type Error = Error;
 
     fn try_from(row: VmRow) -> Result<Self> {
-        let VmRow { server_id, vmid_space, vmid, name, power, pod_id, lock, vcpu, memory_mib, disk_mib } = row;
+        let VmRow { server_id, vmid_space, vmid, name, power, pod_id, lock, vcpu, memory_mib, disk_mib, start_on_boot } =
+            row;
         Ok(Self {
             server: server_id,
             space: vmid_space,
@@ -38,6 +40,7 @@ impl TryFrom<VmRow> for StampedVm {
             vcpu: loaded(vcpu, "vcpu")?,
             memory_mib: loaded(memory_mib, "memory_mib")?,
             disk_mib: loaded(disk_mib, "disk_mib")?,
+            start_on_boot,
         })
     }
 }
@@ -45,7 +48,8 @@ impl TryFrom<VmRow> for StampedVm {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT v.server_id, s.vmid_space, v.vmid, v.name, v.power, v.pod_id, v.lock, v.vcpu, v.memory_mib, v.disk_mib
+            "SELECT v.server_id, s.vmid_space, v.vmid, v.name, v.power, v.pod_id, v.lock, v.vcpu, v.memory_mib, v.disk_mib,
+                    v.start_on_boot
              FROM server_vms v JOIN servers s ON s.id = v.server_id
              WHERE s.deleted_at IS NULL AND NOT v.template AND v.pod_id IS NOT NULL AND ",
             $rest
@@ -82,13 +86,14 @@ struct SeenRow {
     vcpu: i64,
     memory_mib: i64,
     disk_mib: i64,
+    start_on_boot: bool,
 }
 
 pub(super) async fn vm_seen(conn: Conn<'_>, server: ServerId, vmid: u32) -> Result<Option<VmSeen>> {
-    const SQL: &str = "SELECT power, template, pod_id, vcpu, memory_mib, disk_mib FROM server_vms
+    const SQL: &str = "SELECT power, template, pod_id, vcpu, memory_mib, disk_mib, start_on_boot FROM server_vms
                        WHERE server_id = $1 AND vmid = $2";
     let row = fetch_optional!(conn, SeenRow, SQL, server, i64::from(vmid))?;
-    row.map(|SeenRow { power, template, pod_id, vcpu, memory_mib, disk_mib }| {
+    row.map(|SeenRow { power, template, pod_id, vcpu, memory_mib, disk_mib, start_on_boot }| {
         Ok(VmSeen {
             power: Power::parse(&power),
             template,
@@ -96,6 +101,7 @@ pub(super) async fn vm_seen(conn: Conn<'_>, server: ServerId, vmid: u32) -> Resu
             vcpu: loaded(vcpu, "vcpu")?,
             memory_mib: loaded(memory_mib, "memory_mib")?,
             disk_mib: loaded(disk_mib, "disk_mib")?,
+            start_on_boot,
         })
     })
     .transpose()

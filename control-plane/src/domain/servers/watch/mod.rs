@@ -28,6 +28,8 @@ const HEARTBEATS_MISSED: u32 = 3;
 const BATCH: usize = 500;
 /// The most VMs and bridges that are believed of one host.
 const INVENTORY_MAX: usize = 10_000;
+/// The most storages of a kind.
+const STORAGES_MAX: usize = 256;
 
 /// How a server was doing at one time.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
@@ -68,8 +70,11 @@ struct HostFacts {
     node_name: String,
     cluster_name: String,
     problem: String,
+    refuses: String,
+    datacenter_firewall: Option<bool>,
     complete: bool,
     storages: BTreeMap<String, StorageFacts>,
+    backup_storages: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +92,7 @@ impl HostFacts {
             .storages
             .iter()
             .filter(|s| s.holds_images && !s.name.is_empty())
-            .take(256)
+            .take(STORAGES_MAX)
             .map(|s| {
                 let facts = StorageFacts {
                     active: s.active,
@@ -100,6 +105,9 @@ impl HostFacts {
                 (clipped(&s.name, 100), facts)
             })
             .collect();
+        let backup_storages = heartbeat
+            .backup_storages()
+            .map(|names| names.iter().take(STORAGES_MAX).map(|name| clipped(name, 100)).collect());
         Self {
             cpu_threads: heartbeat.cpu_threads,
             memory_mib: heartbeat.memory_total_mib,
@@ -107,8 +115,11 @@ impl HostFacts {
             node_name: clipped(&heartbeat.node_name, 64),
             cluster_name: clipped(&heartbeat.cluster_name, 64),
             problem: clipped(&heartbeat.problem(), 1000),
+            refuses: clipped(&heartbeat.refusal(), 1000),
+            datacenter_firewall: heartbeat.datacenter_firewall,
             complete: heartbeat.is_complete(),
             storages,
+            backup_storages,
         }
     }
 }
@@ -338,7 +349,7 @@ impl Service {
         for (server, epoch) in fenced {
             if self.forget(server, epoch) {
                 report.fenced += 1;
-                self.sessions.close(server, CloseReason::Superseded);
+                self.sessions.close(server, CloseReason::Superseded { epoch });
             }
         }
         Ok(())
@@ -356,7 +367,7 @@ impl Service {
             let newest = store::epoch_is_newest(self.db.read().await?.conn(), server, epoch).await?;
             if !newest && self.forget(server, epoch) {
                 report.fenced += 1;
-                self.sessions.close(server, CloseReason::Superseded);
+                self.sessions.close(server, CloseReason::Superseded { epoch });
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::db::{Conn, Tx};
 use crate::domain::check::{clipped, loaded, stored};
 use crate::domain::servers::Connection;
 use crate::domain::servers::facts::{Hello, Inventory, InventoryVm};
-use crate::domain::servers::store::Bridges;
+use crate::domain::servers::store::Names;
 use crate::error::Result;
 use crate::ids::{InstanceId, ServerId};
 use crate::{execute, fetch_all, fetch_optional};
@@ -105,30 +105,50 @@ pub(super) async fn silent_close(tx: &mut Tx, before: Ms, now: Ms, limit: usize)
     Ok(rows.into_iter().map(|Id { id }| id).collect())
 }
 
-/// Writes what the host told. Where Proxmox did not answer the agent, only the problem is news: the last figures stay, but no
-/// storage counts as usable.
+/// Writes what the host told. Where Proxmox did not answer the agent, only the problem is news, and since when that is so: the
+/// last figures stay.
 pub(super) async fn facts_write(tx: &mut Tx, server: ServerId, facts: &HostFacts, now: Ms) -> Result<()> {
-    const PROBLEM: &str = "UPDATE servers SET problem = $2, last_seen_at = $3 WHERE id = $1";
+    const PROBLEM: &str = "UPDATE servers SET problem = $2, last_seen_at = $3, refuses = $4,
+                                  proxmox_silent_since = CASE WHEN $5 THEN NULL ELSE COALESCE(proxmox_silent_since, $3) END
+                           WHERE id = $1";
     const HOST: &str =
         "UPDATE servers SET seen_cpu_threads = $2, seen_memory_mib = $3, pve_version = $4, node_name = $5,
-                               cluster_name = $6
+                               cluster_name = $6, seen_backup_storages = $7
                         WHERE id = $1";
+    // What could not be read is as it was.
+    const FIREWALL: &str = "UPDATE servers SET datacenter_firewall = $2, datacenter_firewall_since = $3
+                            WHERE id = $1 AND (datacenter_firewall IS NULL OR datacenter_firewall <> $2)";
     const GONE: &str = "UPDATE server_storages SET active = FALSE WHERE server_id = $1";
     const STORAGE: &str =
         "INSERT INTO server_storages (server_id, name, offered, seen_total_gib, seen_used_gib, active, shared, kind)
          VALUES ($1, $2, FALSE, $3, $4, $5, $6, $7)
          ON CONFLICT (server_id, name) DO UPDATE SET seen_total_gib = excluded.seen_total_gib,
              seen_used_gib = excluded.seen_used_gib, active = excluded.active, shared = excluded.shared, kind = excluded.kind";
-    let HostFacts { cpu_threads, memory_mib, pve_version, node_name, cluster_name, problem, complete, storages } =
-        facts;
-    execute!(tx.conn(), PROBLEM, server, problem.as_str(), now)?;
-    execute!(tx.conn(), GONE, server)?;
+    let HostFacts {
+        cpu_threads,
+        memory_mib,
+        pve_version,
+        node_name,
+        cluster_name,
+        problem,
+        refuses,
+        datacenter_firewall,
+        complete,
+        storages,
+        backup_storages,
+    } = facts;
+    execute!(tx.conn(), PROBLEM, server, problem.as_str(), now, refuses.as_str(), *complete)?;
     if !complete {
         return Ok(());
     }
+    execute!(tx.conn(), GONE, server)?;
     let (threads, memory) = (i64::from(*cpu_threads), stored(*memory_mib));
     let (version, node, cluster) = (pve_version.as_str(), node_name.as_str(), cluster_name.as_str());
-    execute!(tx.conn(), HOST, server, threads, memory, version, node, cluster)?;
+    let backups = backup_storages.clone().map(|names| Json(Names { names }));
+    execute!(tx.conn(), HOST, server, threads, memory, version, node, cluster, backups)?;
+    if let Some(on) = datacenter_firewall {
+        execute!(tx.conn(), FIREWALL, server, *on, now)?;
+    }
     for (name, s) in storages {
         let (total, used) = (stored(s.total_gib), stored(s.used_gib));
         execute!(tx.conn(), STORAGE, server, name, total, used, s.active, s.shared, s.kind.as_str())?;
@@ -223,19 +243,19 @@ pub(super) async fn inventory_write(
     const SEEN: &str = "UPDATE servers SET inventory_at = $3, seen_bridges = $4
                         WHERE id = $1 AND session_epoch = $2 AND deleted_at IS NULL";
     // Only a full inventory makes the host's VMIDs known.
-    const CHANGES: &str = "UPDATE servers SET inventory_at = CASE WHEN inventory_at IS NULL THEN NULL ELSE $3 END
+    const CHANGES: &str = "UPDATE servers SET inventory_at = CASE WHEN inventory_at IS NULL THEN NULL ELSE $3 END,
+                                  seen_bridges = COALESCE($4, seen_bridges)
                            WHERE id = $1 AND session_epoch = $2 AND deleted_at IS NULL";
     const CLEAR: &str = "DELETE FROM server_vms WHERE server_id = $1";
     const GONE: &str = "DELETE FROM server_vms WHERE server_id = $1 AND vmid = $2";
     let Inventory { full, vms, gone, observed: _, bridges } = inventory;
-    if *full {
-        let names = bridges.iter().take(INVENTORY_MAX).map(|b| clipped(b, 64)).collect();
-        if execute!(tx.conn(), SEEN, server, stored(epoch), now, Json(Bridges { names }))? == 0 {
-            return Ok(false);
-        }
-        execute!(tx.conn(), CLEAR, server)?;
-    } else if execute!(tx.conn(), CHANGES, server, stored(epoch), now)? == 0 {
+    let names: Vec<_> = bridges.iter().take(INVENTORY_MAX).map(|b| clipped(b, 64)).collect();
+    let (sql, seen) = if *full { (SEEN, true) } else { (CHANGES, !names.is_empty()) };
+    if execute!(tx.conn(), sql, server, stored(epoch), now, seen.then_some(Json(Names { names })))? == 0 {
         return Ok(false);
+    }
+    if *full {
+        execute!(tx.conn(), CLEAR, server)?;
     }
     for vmid in gone {
         execute!(tx.conn(), GONE, server, i64::from(*vmid))?;
@@ -252,13 +272,26 @@ pub(super) async fn inventory_write(
 async fn vm_write(tx: &mut Tx, server: ServerId, vm: &InventoryVm, now: Ms) -> Result<()> {
     const SQL: &str =
         "INSERT INTO server_vms (server_id, vmid, name, power, template, pod_id, command_id, lock, vcpu, memory_mib, disk_mib,
-                                 observed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                 observed_at, start_on_boot)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (server_id, vmid) DO UPDATE SET name = excluded.name, power = excluded.power,
              template = excluded.template, pod_id = excluded.pod_id, command_id = excluded.command_id, lock = excluded.lock,
              vcpu = excluded.vcpu, memory_mib = excluded.memory_mib, disk_mib = excluded.disk_mib,
-             observed_at = excluded.observed_at";
-    let InventoryVm { vmid, name, power, template, pod, command, lock, vcpu, memory_mib, disk_mib, uptime_s: _ } = vm;
+             observed_at = excluded.observed_at, start_on_boot = excluded.start_on_boot";
+    let InventoryVm {
+        vmid,
+        name,
+        power,
+        template,
+        pod,
+        command,
+        lock,
+        vcpu,
+        memory_mib,
+        disk_mib,
+        uptime_s: _,
+        start_on_boot,
+    } = vm;
     execute!(
         tx.conn(),
         SQL,
@@ -273,7 +306,8 @@ async fn vm_write(tx: &mut Tx, server: ServerId, vm: &InventoryVm, now: Ms) -> R
         i64::from(*vcpu),
         stored(*memory_mib),
         stored(*disk_mib),
-        now
+        now,
+        *start_on_boot
     )?;
     Ok(())
 }

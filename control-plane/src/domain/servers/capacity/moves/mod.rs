@@ -240,6 +240,11 @@ impl Service {
         }
     }
 
+    /// The moves under way from or to a server.
+    pub async fn moves_at(&self, conn: Conn<'_>, server: ServerId) -> Result<Vec<Move>> {
+        store::moves_at(conn, server).await
+    }
+
     /// The source and the target of every move under way.
     pub async fn moves_count(&self, conn: Conn<'_>) -> Result<Vec<(ServerId, ServerId)>> {
         store::moves_all(conn).await

@@ -72,11 +72,26 @@ impl MoveRow {
     }
 }
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT pod_id, job_id, method, source_id, source_vmid, server_id, vmid, storage, explanation, was_running,
+                    shut_down, ordered, doubted, looked, source_seen, target_seen
+               FROM moves WHERE ",
+            $rest
+        )
+    };
+}
+
 pub(super) async fn move_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<Move>> {
-    const SQL: &str = "SELECT pod_id, job_id, method, source_id, source_vmid, server_id, vmid, storage, explanation,
-                              was_running, shut_down, ordered, doubted, looked, source_seen, target_seen
-                         FROM moves WHERE pod_id = $1";
+    const SQL: &str = select!("pod_id = $1");
     fetch_optional!(conn, MoveRow, SQL, pod)?.map(MoveRow::into_move).transpose()
+}
+
+/// Those that a server is the source or the target of.
+pub(super) async fn moves_at(conn: Conn<'_>, server: ServerId) -> Result<Vec<Move>> {
+    const SQL: &str = select!("source_id = $1 OR server_id = $1 ORDER BY pod_id");
+    fetch_all!(conn, MoveRow, SQL, server)?.into_iter().map(MoveRow::into_move).collect()
 }
 
 /// The source and the target of every move under way.
@@ -169,7 +184,17 @@ pub(super) async fn vmid_insert(tx: &mut Tx, target: &Server, vmid: i64, pod: Cl
 
 pub(super) async fn vmid_release(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
     const SQL: &str = "DELETE FROM vmids WHERE pod_id = $1 AND moving";
+    vmid_keep_fenced(tx, pod, true).await?;
     execute!(tx.conn(), SQL, pod)?;
+    Ok(())
+}
+
+/// A copy that was declared lost may still be on its host: nobody is given its number before it is seen to be gone.
+async fn vmid_keep_fenced(tx: &mut Tx, pod: CloudPodId, moving: bool) -> Result<()> {
+    const SQL: &str = "UPDATE vmids SET pod_id = NULL, moving = FALSE WHERE pod_id = $1 AND moving = $2 AND EXISTS (
+                            SELECT 1 FROM fences f WHERE f.server_id = vmids.server_id AND f.pod_id = $1
+                               AND f.vmid = vmids.vmid)";
+    execute!(tx.conn(), SQL, pod, moving)?;
     Ok(())
 }
 
@@ -177,6 +202,7 @@ pub(super) async fn vmid_release(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
 pub(super) async fn vmid_settle(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
     const OLD: &str = "DELETE FROM vmids WHERE pod_id = $1 AND NOT moving";
     const NEW: &str = "UPDATE vmids SET moving = FALSE WHERE pod_id = $1";
+    vmid_keep_fenced(tx, pod, false).await?;
     execute!(tx.conn(), OLD, pod)?;
     execute!(tx.conn(), NEW, pod)?;
     Ok(())

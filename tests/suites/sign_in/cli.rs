@@ -1,0 +1,161 @@
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use mpanel_tests::TestApp;
+use mpanel_tests::signing_in::{PASSWORD, person, text};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::totp::enrolled;
+
+const ANN: &str = "ann@example.net";
+
+/// Somebody's home, and the command line in it.
+struct Home {
+    dir: TempDir,
+    url: String,
+}
+
+impl Home {
+    fn new(app: &TestApp) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), url: app.api.url.clone() }
+    }
+
+    async fn run(&self, args: &[&str], typed: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpanel-faulty"));
+        command.env_clear().env("HOME", self.dir.path()).env("MPANEL_URL", &self.url).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // It may have ended without reading.
+        let _ = stdin.write_all(typed.as_bytes()).await;
+        drop(stdin);
+        child.wait_with_output().await.unwrap()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join(".local/state/mpanel/sessions.json")
+    }
+
+    fn kept(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.file()).unwrap()).unwrap()
+    }
+
+    /// Lets the access token that is kept be over.
+    fn age(&self) -> String {
+        let mut kept = self.kept();
+        let session = kept["sessions"].as_object_mut().unwrap().values_mut().next().unwrap();
+        session["access_expires_at"] = json!("2020-01-01T00:00:00Z");
+        let refresh = session["refresh_token"].as_str().unwrap().to_owned();
+        std::fs::write(self.file(), kept.to_string()).unwrap();
+        refresh
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test]
+async fn a_person_signs_in_on_the_command_line_and_stays_so() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "OWNER").await;
+    let home = Home::new(&app);
+    let out = home.run(&["whoami"], "").await;
+    assert!(out.status.code() == Some(3) && said(&out).contains("mpanel login"), "{}", said(&out));
+    let out = home.run(&["login", ANN], "wrong\n").await;
+    assert_eq!(out.status.code(), Some(3), "{}", said(&out));
+    let out = home.run(&["login"], &format!("{ANN}\n{PASSWORD}\n")).await;
+    assert!(out.status.success() && !said(&out).contains(PASSWORD), "{}", said(&out));
+    assert_eq!(std::fs::metadata(home.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!home.kept().to_string().contains(PASSWORD));
+    let out = home.run(&["whoami", "--json"], "").await;
+    let me: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(text(&me["user"], "email"), ANN);
+    // Several at once refresh once, and all go on.
+    let before = home.age();
+    let several = futures::future::join_all((0..4).map(|_| home.run(&["whoami", "--quiet"], ""))).await;
+    for out in several {
+        assert!(out.status.success() && said(&out) == format!("{ANN}\n"), "{}", said(&out));
+    }
+    assert_ne!(home.kept()["sessions"].as_object().unwrap().values().next().unwrap()["refresh_token"], json!(before));
+    let out = home.run(&["logout"], "").await;
+    assert!(out.status.success(), "{}", said(&out));
+    assert_eq!(home.kept(), json!({"sessions": {}}));
+    assert_eq!(home.run(&["whoami"], "").await.status.code(), Some(3));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn people_are_made_invited_and_join_on_the_command_line() {
+    let (app, _database) = TestApp::start().await;
+    let tenant = mpanel_tests::people::tenant(&app, "acme").await;
+    let home = Home::new(&app);
+    let file = home.dir.path().join("password");
+    std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    let token = home.dir.path().join("token");
+    std::fs::write(&token, mpanel_tests::app::TOKEN).unwrap();
+    let (file, token) = (file.to_str().unwrap(), token.to_str().unwrap());
+    let make = ["user", "create-owner", ANN, "--tenant", &tenant, "--password-file", file, "--token-file", token];
+    let out = home.run(&make, "").await;
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(home.run(&["login", ANN], &format!("{PASSWORD}\n")).await.status.success());
+    let out = home.run(&["user", "invite", "bob@acme.example"], "").await;
+    assert!(out.status.success() && said(&out).contains("mpanel user accept"), "{}", said(&out));
+    let secret = String::from_utf8(out.stdout).unwrap();
+    let guest = Home::new(&app);
+    let out = guest.run(&["user", "accept"], &secret).await;
+    assert_eq!(out.status.code(), Some(3), "{}", said(&out));
+    let typed = format!("https://panel.example.net/accept-invitation#{secret}{PASSWORD}\n");
+    let out = guest.run(&["user", "accept", "--name", "Bob"], &typed).await;
+    assert!(out.status.success() && !said(&out).contains(PASSWORD), "{}", said(&out));
+    assert!(guest.run(&["login", "bob@acme.example"], &format!("{PASSWORD}\n")).await.status.success());
+    // By the account that there is now.
+    let other = mpanel_tests::people::tenant(&app, "other").await;
+    let wish = json!({"email": "bob@acme.example", "role": "ADMIN"});
+    let made = app.api.post(&format!("/api/admin/users/invite?tenant_id={other}"), &wish).await.expect(201);
+    let out = guest.run(&["user", "accept"], &format!("{}\n", text(&made, "token"))).await;
+    assert!(out.status.success() && said(&out).contains(&other), "{}", said(&out));
+    // What is read as a stream shows the sign-in too.
+    let out = home.run(&["audit", "export"], "").await;
+    assert!(out.status.success() && said(&out).contains("invitation.accepted"), "{}", said(&out));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_was_ended_elsewhere_is_forgotten() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "OWNER").await;
+    let home = Home::new(&app);
+    assert!(home.run(&["login", ANN], &format!("{PASSWORD}\n")).await.status.success());
+    let (ann, _) = mpanel_tests::signing_in::sign_in(&app.api, ANN).await;
+    let sessions = ann.get("/api/auth/sessions").await.expect(200);
+    for session in sessions["items"].as_array().unwrap().iter().filter(|session| session["current"] == false) {
+        ann.delete(&format!("/api/auth/sessions/{}", text(session, "id"))).await.expect_status(204);
+    }
+    let out = home.run(&["whoami"], "").await;
+    assert!(out.status.code() == Some(3) && said(&out).contains("sign in again"), "{}", said(&out));
+    home.age();
+    assert_eq!(home.run(&["whoami"], "").await.status.code(), Some(3));
+    assert_eq!(home.kept(), json!({"sessions": {}}));
+    assert!(home.run(&["logout"], "").await.status.success());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_command_line_asks_for_a_second_factor() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "OWNER").await;
+    let (ann, _) = mpanel_tests::signing_in::sign_in(&app.api, ANN).await;
+    let (_, codes) = enrolled(&ann, &app.running.app.clock).await;
+    let home = Home::new(&app);
+    let out = home.run(&["login", ANN], &format!("{PASSWORD}\n")).await;
+    assert_eq!(out.status.code(), Some(2), "{}", said(&out));
+    let out = home.run(&["login", ANN], &format!("{PASSWORD}\n{}\n", codes[0])).await;
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(said(&home.run(&["whoami"], "").await).contains("Second factor"));
+    app.stop().await;
+}

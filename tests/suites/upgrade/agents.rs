@@ -1,0 +1,121 @@
+//! Agents and control planes of different ages.
+
+use mpanel_tests::app::try_send;
+use mpanel_tests::databases;
+use mpanel_tests::eventually;
+use mpanel_tests::fleet::{Fleet, PODS};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{PROGRAMS, REST};
+
+/// What the first agents did not know.
+const NEWER_COMMANDS: &str = "set_options,set_password,take_snapshot,rollback,delete_snapshot,list_snapshots,make_backup,\
+                              restore_backup,delete_backup,list_backups,migrate,remote_migrate,make_template,set_media,\
+                              set_firewall,adopt,check_migrate";
+
+/// A fleet of one host, its processes as old as this says.
+async fn fleet_of(database: mpanel_tests::TestDatabase, control: &str, agent: &[(&str, &str)]) -> Fleet {
+    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+    fleet.hosts[0].agent.kill().await;
+    fleet.control_restart(&[("MPANEL_FAULT_PROTOCOL", control)]).await;
+    fleet.hosts[0].agent_start(agent);
+    fleet
+}
+
+async fn online(fleet: &Fleet) {
+    eventually("the agent to be online", REST, async || {
+        let request = fleet.api.request(Method::GET, "/api/platform/servers/pve1");
+        let server = try_send(request).await.ok().filter(|answer| answer.status == 200)?.body;
+        (server["connection"]["state"] == "online").then_some(())
+    })
+    .await;
+}
+
+/// A pod from its creation to its end, with `between` while it lives.
+async fn live_and_die(fleet: &Fleet, between: impl AsyncFnOnce(&str)) {
+    online(fleet).await;
+    let id = fleet.create_answered("web", "key-web").await;
+    let pod = fleet.pod_until(&id, &["active", "failed"]).await;
+    assert_eq!(pod["state"], "active", "{pod:#}");
+    for operation in ["stop", "start"] {
+        let job = fleet.api.post(&format!("{PODS}/{id}/{operation}"), &json!({})).await.expect(202);
+        let job = over(fleet, &job).await;
+        assert_eq!(job["state"], "succeeded", "{job:#}");
+    }
+    between(&id).await;
+    fleet.destroy(&id).await.expect("an answer").expect(202);
+    fleet.pod_until(&id, &["deleted"]).await;
+    assert_eq!(fleet.invariants().await, 0);
+}
+
+/// The job of an answer, once it is over.
+async fn over(fleet: &Fleet, answer: &Value) -> Value {
+    let job = if answer["job"].is_object() { &answer["job"] } else { answer };
+    let path = format!("/api/platform/provisioning/jobs/{}", job["id"].as_str().expect("a job's id"));
+    eventually("the job to be over", REST, async || {
+        let job = fleet.api.get(&path).await.expect(200);
+        (!matches!(job["state"].as_str()?, "queued" | "running" | "undoing")).then_some(job)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_agent_with_a_new_control_plane_makes_pods_and_says_of_what_it_does_not_know_that_it_is_to_be_updated() {
+    for database in databases().await {
+        let old = [("MPANEL_FAULT_PROTOCOL", "0-0"), ("MPANEL_FAULT_UNKNOWN", NEWER_COMMANDS)];
+        let fleet = fleet_of(database, "0-1", &old).await;
+        live_and_die(&fleet, async |id| {
+            let body = json!({"name": "before"});
+            let answer = fleet.api.post(&format!("{PODS}/{id}/snapshots"), &body).await.expect(202);
+            let job = over(&fleet, &answer).await;
+            assert_eq!(
+                (&job["state"], &job["error"]["code"]),
+                (&json!("failed"), &json!("agent_unsupported")),
+                "{job:#}"
+            );
+            let detail = job["error"]["detail"].as_str().expect("a cause");
+            assert!(detail.contains("update the agent"), "{detail}");
+            assert_eq!(
+                fleet.pod_until(id, &["active"]).await["observed_power"],
+                "running",
+                "the pod is none the worse"
+            );
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_agent_with_an_old_control_plane_makes_pods() {
+    for database in databases().await {
+        let fleet = fleet_of(database, "0-0", &[("MPANEL_FAULT_PROTOCOL", "0-1")]).await;
+        live_and_die(&fleet, async |_| {}).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_and_a_control_plane_that_have_no_protocol_in_common_say_which_is_to_be_updated() {
+    for database in databases().await {
+        let mut fleet = fleet_of(database, "1-1", &[]).await;
+        online(&fleet).await;
+        for (agent, side) in [("0-0", "update the agent"), ("2-3", "update the control plane")] {
+            fleet.hosts[0].agent.kill().await;
+            fleet.hosts[0].agent_start(&[("MPANEL_FAULT_PROTOCOL", agent)]);
+            let host = &fleet.hosts[0];
+            eventually("the agent to say who is to be updated", REST, async || {
+                host.agent.tail().contains(side).then_some(())
+            })
+            .await;
+            eventually("it to be shown as offline", REST, async || {
+                let server = fleet.api.get("/api/platform/servers/pve1").await.expect(200);
+                (server["connection"]["state"] == "offline").then_some(())
+            })
+            .await;
+        }
+        // Updated, it is there again, and nothing was lost.
+        fleet.hosts[0].agent.kill().await;
+        fleet.hosts[0].agent_start(&[]);
+        live_and_die(&fleet, async |_| {}).await;
+    }
+}

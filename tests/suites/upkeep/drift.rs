@@ -83,6 +83,27 @@ async fn what_is_done_by_hand_is_shown_within_one_inventory_and_nothing_is_delet
 }
 
 #[tokio::test]
+async fn a_name_is_known_of_a_vm_that_was_last_told_of_before_its_pod_was_ready() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        bench.agents.hold("wait_power");
+        let (detail, job) = bench.create("web-1").await.unwrap();
+        bench.out("wait_power").await;
+        let id = detail.pod.id;
+        let mut seen = vm(bench.pod(id).await.pod.vmid.unwrap(), Some(id), Power::Running, false);
+        seen.name = "web-1".into();
+        bench.inventory(server, vec![seen.clone()]).await;
+        bench.agents.release("wait_power");
+        over(&bench, &job).await;
+        // An agent tells what changes: of a VM that stays as it is it says nothing more.
+        seen.name = "mine".into();
+        bench.inventory(server, vec![seen]).await;
+        assert_eq!(kinds(&bench).await, [Kind::Renamed], "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn what_a_job_is_doing_is_no_drift() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

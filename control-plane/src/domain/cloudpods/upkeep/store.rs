@@ -21,17 +21,18 @@ struct Named {
     name: String,
 }
 
-/// Notes the names of the server's VMs that have none yet.
+/// Notes the names of the server's VMs that have none yet: also while they are being made, as a VM that stays as it is isn't told of
+/// again once its pod is ready.
 pub(super) async fn names_set(tx: &mut Tx, server: ServerId, names: Vec<(CloudPodId, u32, String)>) -> Result<()> {
     const SQLITE: &str = "UPDATE cloudpods AS p SET vm_name = seen.name
           FROM (SELECT value ->> 'pod' AS pod, value ->> 'vmid' AS vmid, value ->> 'name' AS name
                   FROM json_each($2, '$.vms')) AS seen
          WHERE p.id = unhex(seen.pod) AND p.vmid = seen.vmid AND p.server_id = $1 AND p.vm_name IS NULL
-           AND p.state IN ('active', 'suspended')";
+           AND p.state IN ('provisioning', 'active', 'suspended')";
     const POSTGRES: &str = "UPDATE cloudpods AS p SET vm_name = seen.name
           FROM jsonb_to_recordset($2 -> 'vms') AS seen (pod uuid, vmid bigint, name text)
          WHERE p.id = seen.pod AND p.vmid = seen.vmid AND p.server_id = $1 AND p.vm_name IS NULL
-           AND p.state IN ('active', 'suspended')";
+           AND p.state IN ('provisioning', 'active', 'suspended')";
     let named = |(pod, vmid, name): (CloudPodId, u32, String)| Named {
         pod: pod.0.simple().to_string(),
         vmid,

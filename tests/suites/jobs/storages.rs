@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control_plane::clock::Clock;
-use control_plane::db::Tx;
-use control_plane::domain::audit::Actor;
+use control_plane::db::{Tx, Window};
+use control_plane::domain::audit::{Actor, Scope};
 use control_plane::domain::jobs::command::{BackupMode, Copying, Migrate};
 use control_plane::domain::jobs::service::Service;
 use control_plane::domain::jobs::{
@@ -186,6 +186,38 @@ async fn a_storage_that_the_hosts_of_a_cluster_share_counts_once_for_all_of_them
         let out = out_by_room(&bench, jobs.len()).await;
         assert_eq!(out, BTreeMap::from([("lab/shared".to_owned(), 2)]), "on {}", database.name);
         end_all(&bench, &jobs).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_away_keeps_no_place_of_a_storage_from_the_other_hosts() {
+    for database in databases().await {
+        let (bench, [one, two]) = bench_of_two(&database).await;
+        let away = [copy(&bench, "clone", one, "shared").await, carry(&bench, [one, two], "shared").await];
+        bench.order(2).await;
+        let next = copy(&bench, "clone", two, "shared").await;
+        let said = |line: &str| line.contains("waits for a place") && line.contains("bears 2 copies");
+        let lines = async || {
+            let window = Window { limit: 10, after: None };
+            let log = bench.jobs.job_log(Scope::Platform, next, window).await.unwrap();
+            log.into_iter().filter(|line| line.step == "once" && said(&line.line)).count()
+        };
+        bench.until(next, "it to begin", |job| job.state == JobState::Running).await;
+        eventually("the job to say that it waits", SOON, async || (lines().await == 1).then_some(())).await;
+        assert_eq!(bench.job(next).await.command, None, "on {}", database.name);
+
+        bench.agents.connected.lock().unwrap().retain(|server| *server != one);
+        bench.engine.session_ended(one).await.unwrap();
+        let order = bench.order(3).await;
+        assert_eq!(order.command.server, two, "on {}", database.name);
+        bench.report(&order, done()).await;
+        bench.until_state(next, JobState::Succeeded).await;
+        assert_eq!(lines().await, 1, "it is said once, on {}", database.name);
+        // What was out there goes on where it was.
+        bench.agents.connected.lock().unwrap().push(one);
+        bench.engine.session_started(one).await.unwrap();
+        bench.order(5).await;
+        end_all(&bench, &away).await;
     }
 }
 

@@ -278,8 +278,14 @@ impl Engine {
             return self.hand_over(tx, job, server, reach).await;
         }
         let rooms = store::rooms_of(&mut tx, &command).await?;
-        if job.command.is_none() && !self.has_place(&mut tx, server, &rooms).await? {
-            // The next claim that finds room takes it.
+        let missing = match job.command {
+            None => self.place_missing(&mut tx, server, &rooms).await?,
+            Some(_) => None,
+        };
+        if let Some(missing) = missing {
+            // The next claim that finds room takes it, and may find it taken again: that is not said again.
+            let line = format!("{step} waits for a place: {missing}");
+            store::log_append_once(&mut tx, now, &job, step, &NewLine { level: "info", line: &line }).await?;
             job.waits_for = None;
             store::job_store_strained(&mut tx, &job, None, None, &rooms).await?;
             tx.commit().await?;

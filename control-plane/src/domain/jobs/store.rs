@@ -486,6 +486,17 @@ pub(super) async fn log_append(tx: &mut Tx, now: Ms, job: &Job, step: &str, line
     Ok(())
 }
 
+/// The same with a line that is left out if this try of the step has it already.
+pub(super) async fn log_append_once(tx: &mut Tx, now: Ms, job: &Job, step: &str, line: &NewLine<'_>) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO job_log (id, job_id, step, attempt, level, line, at)
+        SELECT $1, $2, $3, $4, $5, $6, $7
+        WHERE NOT EXISTS (SELECT 1 FROM job_log WHERE job_id = $2 AND step = $3 AND attempt = $4 AND line = $6)";
+    let (id, attempt) = (uuid::Uuid::now_v7(), i64::from(job.attempt));
+    execute!(tx.conn(), SQL, id, job.id, step, attempt, line.level, line.line, now)?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 struct StoredLine {
     id: uuid::Uuid,

@@ -6,7 +6,7 @@ use super::super::store;
 use super::{Engine, Moved, Sent};
 use crate::db::Tx;
 use crate::domain::cluster::{Holder, service::session_holder};
-use crate::domain::jobs::Job;
+use crate::domain::jobs::{Job, Pace};
 use crate::error::Result;
 use crate::events::Topic;
 use crate::ids::{JobId, ServerId};
@@ -40,17 +40,25 @@ impl Engine {
         })
     }
 
-    /// Whether one more order may go to a server, and strain these storages.
-    pub(super) async fn has_place(&self, tx: &mut Tx, server: ServerId, rooms: &store::Rooms) -> Result<bool> {
-        if store::commands_out(tx, self.0.clock.now(), server).await? >= self.0.pace.per_server {
-            return Ok(false);
+    /// What there is no place for to send one more order to a server, which strains these storages.
+    pub(super) async fn place_missing(
+        &self,
+        tx: &mut Tx,
+        server: ServerId,
+        rooms: &store::Rooms,
+    ) -> Result<Option<String>> {
+        let Pace { per_server, per_storage, .. } = self.0.pace;
+        if store::commands_out(tx, self.0.clock.now(), server).await? >= per_server {
+            return Ok(Some(format!("its host does {per_server} orders at once, and has them")));
         }
         for room in rooms.in_order() {
-            if store::room_taken(tx, room).await? >= self.0.pace.per_storage {
-                return Ok(false);
+            if store::room_taken(tx, room).await? >= per_storage {
+                return Ok(Some(format!(
+                    "a storage that it copies on bears {per_storage} copies at once, and has them"
+                )));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Lets go of a job that needs an agent which is not connected here. Another control plane claims what its agents are to do;

@@ -120,8 +120,9 @@ async fn claims_one_by_one(tx: &mut Tx) -> Result<()> {
 }
 
 // What has an order out, or needs no agent yet, goes on at once. Of the others no more than their server and their storage
-// have places for: each tenant's first before any tenant's second, what is out there already counted. What is for an agent whose session another living
-// control plane holds is left to that one.
+// have places for: each tenant's first before any tenant's second, what is out there already counted. An order at a host that
+// is away keeps no place from the other hosts of its storage: it may be so for days. What is for an agent whose session another
+// living control plane holds is left to that one.
 macro_rules! begun_sql {
     ($lock:literal) => {
         concat!(
@@ -145,12 +146,16 @@ macro_rules! begun_sql {
                             WHERE b.state IN ('running', 'undoing') AND b.waits_for IS NULL AND b.lease_owner IS NULL
                               AND b.run_at <= $3
                               AND (b.room IS NULL OR b.command_id IS NOT NULL OR $6 > (
-                                    SELECT COUNT(*) FROM jobs r WHERE r.room = b.room AND r.command_id IS NOT NULL) + (
-                                    SELECT COUNT(*) FROM jobs v WHERE v.room_there = b.room AND v.command_id IS NOT NULL))
-                              AND (b.room_there IS NULL OR b.command_id IS NOT NULL OR $6 > (
-                                    SELECT COUNT(*) FROM jobs r WHERE r.room = b.room_there AND r.command_id IS NOT NULL) + (
+                                    SELECT COUNT(*) FROM jobs r
+                                    WHERE r.room = b.room AND r.command_id IS NOT NULL AND r.waits_for IS NULL) + (
                                     SELECT COUNT(*) FROM jobs v
-                                    WHERE v.room_there = b.room_there AND v.command_id IS NOT NULL))
+                                    WHERE v.room_there = b.room AND v.command_id IS NOT NULL AND v.waits_for IS NULL))
+                              AND (b.room_there IS NULL OR b.command_id IS NOT NULL OR $6 > (
+                                    SELECT COUNT(*) FROM jobs r
+                                    WHERE r.room = b.room_there AND r.command_id IS NOT NULL AND r.waits_for IS NULL) + (
+                                    SELECT COUNT(*) FROM jobs v
+                                    WHERE v.room_there = b.room_there AND v.command_id IS NOT NULL
+                                      AND v.waits_for IS NULL))
                               AND (b.server_id IS NULL OR NOT EXISTS (
                                     SELECT 1 FROM servers s JOIN instances i ON i.id = s.session_owner
                                     WHERE s.id = b.server_id AND s.connection = 'online' AND i.id <> $1
@@ -291,17 +296,19 @@ async fn room_of(tx: &mut Tx, server: ServerId, storage: &str) -> Result<String>
     })
 }
 
-/// How many orders strain a storage now. Until the transaction ends nobody else is told another number.
+/// How many orders at hosts that are there strain a storage now. Until the transaction ends nobody else is told another number.
 pub(in crate::domain::jobs) async fn room_taken(tx: &mut Tx, room: &str) -> Result<u32> {
-    const SQL: &str = "SELECT (SELECT COUNT(*) FROM jobs WHERE room = $1 AND command_id IS NOT NULL)
-                            + (SELECT COUNT(*) FROM jobs WHERE room_there = $1 AND command_id IS NOT NULL)";
     const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))";
     if let Conn::Postgres(connection) = tx.conn() {
         sqlx::query(LOCK).bind(room).execute(connection).await?;
     }
-    let (count,): (i64,) = fetch_one!(tx.conn(), (i64,), SQL, room)?;
+    let (count,): (i64,) = fetch_one!(tx.conn(), (i64,), ROOM_TAKEN, room)?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
+
+const ROOM_TAKEN: &str = "
+    SELECT (SELECT COUNT(*) FROM jobs r WHERE r.room = $1 AND r.command_id IS NOT NULL AND r.waits_for IS NULL)
+         + (SELECT COUNT(*) FROM jobs v WHERE v.room_there = $1 AND v.command_id IS NOT NULL AND v.waits_for IS NULL)";
 
 #[cfg(test)]
 mod tests {
@@ -314,7 +321,8 @@ mod tests {
         let db = Db::open(&format!("sqlite://{}", file.display())).await.unwrap();
         let mut tx = db.begin().await.unwrap();
         let Conn::Sqlite(connection) = tx.conn() else { panic!("it is SQLite") };
-        for sql in [DUE, ANY_LAPSED, LAPSE_SQLITE, BEGUN_SQLITE, TENANTS, QUEUED_SQLITE, PLATFORM_SQLITE] {
+        let claims = [DUE, ANY_LAPSED, LAPSE_SQLITE, BEGUN_SQLITE, TENANTS, QUEUED_SQLITE, PLATFORM_SQLITE, ROOM_TAKEN];
+        for sql in claims {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
             let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&mut *connection).await.unwrap();
             let jobs = ["jobs", "j", "k", "b", "q", "r", "o", "s", "v", "x", "f"];

@@ -258,6 +258,39 @@ async fn what_cannot_be_moved_says_why_and_is_shut_down_only_where_that_was_allo
     }
 }
 
+#[tokio::test]
+async fn a_guest_that_was_shut_down_for_its_move_runs_again_whatever_fails_then() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let (pod, ..) = on_the_first(&bench).await;
+        let offline = || Migrate { method: Some(Method::Offline), allow_shutdown: true, ..anywhere() };
+        for (command, when, failure) in [
+            ("set_firewall", Fail::Before, FailureKind::Permission),
+            ("migrate", Fail::Before, FailureKind::TaskFailed),
+            ("migrate", Fail::After, FailureKind::Deadline),
+        ] {
+            let what = format!("{} {command} {when:?}", database.name);
+            bench.agents.fail(command, 1, when, failure);
+            let shutdowns = count(&bench, "shutdown");
+            let job = migrate(&bench, pod, offline()).await.unwrap();
+            let job = bench.over(job.id).await;
+            assert_eq!((job.state, job.error.unwrap().code.as_str()), (JobState::Failed, failure.code()), "{what}");
+            assert_eq!(count(&bench, "shutdown"), shutdowns + 1, "{what}");
+            let (at, _, power) = only_vm(&bench);
+            assert_eq!((at, power), (place(&bench, pod).await, Power::Running), "{what}");
+            assert_eq!(bench.pod(pod).await.pod.observed_power, Power::Running, "{what}: and that is shown");
+            let lack = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap().lack;
+            assert_eq!(lack.is_some(), command == "set_firewall", "{what}: {lack:?}");
+            done(&bench, "firewall", pod).await;
+        }
+        done(&bench, "stop", pod).await;
+        bench.agents.fail("set_firewall", 1, Fail::Before, FailureKind::Permission);
+        let job = migrate(&bench, pod, offline()).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed);
+        assert_eq!(only_vm(&bench).2, Power::Stopped, "{}: one that was wanted stopped stays so", database.name);
+    }
+}
+
 pub(super) fn endpoint(host: &str) -> EndpointInput {
     EndpointInput {
         host: host.into(),

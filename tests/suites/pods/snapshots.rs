@@ -203,3 +203,44 @@ async fn a_snapshot_whose_outcome_was_unknown_leaves_nothing_behind() {
         assert_eq!(pod.state, State::Active);
     }
 }
+
+#[tokio::test]
+async fn a_pod_runs_again_though_its_rollback_ended_half_way() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        taken(&bench, pod, "old").await;
+        let failed = async |command: &str, tries: u32| {
+            let since = bench.agents.orders().len();
+            bench.agents.fail(command, tries, Fail::Before, FailureKind::Permission);
+            let (_, job) = ask(&bench, "rollback", Some(pod), "").await.unwrap();
+            let job = bench.over(job.id).await;
+            let what = format!("{} {command}", database.name);
+            assert_eq!(
+                (job.state, job.error.unwrap().code.as_str()),
+                (JobState::Failed, "proxmox_permission"),
+                "{what}"
+            );
+            bench.agents.heal();
+            let shown = bench.pod(pod).await.pod;
+            assert_eq!(bench.agents.vms()[0].2.power, shown.observed_power, "{what}");
+            let lack = bench.pods.firewall_get(Scope::Platform, pod).await.unwrap().lack;
+            (shown.observed_power, lack, bench.agents.orders().split_off(since))
+        };
+        for command in ["rollback", "configure", "set_media", "resize_disk", "set_firewall"] {
+            let (power, lack, orders) = failed(command, 1).await;
+            assert_eq!((power, lack), (Power::Running, None), "{} {command}", database.name);
+            let firewalls = orders.iter().filter(|order| **order == "set_firewall").count();
+            assert_eq!(orders.last(), Some(&"start"), "{command}: {orders:?}");
+            assert!(firewalls > 0 || command == "rollback", "{command}: its firewall comes first: {orders:?}");
+        }
+        let (power, lack, _) = failed("set_firewall", 99).await;
+        assert_eq!(power, Power::Running, "{}: a firewall that is not taken holds up nothing", database.name);
+        assert!(lack.unwrap().contains("has not taken the firewall"), "and is shown as missing");
+        assert_eq!(failed("start", 99).await.0, Power::Stopped, "one that does not start ends all the same");
+        done(&bench, "start", pod).await;
+        done(&bench, "stop", pod).await;
+        assert_eq!(failed("configure", 1).await.0, Power::Stopped, "one that was wanted stopped stays so");
+    }
+}

@@ -1,7 +1,8 @@
 //! Brings a pod's firewall to its host: firewall. The same step stands in every saga that makes a pod's VM, makes it anew, or
 //! leaves it elsewhere or as it was before, and there it comes before the VM is started.
 //!
-//! What is wanted stays wanted: a failure is shown, and beside it which version the host has.
+//! What is wanted stays wanted: a failure is shown, and beside it which version the host has. It ends the job; where the undo
+//! starts a guest again that was running before, that is not held up by a firewall that cannot be brought ([`bring_again`]).
 
 use std::sync::Arc;
 
@@ -11,9 +12,14 @@ use super::vm::{nics, server_of};
 use super::{Books, QUICK, active_pod_of, kind, order, pod_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State};
-use crate::domain::jobs::{Action, CommandFailure, CommandKind, CommandOutput, FailureKind, Job, Saga, Step, Verdict};
+use crate::domain::jobs::{
+    Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, FailureKind, Job, Saga, Step, Verdict,
+};
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
+
+/// How often an undo tries to bring it.
+const UNDO_TRIES: u32 = 3;
 
 /// The saga.
 pub(super) struct SetFirewall {
@@ -61,17 +67,12 @@ impl ApplyFirewall {
 }
 
 /// Whether nobody said what the pod's firewall is to be.
-pub(super) async fn is_unsaid(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<bool> {
+async fn is_unsaid(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<bool> {
     Ok(books.firewalls.firewall_get(tx.conn(), pod.id).await?.version == 0)
 }
 
 /// What is wanted now, for a VM of the pod's on this server.
-pub(super) async fn firewall_wanted(
-    tx: &mut Tx,
-    books: &Books,
-    pod: &CloudPod,
-    server: ServerId,
-) -> Result<CommandKind> {
+async fn firewall_wanted(tx: &mut Tx, books: &Books, pod: &CloudPod, server: ServerId) -> Result<CommandKind> {
     let server = books.servers.server_get(tx.conn(), server).await?;
     let held = books.ipam.addresses_of(tx.conn(), pod.id).await?;
     let single = |address: &String| address.split('/').next().unwrap_or_default().to_owned();
@@ -79,6 +80,26 @@ pub(super) async fn firewall_wanted(
     let addresses = cards.map(|nic| (nic.index, nic.addresses.iter().map(single).collect())).collect();
     let policy = books.firewalls.firewall_sending(tx, pod.id).await?;
     Ok(CommandKind::SetFirewall(Box::new(policy.command(addresses))))
+}
+
+/// In an undo, before a guest is started again: brings what is wanted to the pod's VM on this server. Where that cannot be done
+/// it is shown as missing, and holds up nothing else.
+pub(super) async fn bring_again(
+    tx: &mut Tx,
+    books: &Books,
+    job: &Job,
+    pod: &CloudPod,
+    (server, vmid): (ServerId, u32),
+) -> Result<Action> {
+    books.firewalls.firewall_doubt(tx, pod.id).await?;
+    if is_unsaid(tx, books, pod).await? {
+        return Ok(Action::Done("nobody said what its firewall is to be: it is what the VM came with".to_owned()));
+    }
+    if job.attempt > UNDO_TRIES {
+        return Ok(Action::Done("the host did not take the firewall: set the pod's firewall again".to_owned()));
+    }
+    let kind = firewall_wanted(tx, books, pod, server).await?;
+    Ok(Action::Command(AgentCommand { server, pod: pod.id, vmid, kind, timeout: QUICK }))
 }
 
 /// The job's pod, unless it is on its way out.

@@ -74,7 +74,8 @@ impl Migrate {
             Box::new(ConfirmTarget(b())),
             Box::new(ConfirmSource(b())),
             Box::new(Settle(b())),
-            // It came along, also to another cluster if Proxmox carries it there: this makes sure of it.
+            // It came along, also to another cluster if Proxmox carries it there: this makes sure of it. Where the target does not
+            // take it the job fails, and the undo of `vmid` starts the guest.
             Box::new(ApplyFirewall::keeping(books)),
             Box::new(StartAgain(b())),
         ];
@@ -193,6 +194,10 @@ impl Step for Vmid {
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         undoing::start_again(tx, &self.0, job).await
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        undoing::started_again(tx, &self.0, job, output).await
     }
 }
 
@@ -508,6 +513,17 @@ pub(super) async fn settle(tx: &mut Tx, books: &Books, job: &Job, pod: &CloudPod
     Ok(format!("VM {vmid} is on server {}", target.name))
 }
 
+/// A guest that may have been shut down for the move runs where its VM came to, if that is wanted.
+pub(super) async fn started_there(tx: &mut Tx, job: &Job) -> Result<Action> {
+    let pod = pod_of(tx, job).await?;
+    let MigrateParams { allow_shutdown, .. } = params_of(job)?;
+    let wanted = pod.state == State::Active && pod.desired_power == DesiredPower::Running;
+    if !allow_shutdown || !wanted || pod.observed_power == Power::Running {
+        return Ok(Action::Done("nothing is to be started".to_owned()));
+    }
+    Ok(Action::Command(super::order(&pod, CommandKind::Start, QUICK)?))
+}
+
 struct StartAgain(Arc<Books>);
 
 #[async_trait]
@@ -517,13 +533,7 @@ impl Step for StartAgain {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = pod_of(tx, job).await?;
-        let MigrateParams { allow_shutdown, .. } = params_of(job)?;
-        let wanted = pod.state == State::Active && pod.desired_power == DesiredPower::Running;
-        if !allow_shutdown || !wanted || pod.observed_power == Power::Running {
-            return Ok(Action::Done("nothing is to be started".to_owned()));
-        }
-        Ok(Action::Command(super::order(&pod, CommandKind::Start, QUICK)?))
+        started_there(tx, job).await
     }
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {

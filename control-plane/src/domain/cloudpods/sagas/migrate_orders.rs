@@ -19,9 +19,15 @@ pub(super) fn at_source(under_way: &Move, kind: CommandKind, timeout: Duration) 
 
 /// An order about the VM on the target.
 pub(super) fn at_target(under_way: &Move, kind: CommandKind, timeout: Duration) -> Result<Action> {
-    let Move { pod, target: server, vmid, .. } = *under_way;
-    let vmid = vmid.ok_or_else(|| Error::internal(format!("the move of CloudPod {pod} has no VMID on its target")))?;
+    let Move { pod, target: server, .. } = *under_way;
+    let vmid = vmid_there(under_way)?;
     Ok(Action::Command(AgentCommand { server, pod, vmid, kind, timeout }))
+}
+
+/// The VM's number on the target.
+pub(super) fn vmid_there(under_way: &Move) -> Result<u32> {
+    let Move { pod, vmid, .. } = *under_way;
+    vmid.ok_or_else(|| Error::internal(format!("the move of CloudPod {pod} has no VMID on its target")))
 }
 
 /// What an agent saw on its host. A VM that it sees on another node of the cluster is not on its own. That it does not know is

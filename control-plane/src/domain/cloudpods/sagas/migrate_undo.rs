@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::firewall::{firewall_wanted, is_unsaid};
-use super::migrate::{own_move, settle};
-use super::migrate_orders::{at_source, at_target, sighting};
-use super::{Books, QUICK, require_absent};
+use super::firewall::bring_again;
+use super::migrate::{own_move, settle, started_there};
+use super::migrate_orders::{at_source, at_target, sighting, vmid_there};
+use super::{Books, QUICK, UNSTARTED, is_last_try, power_store, require_absent};
 use crate::db::Tx;
 use crate::domain::audit::Actor;
 use crate::domain::cloudpods::upkeep::pod_lose;
@@ -16,8 +16,6 @@ use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
 const DESTROY_TIMEOUT: Duration = Duration::from_mins(15);
-/// How often it is tried to bring the firewall to a VM that had arrived.
-const FIREWALL_TRIES: u32 = 3;
 
 fn nothing(detail: &str) -> Action {
     Action::Done(detail.to_owned())
@@ -140,15 +138,7 @@ pub(super) async fn target_tidy(tx: &mut Tx, books: &Books, job: &Job) -> Result
     if !under_way.target_seen.is_some_and(Sighting::is_present) {
         return Ok(nothing("the target has no VM"));
     }
-    books.firewalls.firewall_doubt(tx, pod.id).await?;
-    if is_unsaid(tx, books, &pod).await? {
-        return Ok(nothing("nobody said what its firewall is to be: it is what the VM came with"));
-    }
-    if job.attempt > FIREWALL_TRIES {
-        return Ok(nothing("the target did not take the firewall: set the pod's firewall again"));
-    }
-    let firewall = firewall_wanted(tx, books, &pod, under_way.target).await?;
-    at_target(&under_way, firewall, QUICK)
+    bring_again(tx, books, job, &pod, (under_way.target, vmid_there(&under_way)?)).await
 }
 
 pub(super) async fn target_tidied(tx: &mut Tx, books: &Books, job: &Job, output: &CommandOutput) -> Result<()> {
@@ -165,7 +155,10 @@ pub(super) async fn target_tidied(tx: &mut Tx, books: &Books, job: &Job, output:
 
 /// A guest that was shut down for the move runs again, wherever its VM is.
 pub(super) async fn start_again(tx: &mut Tx, books: &Books, job: &Job) -> Result<Action> {
-    let Some((pod, under_way)) = own_move(tx, books, job).await? else { return Ok(nothing("it is settled")) };
+    let Some((pod, under_way)) = own_move(tx, books, job).await? else {
+        // What came after the move has failed: it is where its record says.
+        return if is_last_try(job) { Ok(nothing(UNSTARTED)) } else { started_there(tx, job).await };
+    };
     if !under_way.shut_down || pod.desired_power == DesiredPower::Stopped {
         return Ok(nothing("it was not shut down"));
     }
@@ -175,6 +168,17 @@ pub(super) async fn start_again(tx: &mut Tx, books: &Books, job: &Job) -> Result
         Ok(nothing(LOST))
     } else {
         Ok(at_source(&under_way, CommandKind::Start, QUICK))
+    }
+}
+
+/// Stores that it runs again: with the move, as long as that is not over.
+pub(super) async fn started_again(tx: &mut Tx, books: &Books, job: &Job, output: &CommandOutput) -> Result<()> {
+    match own_move(tx, books, job).await? {
+        Some((_, mut under_way)) if under_way.target_seen.is_some_and(Sighting::is_present) => {
+            under_way.target_seen = Some(Sighting::Present(output.power));
+            books.servers.move_note(tx, &under_way).await
+        }
+        _ => power_store(tx, books, job, output).await,
     }
 }
 

@@ -316,6 +316,15 @@ async fn power_ended(tx: &mut Tx, books: &Books, job: &Job, end: &End) -> Result
     }
 }
 
+/// Said where an undo gives up starting a guest again.
+const UNSTARTED: &str = "it does not start: the log says why; put that right, and start it";
+
+/// Whether the step is tried no more after this. An undo whose guest does not start ends then: nothing is held, and that it is
+/// off is shown as drift, which a stuck job would excuse.
+fn is_last_try(job: &Job) -> bool {
+    job.attempt >= job.attempts_max
+}
+
 /// Refuses to go on unless the VM is certainly gone: nothing that it held may be freed before.
 fn require_absent(pod: &CloudPod, output: &CommandOutput) -> Result<()> {
     if output.presence == Presence::Absent {

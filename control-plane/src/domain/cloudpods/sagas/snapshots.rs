@@ -1,5 +1,5 @@
-//! Snapshots of a pod's VM: taken (check → take), gone back to (check → rollback → configure → set_media → resize_disk →
-//! firewall → power), deleted (check → delete).
+//! Snapshots of a pod's VM: taken (check → take), gone back to (check → rollback → doubt → configure → set_media →
+//! resize_disk → firewall → power), deleted (check → delete).
 //!
 //! After each command the rows are made to say what the host has. Before one is taken the host is asked for what there is, so
 //! that one of the same name that somebody made by hand is found, and left to them.
@@ -10,11 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::firewall::ApplyFirewall;
+use super::firewall::{ApplyFirewall, bring_again};
 use super::running::{Committed, Configure, InsertMedia, ResizeDisk};
-use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of, power_store};
+use super::vm::server_of;
+use super::{Books, QUICK, UNSTARTED, active_pod_of, is_last_try, kind, order, params_of, pod_of, power_store};
 use crate::db::Tx;
-use crate::domain::cloudpods::CloudPod;
+use crate::domain::cloudpods::{CloudPod, State};
 use crate::domain::jobs::{
     Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
@@ -169,7 +170,8 @@ impl Step for Take {
     }
 }
 
-/// Goes back to a snapshot. What the VM was before is lost, so there is no undo, and no cancelling once it may have begun.
+/// Goes back to a snapshot. What the VM was before is lost, so there is no way back, and no cancelling once it may have begun;
+/// a failure leaves it as the snapshot has it, and running if that is wanted.
 pub(super) struct Rollback {
     steps: Vec<Box<dyn Step>>,
 }
@@ -179,7 +181,10 @@ impl Rollback {
         let b = || books.clone();
         let steps: Vec<Box<dyn Step>> = vec![
             Box::new(Check { books: b(), wanted: ROLLED_BACK }),
+            // do: go back, which stops it; undo: start it, if it was wanted running.
             Box::new(RollbackVm(b())),
+            // do: note that its firewall may be gone; undo: bring it, before it is started.
+            Box::new(Doubt(b())),
             // Proxmox goes back to the configuration too: what the pod is now is what its row says.
             Box::new(Configure(b(), Committed(ROLLED_BACK))),
             Box::new(InsertMedia(b(), Committed(ROLLED_BACK))),
@@ -247,6 +252,56 @@ impl Step for RollbackVm {
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         rows_store(tx, &self.0, job, output).await?;
         power_store(tx, &self.0, job, output).await
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, RollbackParams { name: _, start }) = (pod_of(tx, job).await?, params_of(job)?);
+        if !start || pod.state != State::Active {
+            return Ok(Action::Done("it is not to run".to_owned()));
+        }
+        // What Proxmox left half rolled back stays locked.
+        if is_last_try(job) {
+            return Ok(Action::Done(UNSTARTED.to_owned()));
+        }
+        Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        power_store(tx, &self.0, job, output).await
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+struct Doubt(Arc<Books>);
+
+#[async_trait]
+impl Step for Doubt {
+    fn name(&self) -> &'static str {
+        "doubt"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = active_pod_of(tx, job, ROLLED_BACK).await?;
+        self.0.firewalls.firewall_doubt(tx, pod.id).await?;
+        Ok(Action::Done("its network cards are as they were then: its firewall is brought anew".to_owned()))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let pod = pod_of(tx, job).await?;
+        match pod.vmid {
+            Some(vmid) if pod.state == State::Active => {
+                bring_again(tx, &self.0, job, &pod, (server_of(&pod)?, vmid)).await
+            }
+            _ => Ok(Action::Done("it is not to run".to_owned())),
+        }
+    }
+
+    async fn undone(&self, tx: &mut Tx, job: &Job, _output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        self.0.firewalls.firewall_applied(tx, pod.id).await
     }
 
     fn cancellable(&self) -> bool {

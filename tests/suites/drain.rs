@@ -12,7 +12,7 @@ use control_plane::domain::drains::{Detail, DrainState, Kind, Limits, Options, P
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::servers::{SchedulingState, StatusChange};
 use control_plane::ids::{CloudPodId, ServerId};
-use mpanel_tests::pod_bench::{PodBench, SOON, actor};
+use mpanel_tests::pod_bench::{PodBench, SOON, actor, vm};
 use mpanel_tests::scripted_agent::Fail;
 use mpanel_tests::{TestDatabase, databases, eventually};
 
@@ -238,6 +238,31 @@ async fn one_that_cannot_be_moved_is_shown_and_shut_down_only_if_that_is_allowed
             rig.bench.agents.vms().iter().all(|(_, _, vm)| vm.power == Power::Running).then_some(())
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn what_no_drain_moves_is_named_and_templates_keep_none_from_its_end() {
+    for database in databases().await {
+        let rig = Rig::new(&database, 1).await;
+        rig.bench.server("pve2", 32).await;
+        let (pod, vmid) = (rig.pods[0], rig.bench.pod(rig.pods[0]).await.pod.vmid.unwrap());
+        let own = vm(vmid, Some(pod), Power::Running, false);
+        let copy = vm(501, Some(pod), Power::Stopped, false);
+        let stray = vm(502, Some(CloudPodId::generate()), Power::Running, false);
+        let image = || vm(503, Some(CloudPodId::generate()), Power::Stopped, true);
+        rig.bench.inventory(rig.first, vec![own.clone(), image()]).await;
+        rig.drain().await;
+        rig.until("its pod to be moved", |plan| count(plan, PodState::Moved) == 1).await;
+        let waits = rig.until("the host's word to be waited for", |plan| !plan.drain.note.is_empty()).await;
+        assert_eq!(waits.drain.state, DrainState::Running, "{}: {}", database.name, waits.drain.note);
+
+        rig.bench.inventory(rig.first, vec![own, copy, stray, image()]).await;
+        let blocked = rig.until_state(DrainState::Blocked).await.drain.note;
+        assert!(blocked.contains("501") && blocked.contains("502 (vm502)"), "{}: {blocked}", database.name);
+        assert!(!blocked.contains(&format!("{vmid} ")) && !blocked.contains("503"), "{blocked}");
+        rig.bench.inventory(rig.first, vec![image()]).await;
+        rig.until_state(DrainState::Done).await;
     }
 }
 

@@ -13,11 +13,15 @@ use crate::domain::cloudpods::Named;
 use crate::domain::cloudpods::moves::{MoveWish, Terrain, nowhere};
 use crate::domain::cloudpods::sagas::MigrateParams;
 use crate::domain::jobs::JobState;
+use crate::domain::servers::Method;
+use crate::domain::servers::stamped::StampedVm;
 use crate::error::{Error, Result};
 use crate::ids::{DrainId, ServerId};
 
 /// The wait before a pod's next try; it grows with the tries.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// How many VMs that no drain moves are named.
+const STRAYS_NAMED_MAX: usize = 10;
 
 fn actor() -> Actor {
     Actor::system("drains")
@@ -254,22 +258,57 @@ impl Service {
         } else if drain.kind == Kind::FillBack {
             (DrainState::Done, String::new())
         } else {
-            match self.servers.server_left(tx.conn(), drain.server).await? {
-                (0, 0) => (DrainState::Done, String::new()),
-                (pods, vms) => {
-                    let state = if late { DrainState::Blocked } else { DrainState::Running };
-                    (
-                        state,
-                        format!("{pods} pod(s) still hold something of it, and {vms} VM(s) of ours were seen on it"),
-                    )
-                }
-            }
+            self.judge_left(tx, drain, rows, late).await?
         };
         if (state, &note) == (drain.state, &drain.note) {
             return Ok(false);
         }
         self.state_set(tx, &actor(), drain, state, &note).await?;
         Ok(true)
+    }
+
+    /// Where a drain is that has no pod left to move: done when nobody holds anything of the server, and its host says so too.
+    /// Templates are no pods, and stay.
+    async fn judge_left(
+        &self,
+        tx: &mut Tx,
+        drain: &Drain,
+        rows: &[DrainPod],
+        late: bool,
+    ) -> Result<(DrainState, String)> {
+        let pods = self.servers.pods_holding(tx.conn(), drain.server).await?;
+        let vms = self.servers.vms_stamped(tx.conn(), drain.server).await?.unwrap_or_default();
+        if pods == 0 && vms.is_empty() {
+            return Ok((DrainState::Done, String::new()));
+        }
+        let strays = self.strays(tx, rows, &vms).await?;
+        if !strays.is_empty() {
+            let note = format!(
+                "VM(s) with our stamp are on it that no drain moves: {}; `mpanel drift list` says what each is and what to do",
+                strays.join(", ")
+            );
+            return Ok((DrainState::Blocked, note));
+        }
+        let state = if late { DrainState::Blocked } else { DrainState::Running };
+        let seen = vms.len();
+        Ok((state, format!("{pods} pod(s) still hold something of it, and {seen} VM(s) of ours were seen on it")))
+    }
+
+    /// Those of a host's VMs that are the own one of no pod that was moved away or deleted: of such a one the host has only not
+    /// said yet that it is gone.
+    async fn strays(&self, tx: &mut Tx, rows: &[DrainPod], vms: &[StampedVm]) -> Result<Vec<String>> {
+        let ids: Vec<_> = vms.iter().map(|vm| vm.pod).collect();
+        let pods = self.pods.pods_brief(tx.conn(), &ids).await?;
+        let is_own = |vm: &StampedVm, row: &DrainPod| {
+            let vmid = pods.get(&vm.pod).and_then(|pod| pod.vmid);
+            // In another cluster it has another number.
+            row.pod == vm.pod && (row.method == Some(Method::Remote) || vmid.is_none_or(|vmid| vmid == vm.vmid))
+        };
+        let mut strays = vms.iter().filter(|vm| !rows.iter().any(|row| is_own(vm, row)));
+        let mut named: Vec<_> =
+            strays.by_ref().take(STRAYS_NAMED_MAX).map(|vm| format!("{} ({})", vm.vmid, vm.name)).collect();
+        named.extend(strays.next().map(|_| "…".to_owned()));
+        Ok(named)
     }
 }
 

@@ -204,10 +204,9 @@ impl Service {
         store::server_get(tx.conn(), id).await
     }
 
-    /// How many pods hold something of a server, and how many VMs of ours were last seen on it.
-    pub async fn server_left(&self, conn: Conn<'_>, id: ServerId) -> Result<(i64, i64)> {
-        let held = store::server_held(conn, id).await?;
-        Ok((held.pod_count, held.stamped_vms))
+    /// How many pods hold capacity or a VMID of a server.
+    pub async fn pods_holding(&self, conn: Conn<'_>, id: ServerId) -> Result<i64> {
+        Ok(store::server_held(conn, id).await?.pod_count)
     }
 
     /// Deletes a server on which nothing is held; its agent's certificates are void from now on.

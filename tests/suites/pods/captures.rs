@@ -63,9 +63,10 @@ async fn an_image_of_a_pod_is_its_tenant_s_alone_and_goes_with_its_template() {
         assert_eq!((image.os.as_str(), image.default_user.as_str()), ("mine", "debian"));
         let (at, vmid, template) = bench.agents.vms().into_iter().find(|(_, _, vm)| vm.template).unwrap();
         let mut read = bench.db.read().await.unwrap();
-        let stamps = bench.books.images.image_stamps(read.conn()).await.unwrap();
+        let stamp = template.pod.unwrap();
+        let known = bench.books.images.image_vms(read.conn(), &[stamp, pod]).await.unwrap();
         drop(read);
-        assert_eq!((at, template.pod.map(|stamp| vec![stamp])), (server, Some(stamps)), "its stamp is no pod's");
+        assert_eq!((at, known), (server, [(stamp, server, vmid)].into()), "its stamp is no pod's");
         assert_eq!(bench.held().await, ONE_POD, "the pod is as before");
 
         // Its tenant makes pods of it, nobody else does or hears of it.

@@ -128,6 +128,33 @@ async fn what_a_job_is_doing_is_no_drift() {
 }
 
 #[tokio::test]
+async fn what_a_capture_is_making_is_no_orphan() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, seen) = placed(&bench, "web-1").await;
+        bench.agents.hold("make_template");
+        let (_, job) = bench.pods.image_capture(&actor(), Scope::Platform, id, "golden", None).await.unwrap();
+        bench.out("make_template").await;
+        let (_, vmid, made) = bench.agents.vms().into_iter().find(|(.., vm)| vm.pod != Some(id)).unwrap();
+        let stamp = made.pod.unwrap();
+        let stranger = vm(vmid + 1, Some(CloudPodId::generate()), Power::Stopped, false);
+        bench.inventory(server, vec![seen.clone(), vm(vmid, Some(stamp), Power::Stopped, false), stranger]).await;
+        assert_eq!(kinds(&bench).await, [Kind::Orphan], "{}", database.name);
+        assert_eq!(open(&bench).await[0].vmid, vmid + 1, "the other one is");
+        for refused in [
+            bench.pods.orphan_destroy(&actor(), stamp, server, vmid).await.unwrap_err(),
+            bench.pods.orphan_release(&actor(), stamp, server, vmid).await.unwrap_err(),
+        ] {
+            assert_eq!(refused.code(), "vm_of_image", "{refused}");
+            assert!(refused.to_string().contains("delete the image"), "{refused}");
+        }
+        bench.agents.release("make_template");
+        over(&bench, &job).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_seen_can_be_taken_for_what_is_wanted() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

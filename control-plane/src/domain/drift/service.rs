@@ -96,11 +96,15 @@ impl Service {
         let strangers: Vec<CloudPodId> =
             stamped.iter().map(|vm| vm.pod).filter(|pod| !placed.iter().any(|p| p.id == *pod)).collect();
         let mut pods = self.cloudpods.pods_brief(conn.again(), &strangers).await?;
+        let nobodys: Vec<_> = strangers.iter().copied().filter(|pod| !pods.contains_key(pod)).collect();
+        let images = self.cloudpods.image_vms(conn.again(), &nobodys).await?;
         pods.extend(placed.into_iter().map(|pod| (pod.id, pod)));
         let mut ids: Vec<CloudPodId> = pods.keys().copied().chain(strangers).collect();
         ids.sort_unstable();
         ids.dedup();
-        let vms = self.servers.vms_of_pods(conn.again(), &ids).await?;
+        let mut vms = self.servers.vms_of_pods(conn.again(), &ids).await?;
+        // While an image is made its VM is no template yet.
+        vms.retain(|vm| !images.contains(&(vm.pod, vm.server, vm.vmid)));
         let busy = self.jobs.pods_busy(conn, &ids).await?;
         Ok(Some(Known { server, vms, pods, busy }))
     }

@@ -1,5 +1,7 @@
 //! Images that were made of pods: a template VM of their own on one server, and for their tenant alone.
 
+use std::collections::HashSet;
+
 use super::{Image, TemplateRef, service::Service, store};
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
@@ -169,9 +171,18 @@ impl Service {
         Err(Error::conflict("image_in_use", format!("the image cannot be deleted: {pods} CloudPod(s) are made of it")))
     }
 
-    /// What VMs bear for a stamp that are templates of images: they are no pod's, and no orphans.
-    pub async fn image_stamps(&self, conn: Conn<'_>) -> Result<Vec<CloudPodId>> {
-        Ok(store::captured_all(conn).await?.into_iter().map(stamp).collect())
+    /// Of VMs with these stamps those that are templates of images, made or in the making, each by stamp, server and number:
+    /// they are no pod's, and no orphans.
+    pub async fn image_vms(
+        &self,
+        conn: Conn<'_>,
+        stamps: &[CloudPodId],
+    ) -> Result<HashSet<(CloudPodId, ServerId, u32)>> {
+        if stamps.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let found = store::captured_vms(conn, stamps.iter().map(|stamp| stamp.0).collect()).await?;
+        Ok(found.into_iter().map(|(image, server, vmid)| (stamp(image), server, vmid)).collect())
     }
 
     /// A page of the images that a tenant sees: its own and the platform's active ones.

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use sqlx::types::Json;
+
 use super::{Captured, CapturedState, Image, TemplateRef};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::check::{loaded, stored};
 use crate::error::{Error, Result, is_unique_violation};
-use crate::ids::{CloudPodId, ImageId, ServerId, TenantId};
-use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use crate::ids::{CloudPodId, IdList, ImageId, ServerId, TenantId};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
 struct ImageRow {
@@ -309,9 +311,24 @@ pub(super) async fn captured_get(conn: Conn<'_>, id: ImageId) -> Result<Option<C
     Ok(Some(Captured { image: image_id, tenant: tenant_id, pod: pod_id, server: server_id, vmid, state }))
 }
 
-pub(super) async fn captured_all(conn: Conn<'_>) -> Result<Vec<ImageId>> {
-    const SQL: &str = "SELECT image_id FROM image_vms";
-    Ok(fetch_all!(conn, (ImageId,), SQL)?.into_iter().map(|(id,)| id).collect())
+/// Where the templates of these images are, or are being made.
+pub(super) async fn captured_vms(conn: Conn<'_>, images: IdList) -> Result<Vec<(ImageId, ServerId, u32)>> {
+    macro_rules! select {
+        ($list:literal) => {
+            concat!(
+                "SELECT image_id, server_id, vmid FROM image_vms WHERE vmid IS NOT NULL AND image_id IN (SELECT ",
+                $list,
+                ")"
+            )
+        };
+    }
+    let sql = sql_by_db!(
+        conn,
+        sqlite: select!("unhex(value) FROM json_each($1, '$.ids')"),
+        postgres: select!("value::uuid FROM jsonb_array_elements_text($1 -> 'ids')")
+    );
+    let rows = fetch_all!(conn, (ImageId, ServerId, i64), sql, Json(images))?;
+    rows.into_iter().map(|(image, server, vmid)| Ok((image, server, loaded(vmid, "image_vms.vmid")?))).collect()
 }
 
 pub(super) async fn captured_insert(

@@ -4,6 +4,7 @@
 pub mod routes;
 pub(super) mod store;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde_json::json;
@@ -13,7 +14,7 @@ use super::create::{found, pod_new};
 use super::sagas::{AdoptParams, Books, OrphanParams, RehomeParams, kind};
 use super::service::{Service, not_found};
 use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, store as pods};
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::jobs::{Job, NewJob};
@@ -139,6 +140,15 @@ impl Service {
         Ok(job)
     }
 
+    /// Of VMs with these stamps those that are templates of images, each by stamp, server and number.
+    pub async fn image_vms(
+        &self,
+        conn: Conn<'_>,
+        stamps: &[CloudPodId],
+    ) -> Result<HashSet<(CloudPodId, ServerId, u32)>> {
+        self.books.images.image_vms(conn, stamps).await
+    }
+
     /// Makes the job that removes a VM that bears a pod's stamp and is not its own.
     pub async fn orphan_destroy(&self, actor: &Actor, pod: CloudPodId, server: ServerId, vmid: u32) -> Result<Job> {
         let named = (kind::DESTROY_ORPHAN, "server.orphan_destroy_requested");
@@ -160,6 +170,10 @@ impl Service {
         let OrphanParams { server, vmid, pod } = params;
         let mut tx = self.db.begin().await?;
         self.idle(&mut tx, pod).await?;
+        if self.image_vms(tx.conn(), &[pod]).await?.contains(&(pod, server, vmid)) {
+            let detail = format!("the VM {vmid} is the template of the image {pod}: to be rid of it, delete the image");
+            return Err(Error::conflict("vm_of_image", detail));
+        }
         let params = serde_json::to_value(params).map_err(Error::internal)?;
         // Not the pod's job: it may be well, or never have been.
         let new = NewJob { kind, tenant: None, pod: None, server: Some(server), params };

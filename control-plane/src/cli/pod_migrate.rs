@@ -18,7 +18,7 @@ pub struct Migrate {
     /// To this host: name or id [default: wherever it fits best]
     #[arg(long, value_name = "SERVER")]
     to: Option<String>,
-    /// Onto this storage there
+    /// Onto this storage there; within a cluster a disk on storage that it shares stays on that
     #[arg(long)]
     storage: Option<String>,
     /// How [default: live if it runs, otherwise offline; remote, to another Proxmox cluster, if its own has no room]

@@ -291,6 +291,49 @@ async fn a_guest_that_was_shut_down_for_its_move_runs_again_whatever_fails_then(
     }
 }
 
+/// A storage on every server: of the host alone, or one that their cluster shares.
+async fn storage(bench: &PodBench, name: &str, shared: bool) {
+    const SQL: &str = "INSERT INTO server_storages (server_id, name, offered, disk_gib, active, shared)
+                       SELECT id, $1, TRUE, 1000, TRUE, $2 FROM servers WHERE TRUE
+                       ON CONFLICT (server_id, name) DO UPDATE SET shared = excluded.shared";
+    let mut tx = bench.db.begin().await.unwrap();
+    control_plane::execute!(tx.conn(), SQL, name, shared).unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_on_shared_storage_stays_on_it_within_its_cluster() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let (pod, first, second) = on_the_first(&bench).await;
+        storage(&bench, "local", true).await;
+        storage(&bench, "fast", false).await;
+        let onto = |storage: &str, server: Option<&str>, method| Migrate {
+            storage: Some(storage.into()),
+            server: server.map(Into::into),
+            method,
+            ..anywhere()
+        };
+        for (server, method) in [(None, None), (Some("pve2"), None), (None, Some(Method::Live))] {
+            let refused = migrate(&bench, pod, onto("fast", server, method)).await.unwrap_err();
+            let text = refused.to_string();
+            assert!(text.starts_with("storage: ") && text.contains("`local`"), "{}: {text}", database.name);
+            assert!(text.contains("leave it out"), "{text}");
+        }
+        let job = migrate(&bench, pod, onto("local", None, None)).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let shown = bench.pod(pod).await.pod;
+        assert_eq!((shown.server.unwrap().id, shown.storage.as_deref()), (second, Some("local")));
+
+        // What only its host has is copied to wherever it is wanted.
+        storage(&bench, "local", false).await;
+        let job = migrate(&bench, pod, onto("fast", None, None)).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let shown = bench.pod(pod).await.pod;
+        assert_eq!((shown.server.unwrap().id, shown.storage.as_deref()), (first, Some("fast")));
+    }
+}
+
 pub(super) fn endpoint(host: &str) -> EndpointInput {
     EndpointInput {
         host: host.into(),

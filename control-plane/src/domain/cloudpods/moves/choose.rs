@@ -99,6 +99,24 @@ impl Terrain {
         Ok(Self { source, cluster, others, endpoints })
     }
 
+    /// Refuses a wish for another storage within a cluster that shares the one that the pod's disk is on: Proxmox moves no disk
+    /// that is on shared storage, whatever storage it is told.
+    pub fn storage_check(&self, ask: &MoveAsk) -> Result<()> {
+        let MoveWish { target, storage, method, avoid: _ } = &ask.wish;
+        let leaves = *method == Some(Method::Remote)
+            || target.is_some_and(|target| !self.cluster.iter().any(|server| server.id == target));
+        match (storage, &ask.storage) {
+            (Some(wished), Some(own)) if wished != own && !leaves && self.is_shared(own) => {
+                let detail = format!(
+                    "is {wished}, but the pod's disk is on `{own}`, which its Proxmox cluster shares, and stays there when the pod \
+                     is moved within the cluster: leave it out, or name a server of another cluster too"
+                );
+                Err(Error::invalid("storage", detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the pod goes, without the servers that were `lost` to somebody who was faster; or why nowhere. A node of its own
     /// cluster goes before all others.
     pub fn choose(&self, ask: &MoveAsk, lost: &HashSet<ServerId>) -> Result<MoveChoice, Box<Explanation>> {
@@ -162,8 +180,11 @@ impl Terrain {
     /// Whether the pod's disk is on a storage that its whole cluster shares, and nobody wants it elsewhere.
     fn disk_stays(&self, ask: &MoveAsk) -> bool {
         let wanted_here = ask.wish.storage.is_none() || ask.wish.storage == ask.storage;
-        let mut storages = self.source.storages.iter();
-        wanted_here && storages.any(|storage| storage.shared && Some(&storage.name) == ask.storage.as_ref())
+        wanted_here && ask.storage.as_ref().is_some_and(|storage| self.is_shared(storage))
+    }
+
+    fn is_shared(&self, storage: &str) -> bool {
+        self.source.storages.iter().any(|known| known.shared && known.name == storage)
     }
 
     fn request(&self, ask: &MoveAsk, servers: &[ServerCapacity], lost: &HashSet<ServerId>) -> Request {

@@ -24,7 +24,7 @@ pub use choose::{MoveAsk, MoveChoice, MoveWish, Terrain, nowhere};
 pub struct Migrate {
     /// To this server, id or name; `None`: wherever it fits best.
     pub server: Option<String>,
-    /// Onto this storage.
+    /// Onto this storage; `None`: within the cluster the same, where that is shared, else whichever fits.
     pub storage: Option<String>,
     /// So; `None`: live if it runs, else offline, and to another cluster only if there is no room in its own.
     pub method: Option<Method>,
@@ -67,6 +67,7 @@ impl Service {
         let wish = MoveWish { target: target.map(|target| target.id), storage, method, avoid: Vec::new() };
         let ask = MoveAsk::read(&self.books, tx.conn(), &pod, wish.clone()).await?;
         let terrain = Terrain::read(&self.books, tx.conn(), from).await?;
+        terrain.storage_check(&ask)?;
         if let Err(explanation) = terrain.choose(&ask, &std::collections::HashSet::new()) {
             return Err(nowhere(&explanation));
         }

@@ -31,6 +31,7 @@ struct MigrateBody {
     /// Id or name of the server that it goes to; left out: wherever it fits best.
     server: Option<String>,
     /// The storage of its disk there; left out: the same if the servers share it, otherwise the one that fits best.
+    /// Another one than that which they share is refused: within a cluster such a disk stays where it is.
     storage: Option<String>,
     /// Left out: live if it runs, otherwise offline; to another Proxmox cluster only if its own has no room.
     method: Option<Method>,

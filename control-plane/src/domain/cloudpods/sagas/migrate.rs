@@ -151,6 +151,7 @@ impl Step for Reserve {
         let mut lost = std::collections::HashSet::new();
         for _ in 0..CHOICES_MAX {
             let terrain = Terrain::read(books, tx.conn(), source).await?;
+            terrain.storage_check(&ask)?;
             let chosen = terrain.choose(&ask, &lost).map_err(|explanation| nowhere(&explanation))?;
             let new = MoveNew {
                 pod: pod.id,

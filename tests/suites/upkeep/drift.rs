@@ -128,6 +128,29 @@ async fn what_a_job_is_doing_is_no_drift() {
 }
 
 #[tokio::test]
+async fn what_was_changed_by_hand_during_a_job_is_shown_when_that_is_over() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, seen) = placed(&bench, "web-1").await;
+        bench.drift.reconcile().await.unwrap();
+        bench.agents.hold("reboot");
+        let (_, reboot) = bench.pods.cloudpod_reboot(&actor(), Scope::Platform, id, 60).await.unwrap();
+        bench.out("reboot").await;
+        bench.inventory(server, vec![InventoryVm { name: "mine".into(), ..seen.clone() }]).await;
+        bench.drift.reconcile().await.unwrap();
+        assert_eq!(kinds(&bench).await, [], "{}: a job may be doing it", database.name);
+        bench.agents.release("reboot");
+        over(&bench, &reboot).await;
+        // The agent tells what changes, and nothing does.
+        assert_eq!(bench.drift.reconcile().await.unwrap().compared, 1);
+        assert_eq!(kinds(&bench).await, [Kind::Renamed], "{}", database.name);
+        bench.inventory(server, vec![seen]).await;
+        assert_eq!(bench.drift.reconcile().await.unwrap().compared, 0, "once a job's end");
+    }
+}
+
+#[tokio::test]
 async fn what_a_capture_is_making_is_no_orphan() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
@@ -349,6 +372,7 @@ async fn a_moved_vm_is_taken_at_its_new_place_only_when_both_hosts_confirm_it() 
         over(&bench, &job.unwrap()).await;
         let pod = bench.pod(id).await.pod;
         assert_eq!((pod.state, pod.server.unwrap().id, pod.vmid), (State::Active, to, Some(seen.vmid)));
+        assert_eq!(pod.observed_power, Power::Running, "as its new host said");
         assert_eq!(bench.held().await, ONE_POD);
         let reserved = bench.books.servers.server_get(bench.db.read().await.unwrap().conn(), from).await.unwrap();
         assert_eq!(reserved.reserved.pods, 0);

@@ -1,6 +1,6 @@
 //! What can be done with drift.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -43,6 +43,8 @@ pub struct Service {
     cloudpods: Arc<CloudPods>,
     jobs: Arc<Jobs>,
     policy: Policy,
+    /// The hosts of jobs that ended until then were compared after their end.
+    ends_seen: Mutex<Ms>,
 }
 
 impl Service {
@@ -56,7 +58,9 @@ impl Service {
         jobs: Arc<Jobs>,
         policy: Policy,
     ) -> Self {
-        Self { db, clock, servers, cloudpods, jobs, policy }
+        // What happened before, the hosts tell anew when their agents connect.
+        let ends_seen = Mutex::new(clock.now());
+        Self { db, clock, servers, cloudpods, jobs, policy, ends_seen }
     }
 
     /// Compares what a host last showed with what is wanted, and opens, changes and closes what differs. Writes only where
@@ -265,13 +269,21 @@ impl Service {
         Ok(job)
     }
 
-    /// One run of the reconciler: compares hosts with something open anew, because a job or a person may have ended it, and
-    /// puts right what may be put right by itself.
+    fn ends_seen(&self) -> MutexGuard<'_, Ms> {
+        self.ends_seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One run of the reconciler: compares hosts with something open anew, because a job or a person may have ended it, and those
+    /// of jobs that have ended, because what was seen during a job was excused and is not told again; and puts right what may be
+    /// put right by itself.
     pub async fn reconcile(&self) -> Result<Reconciled> {
         let mut done = Reconciled::default();
         let mut after = None;
+        // A while after the end: until then the last inventory may be older than what the job did.
+        let from = *self.ends_seen();
+        let to = self.clock.now().minus(self.policy.grace).max(from);
         loop {
-            let servers = store::servers_with_drift(self.db.read().await?.conn(), after, BATCH).await?;
+            let servers = store::servers_to_compare(self.db.read().await?.conn(), (from, to), after, BATCH).await?;
             let Some(last) = servers.last() else { break };
             after = Some(*last);
             for server in servers {
@@ -281,6 +293,7 @@ impl Service {
                 done.compared += 1;
             }
         }
+        *self.ends_seen() = to;
         if self.policy.heal_power {
             done.healed = self.power_heal().await?;
         }

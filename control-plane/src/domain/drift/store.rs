@@ -120,11 +120,22 @@ pub(super) async fn drifts_settled(conn: Conn<'_>, kind: Kind, before: Ms, limit
     all(fetch_all!(conn, DriftRow, SQL, kind.as_str(), before, limit)?)
 }
 
-/// The hosts with something open, in the order of their ids.
-pub(super) async fn servers_with_drift(conn: Conn<'_>, after: Option<ServerId>, limit: i64) -> Result<Vec<ServerId>> {
-    const SQL: &str = "SELECT DISTINCT server_id FROM drifts WHERE closed_at IS NULL AND ($1 IS NULL OR server_id > $1)
-                       ORDER BY server_id LIMIT $2";
-    Ok(fetch_all!(conn, (ServerId,), SQL, after, limit)?.into_iter().map(|(server,)| server).collect())
+/// The hosts with something open, and those of jobs that ended after `from` and until `to`, and of their pods; in the order of
+/// their ids.
+pub(super) async fn servers_to_compare(
+    conn: Conn<'_>,
+    (from, to): (Ms, Ms),
+    after: Option<ServerId>,
+    limit: i64,
+) -> Result<Vec<ServerId>> {
+    const SQL: &str = "
+        SELECT server_id FROM (
+            SELECT d.server_id FROM drifts d WHERE d.closed_at IS NULL
+            UNION SELECT j.server_id FROM jobs j WHERE j.finished_at > $3 AND j.finished_at <= $4
+            UNION SELECT p.server_id FROM jobs j JOIN cloudpods p ON p.id = j.pod_id
+                  WHERE j.finished_at > $3 AND j.finished_at <= $4) AS hosts
+        WHERE server_id IS NOT NULL AND ($1 IS NULL OR server_id > $1) ORDER BY server_id LIMIT $2";
+    Ok(fetch_all!(conn, (ServerId,), SQL, after, limit, from, to)?.into_iter().map(|(server,)| server).collect())
 }
 
 /// `false`: somebody else has opened it.

@@ -1,7 +1,7 @@
 //! Takes a pod's VM where it was found: inspect_there → inspect_here → rehome → firewall → set_options.
 //!
 //! Both hosts are asked: the VM has to be where it was seen, and certainly not where the books have it, unless that host was
-//! declared lost. Only `rehome` changes the books, in one transaction.
+//! declared lost. Only `rehome` changes the books, in one transaction: by what the new host then says once more.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::db::Tx;
 use crate::domain::access::Permission;
 use crate::domain::cloudpods::store;
 use crate::domain::cloudpods::upkeep::store as upkeep;
-use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, Job, Saga, Step};
+use crate::domain::jobs::{Action, AgentCommand, CommandKind, CommandOutput, Job, Power, Saga, Step};
 use crate::domain::servers::Sighting;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
@@ -74,20 +74,30 @@ impl Step for InspectThere {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = pod_of(tx, job).await?;
-        pod.state.clone().vm_found(pod.condition.suspension.is_some())?;
-        let RehomeParams { server, vmid } = params_of(job)?;
-        let kind = CommandKind::Inspect;
-        Ok(Action::Command(AgentCommand { server, pod: pod.id, vmid, kind, timeout: QUICK }))
+        there(tx, job).await
     }
 
     async fn complete(&self, _tx: &mut Tx, _job: &Job, output: &CommandOutput) -> Result<()> {
-        if let Sighting::Present(_) = sighting(output, "new host")? {
-            return Ok(());
-        }
-        let detail = format!("the host does not say that the VM {} is there: look where it is now", output.vmid);
-        Err(Error::conflict("vm_not_there", detail))
+        power_there(output).map(|_| ())
     }
+}
+
+/// Asks the new host.
+async fn there(tx: &mut Tx, job: &Job) -> Result<Action> {
+    let pod = pod_of(tx, job).await?;
+    pod.state.clone().vm_found(pod.condition.suspension.is_some())?;
+    let RehomeParams { server, vmid } = params_of(job)?;
+    let kind = CommandKind::Inspect;
+    Ok(Action::Command(AgentCommand { server, pod: pod.id, vmid, kind, timeout: QUICK }))
+}
+
+/// The VM's power on the new host, which has to have it.
+fn power_there(output: &CommandOutput) -> Result<Power> {
+    if let Sighting::Present(power) = sighting(output, "new host")? {
+        return Ok(power);
+    }
+    let detail = format!("the host does not say that the VM {} is there: look where it is now", output.vmid);
+    Err(Error::conflict("vm_not_there", detail))
 }
 
 struct InspectHere;
@@ -138,18 +148,23 @@ impl Step for Take {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        there(tx, job).await
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let power = power_there(output)?;
         let pod = pod_of(tx, job).await?;
         let to = pod.state.clone().vm_found(pod.condition.suspension.is_some())?;
         let RehomeParams { server, vmid } = params_of(job)?;
-        let books = &self.0;
+        let (books, now) = (&self.0, self.0.clock.now());
         let storage = books.servers.storage_for(tx.conn(), server, pod.storage.as_deref()).await?;
         let (vcpu, memory, disk) = (pod.vcpu, pod.memory_mib, pod.disk_gib);
         books.servers.reservation_claim(tx, pod.id, server, &storage, vcpu, memory, disk).await?;
         books.servers.vmid_claim(tx, server, vmid, pod.id).await?;
-        upkeep::pod_put(tx, pod.id, server, &storage, vmid, books.clock.now()).await?;
+        upkeep::pod_put(tx, pod.id, server, &storage, vmid, now).await?;
+        store::pod_observe(tx, pod.id, power, now).await?;
         books.firewalls.firewall_doubt(tx, pod.id).await?;
-        store::pod_adopting_set(tx, pod.id, false, books.clock.now()).await?;
-        state_store(tx, books, job, &pod, to).await?;
-        Ok(Action::Done(format!("it is VM {vmid} of server {server}, on storage {storage}")))
+        store::pod_adopting_set(tx, pod.id, false, now).await?;
+        state_store(tx, books, job, &pod, to).await
     }
 }

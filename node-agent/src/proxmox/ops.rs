@@ -115,7 +115,8 @@ impl Pve {
         if state.lock.as_deref() == Some("clone") {
             return Err(orphaned_clone(target.vmid));
         }
-        let params = DeleteParams { purge: Some(true), destroy_unreferenced_disks: Some(true), ..Default::default() };
+        // Not what else bears its number: on a storage that hosts of another cluster see too, that may be another VM's disk.
+        let params = DeleteParams { purge: Some(true), ..Default::default() };
         match self.vm(target.vmid).await?.delete(params).await {
             Ok(upid) => Ok(Begun::Task(upid_of(&upid)?)),
             // Removed by somebody else in between.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::state::{CreatedVm, Run, Vm};
+use crate::state::{CreatedVm, Run, Vm, Volume};
 use crate::vm::{fresh_identity, shown_config, volume};
 
 /// Reaches into a server's state, past its API.
@@ -168,6 +168,20 @@ impl Hand {
         let put = self.app.write(|cluster| {
             let storage = cluster.storage_mut(&node, storage)?;
             storage.volumes.insert(format!("iso/{file}"), volume);
+            Some(())
+        });
+        self.app.persist_or_log();
+        put.is_some()
+    }
+
+    /// Puts a disk on a storage of the first node that bears a VM's number and is in no configuration here, as on a storage that hosts
+    /// of another cluster use too; false when there is none.
+    pub fn add_disk(&self, storage: &str, vmid: u32, file: &str) -> bool {
+        let node = self.app.config.node.clone();
+        let volume = Volume { vmid: Some(vmid), ..crate::storage::file("images", file, 1 << 30) };
+        let put = self.app.write(|cluster| {
+            let storage = cluster.storage_mut(&node, storage)?;
+            storage.volumes.insert(format!("{vmid}/{file}"), volume);
             Some(())
         });
         self.app.persist_or_log();

@@ -27,6 +27,7 @@ pub(crate) fn destroy(ctx: &Ctx, vmid: &str) -> ApiResult {
     })?
     .map_err(ApiError::internal)?;
     let purge = params.flag("purge");
+    let unreferenced = params.flag("destroy-unreferenced-disks");
     let upid = tasks::spawn(ctx, "qmdestroy", vmid, |worker| async move {
         let _guard = worker.lock(number).await?;
         worker.vm(number, |vm| if skiplock { Ok(()) } else { vm.check_lock() })??;
@@ -44,11 +45,14 @@ pub(crate) fn destroy(ctx: &Ctx, vmid: &str) -> ApiResult {
             for (_, drive) in volume::own_drives(&vm) {
                 volume::remove(cluster, &worker.node, &drive.first);
             }
-            // Its backups stay.
+            // What its snapshots hold of its memory goes with it; what else bears its number, only if that was asked for; its backups stay.
+            let goes = |name: &str| unreferenced || name.contains("-state-");
             let names: Vec<String> = cluster.storages(&worker.node).map(|(name, _)| name.clone()).collect();
             for name in names {
                 if let Some(storage) = cluster.storage_mut(&worker.node, &name) {
-                    storage.volumes.retain(|_, volume| volume.vmid != Some(number) || volume.content != "images");
+                    storage.volumes.retain(|name, volume| {
+                        volume.vmid != Some(number) || volume.content != "images" || !goes(name)
+                    });
                 }
             }
             cluster.remove_vm(number);

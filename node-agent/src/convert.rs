@@ -195,22 +195,26 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         memory_mib,
         cloud_init_user,
         ssh_keys,
+        exact_ssh_keys,
         nics,
         nameservers,
         search_domain,
         password,
         start_on_boot,
+        name,
     } = configure;
     Ok(ConfigureSpec {
         vcpu: *vcpu,
         memory_mib: *memory_mib,
         cloud_init_user: given(cloud_init_user),
         ssh_keys: ssh_keys.clone(),
+        exact_ssh_keys: *exact_ssh_keys,
         nics: nics.iter().map(nic_of).collect::<Result<_, _>>()?,
         nameservers: nameservers.clone(),
         search_domain: given(search_domain),
         password: given(password).map(Secret::new),
         start_on_boot: *start_on_boot,
+        name: given(name),
     })
 }
 

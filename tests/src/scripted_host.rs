@@ -239,12 +239,17 @@ impl ScriptedVm {
         self.configure.as_ref().map_or((0, 0), |configure| (configure.vcpu, configure.memory_mib))
     }
 
+    fn configured(&mut self, configure: &Configure) {
+        self.start_on_boot = configure.start_on_boot;
+        if !configure.name.is_empty() {
+            self.name.clone_from(&configure.name);
+        }
+        self.configure = Some(configure.clone());
+    }
+
     fn obey(&mut self, kind: &CommandKind) -> Result<(), CommandFailure> {
         match kind {
-            CommandKind::Configure(configure) => {
-                self.start_on_boot = configure.start_on_boot;
-                self.configure = Some((**configure).clone());
-            }
+            CommandKind::Configure(configure) => self.configured(configure),
             CommandKind::ResizeDisk { size_gib } => self.disk_gib = self.disk_gib.max(*size_gib),
             CommandKind::Start if self.power == Power::Running => {}
             CommandKind::Start => {

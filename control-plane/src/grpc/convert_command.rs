@@ -75,11 +75,13 @@ fn configure(configure: Configure) -> wire::Configure {
         memory_mib,
         cloud_init_user,
         ssh_keys,
+        exact_ssh_keys,
         nics,
         nameservers,
         search_domain,
         password,
         start_on_boot,
+        name,
     } = configure;
     let nics = nics.into_iter().map(nic).collect();
     wire::Configure {
@@ -87,11 +89,13 @@ fn configure(configure: Configure) -> wire::Configure {
         memory_mib,
         cloud_init_user,
         ssh_keys,
+        exact_ssh_keys,
         nics,
         nameservers,
         search_domain,
         password,
         start_on_boot,
+        name,
     }
 }
 

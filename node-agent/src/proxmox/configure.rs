@@ -49,7 +49,10 @@ fn changes(config: &VmConfig, spec: &ConfigureSpec) -> std::result::Result<Optio
         differs
     };
     let mut params = PutParams::default();
-    if let Some(cores) = NonZeroU64::new(u64::from(spec.vcpu)) {
+    // However they are spread over sockets: that is the VM's own.
+    let number = |key: &str| config.get(key).and_then(|number| number.parse::<u64>().ok()).unwrap_or(1);
+    let processors = number("cores").saturating_mul(number("sockets"));
+    if let Some(cores) = NonZeroU64::new(u64::from(spec.vcpu)).filter(|cores| cores.get() != processors) {
         params.cores = differs("cores", &cores.to_string()).then_some(cores);
         if config.get("sockets").is_some() {
             params.sockets = differs("sockets", "1").then_some(NonZeroU64::MIN);
@@ -84,8 +87,13 @@ fn changes(config: &VmConfig, spec: &ConfigureSpec) -> std::result::Result<Optio
     let mut set = |key: &str, wanted: Option<String>| wanted.filter(|wanted| differs(key, wanted));
     params.ciuser = set("ciuser", spec.cloud_init_user.clone().filter(|user| !user.is_empty()));
     params.nameserver = set("nameserver", Some(spec.nameservers.join(" ")).filter(|list| !list.is_empty()));
+    params.name = set("name", spec.name.clone());
     params.searchdomain = set("searchdomain", spec.search_domain.clone().filter(|domain| !domain.is_empty()));
     params.sshkeys = set("sshkeys", ssh_keys(&spec.ssh_keys)?);
+    if spec.exact_ssh_keys && spec.ssh_keys.is_empty() && config.get("sshkeys").is_some() {
+        params.delete = Some("sshkeys".to_owned());
+        any = true;
+    }
     if let Some(password) = spec.password.as_ref().filter(|password| !password.reveal().is_empty()) {
         // It reads back masked: whether it differs cannot be known.
         params.cipassword = Some(password.reveal().to_owned());
@@ -231,11 +239,13 @@ mod tests {
             memory_mib: 0,
             cloud_init_user: None,
             ssh_keys: Vec::new(),
+            exact_ssh_keys: false,
             nics: Vec::new(),
             nameservers: Vec::new(),
             search_domain: None,
             password: None,
             start_on_boot: false,
+            name: None,
         }
     }
 

@@ -185,6 +185,8 @@ pub struct ConfigureSpec {
     pub cloud_init_user: Option<String>,
     /// OpenSSH public keys of that user, one line each.
     pub ssh_keys: Vec<String>,
+    /// Those and no others: where there are none, what is there is taken away.
+    pub exact_ssh_keys: bool,
     /// Network cards by index; others stay as they are.
     pub nics: Vec<Nic>,
     /// Resolvers.
@@ -195,6 +197,8 @@ pub struct ConfigureSpec {
     pub password: Option<Secret>,
     /// Start the VM when the host boots.
     pub start_on_boot: bool,
+    /// Its name, a DNS name.
+    pub name: Option<String>,
 }
 
 /// One network card.

@@ -16,6 +16,7 @@ fn configuration(rig: &Rig) -> ConfigureSpec {
         memory_mib: 192,
         cloud_init_user: Some("operator".to_owned()),
         ssh_keys: vec![KEY.to_owned(), KEY.replace("mpanel+test", "second")],
+        exact_ssh_keys: true,
         nics: vec![Nic {
             index: 0,
             bridge: rig.bridge.clone(),
@@ -30,6 +31,7 @@ fn configuration(rig: &Rig) -> ConfigureSpec {
         search_domain: Some("example.org".to_owned()),
         password: None,
         start_on_boot: true,
+        name: Some("configured".to_owned()),
     }
 }
 
@@ -79,6 +81,14 @@ pub async fn a_configuration_reads_back_and_repeats(rig: Arc<Rig>) {
     let masked = settings().await;
     assert!(!masked["cipassword"].is_null() && !masked.to_string().contains("not-for-logs-1"), "{masked}");
     assert_ne!(text(&masked, "onboot"), "1");
+
+    assert_eq!(text(&masked, "name"), "configured");
+
+    let keyless = ConfigureSpec { ssh_keys: Vec::new(), exact_ssh_keys: false, ..configuration(&rig) };
+    rig.drive(target, Operation::Configure(keyless.clone())).await.unwrap();
+    assert_eq!(text(&settings().await, "sshkeys"), keys, "no keys are said: those that are there stay");
+    rig.drive(target, Operation::Configure(ConfigureSpec { exact_ssh_keys: true, ..keyless })).await.unwrap();
+    assert!(settings().await["sshkeys"].is_null(), "none is wanted");
 
     let mut bad = configuration(&rig);
     bad.nics[0].addresses = vec!["192.0.2.300/24".to_owned()];

@@ -53,6 +53,8 @@ pub async fn what_waits_for_a_restart_is_told(rig: Arc<Rig>) {
             search_domain: None,
             password: None,
             start_on_boot: false,
+            exact_ssh_keys: false,
+            name: None,
         })
     };
     let done = rig.drive(target, memory(192)).await.unwrap();
@@ -128,6 +130,8 @@ pub async fn a_template_is_made_once_without_its_guests_identity(rig: Arc<Rig>) 
         search_domain: Some("example.org".to_owned()),
         password: Some(Secret::new("correct horse")),
         start_on_boot: false,
+        exact_ssh_keys: false,
+        name: None,
     };
     rig.drive(target, Operation::Configure(configure)).await.unwrap();
     rig.drive(target, Operation::Start).await.unwrap();

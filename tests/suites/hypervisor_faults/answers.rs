@@ -29,6 +29,8 @@ fn configuration() -> ConfigureSpec {
         search_domain: None,
         password: None,
         start_on_boot: false,
+        exact_ssh_keys: false,
+        name: None,
     }
 }
 
@@ -217,6 +219,20 @@ async fn a_configuration_that_changed_meanwhile_is_read_again() {
         rig.sim().faults().add(always("PUT", "/nodes/*/qemu/*/config", stale()));
         let error = rig.pve.begin(&request).await.unwrap_err();
         assert_eq!((error.kind, error.presence), (ErrorKind::Locked, Presence::Present), "{error:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disk_of_its_number_that_is_not_in_its_configuration_outlives_a_vm() {
+    run_simulated(sim_config(), async |rig: std::sync::Arc<Rig>| {
+        let vm = rig.vm().await;
+        let (hand, others) = (rig.sim().hand(), format!("vm-{}-disk-7.qcow2", vm.vmid));
+        assert!(hand.add_disk("local", vm.vmid, &others));
+        rig.drive(vm, Operation::Destroy).await.unwrap();
+        let left: Vec<_> =
+            hand.volumes("local").into_iter().filter(|n| n.starts_with(&format!("{}/", vm.vmid))).collect();
+        assert_eq!(left, [format!("{}/{others}", vm.vmid)], "it may be the disk of a VM of another cluster");
     })
     .await;
 }

@@ -1,14 +1,18 @@
 //! The jobs that follow from what hosts show, for the proofs of every saga.
 
 use control_plane::domain::audit::Scope;
+use control_plane::domain::cloudpods::operations::Resize;
 use control_plane::domain::cloudpods::upkeep::CloudPodAdopt;
 use control_plane::domain::cloudpods::{CloudPod, Detail, State};
+use control_plane::domain::jobs::command::Configure;
 use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
 use control_plane::error::Result;
 use control_plane::ids::{CloudPodId, ServerId};
 use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, TEMPLATE, actor, staff, vm};
 use mpanel_tests::scripted_agent::Fail;
+
+use super::ask;
 
 /// What an adopted pod holds: room, the address that was claimed, its VMID, its VM.
 pub const ADOPTED: [i64; 4] = [1, 1, 1, 1];
@@ -70,6 +74,37 @@ async fn a_vm_whose_adoption_did_not_succeed_is_let_go_and_never_destroyed() {
         let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), asked.pod.id).await.unwrap();
         assert_eq!(bench.over(destroy.id).await.state, JobState::Succeeded);
         assert!(bench.agents.vms_all().iter().all(|(_, vmid, _)| *vmid != THEIRS));
+    }
+}
+
+#[tokio::test]
+async fn an_adopted_vm_keeps_its_network_and_its_user_until_it_is_rebuilt() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (asked, job) = adopt(&bench, "ours").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        let id = asked.pod.id;
+        let configured =
+            || bench.agents.vms().into_iter().find_map(|(.., vm)| vm.configure.filter(|_| vm.pod == Some(id)));
+        let over = async |job: Job| {
+            let job = bench.over(job.id).await;
+            assert_eq!(job.state, JobState::Succeeded, "{} {}: {:?}", database.name, job.kind, job.error);
+        };
+        let size = Resize { vcpu: Some(3), ..Resize::default() };
+        over(bench.pods.cloudpod_resize(&actor(), Scope::Platform, id, &size).await.unwrap().1).await;
+        let Configure { vcpu, nics, cloud_init_user, nameservers, exact_ssh_keys, .. } = configured().unwrap();
+        assert_eq!((vcpu, nics, cloud_init_user.as_str(), nameservers), (3, vec![], "", vec![]), "its size alone");
+        assert!(!exact_ssh_keys, "nor are the keys that it came with taken away");
+
+        over(bench.pods.cloudpod_ssh_keys(&actor(), Scope::Platform, id, None, &[], false).await.unwrap().1).await;
+        assert!(configured().unwrap().exact_ssh_keys, "unless that was asked for");
+        assert!(configured().unwrap().nics.is_empty());
+
+        over(ask(&bench, "rebuild", Some(id), "").await.unwrap().1).await;
+        let Configure { nics, cloud_init_user, .. } = configured().unwrap();
+        assert_eq!((nics.len(), cloud_init_user.as_str()), (1, "debian"), "a new VM is made as the books say");
+        assert_eq!(nics[0].addresses, ["192.0.2.77/24"]);
     }
 }
 

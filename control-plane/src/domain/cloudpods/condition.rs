@@ -22,6 +22,8 @@ pub struct Condition {
     pub rebuilding: bool,
     /// Its VM is somebody else's until its adoption succeeds: it may be let go, never destroyed.
     pub adopting: bool,
+    /// Its VM was adopted: it keeps the network and the user that it came with, until it is rebuilt.
+    pub as_found: bool,
 }
 
 /// What was changed and takes effect only once a pod's VM is stopped and started.
@@ -77,7 +79,8 @@ pub struct ConditionView {
 
 impl From<Condition> for ConditionView {
     fn from(condition: Condition) -> Self {
-        let Condition { suspension, restart_causes, media, rescue, rebuilding: _, adopting: _ } = condition;
+        let Condition { suspension, restart_causes, media, rescue, rebuilding: _, adopting: _, as_found: _ } =
+            condition;
         let restart_needed = !restart_causes.is_empty();
         Self { suspension, restart_needed, restart_causes, media, rescue_iso: rescue }
     }

@@ -282,6 +282,8 @@ pub struct Configure {
     pub cloud_init_user: String,
     /// Public SSH keys for that user.
     pub ssh_keys: Vec<String>,
+    /// Those and no others: where there are none, what is there is taken away.
+    pub exact_ssh_keys: bool,
     /// Its network cards, by index.
     pub nics: Vec<Nic>,
     /// Name servers.
@@ -292,6 +294,8 @@ pub struct Configure {
     pub password: String,
     /// Start it with the host.
     pub start_on_boot: bool,
+    /// What Proxmox, and by cloud-init the guest, calls it; empty: as it is.
+    pub name: String,
 }
 
 /// A network card.

@@ -64,7 +64,7 @@ struct Configure(Arc<Books>);
 impl Configure {
     async fn configure(&self, tx: &mut Tx, pod: &CloudPod, keys: Vec<String>) -> Result<Action> {
         let mut configure = configuration_of(tx, &self.0, pod).await?;
-        configure.ssh_keys = keys;
+        (configure.ssh_keys, configure.exact_ssh_keys) = (keys, true);
         Ok(Action::Command(order(pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
     }
 }

@@ -6,8 +6,8 @@ use super::Books;
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, store};
 use crate::domain::ipam::AllocatedAddress;
-use crate::domain::jobs::Verdict;
 use crate::domain::jobs::command::{Configure, Nic};
+use crate::domain::jobs::{Power, Verdict};
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
@@ -19,21 +19,36 @@ pub(super) fn not_placed(pod: &CloudPod) -> Error {
     Error::internal(format!("the pod {} is not placed, though a step needs its server", pod.id))
 }
 
-/// The whole configuration of a pod's VM, as its row has it: a command that configures has to repeat all of it.
+/// The whole configuration of a pod's VM, as its row has it: a command that configures has to repeat all of it. Of a VM that was adopted
+/// the books know neither the network cards nor the user: they are left as they are.
 pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<Configure> {
+    let configure = Configure {
+        vcpu: pod.vcpu,
+        memory_mib: pod.memory_mib,
+        ssh_keys: pod.ssh_keys.clone(),
+        start_on_boot: pod.start_on_boot && pod.state != State::Suspended,
+        ..Configure::default()
+    };
+    if pod.condition.as_found {
+        return Ok(configure);
+    }
     let server = books.servers.server_get(tx.conn(), server_of(pod)?).await?;
     let addresses = books.ipam.addresses_of(tx.conn(), pod.id).await?;
     Ok(Configure {
-        vcpu: pod.vcpu,
-        memory_mib: pod.memory_mib,
         cloud_init_user: pod.cloud_init_user.clone(),
-        ssh_keys: pod.ssh_keys.clone(),
+        exact_ssh_keys: true,
         nics: nics(&addresses, &server.bridge),
         nameservers: nameservers(&addresses),
-        search_domain: String::new(),
-        password: String::new(),
-        start_on_boot: pod.start_on_boot && pod.state != State::Suspended,
+        ..configure
     })
+}
+
+/// Whether its host has told that the pod's VM is not there: then there is nothing to stop, or to start again.
+pub(super) async fn vm_missing(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<bool> {
+    let (Some(server), Some(vmid), Power::Unknown) = (&pod.server, pod.vmid, pod.observed_power) else {
+        return Ok(false);
+    };
+    Ok(books.servers.vm_seen(tx.conn(), server.id, vmid).await?.is_none())
 }
 
 /// Somebody made a VM of the pod's number by hand: it is theirs from now on, and the pod takes another.

@@ -25,6 +25,7 @@ pub(super) struct ConditionRow {
     rescue_iso: String,
     rebuilding: bool,
     adopting: bool,
+    as_found: bool,
 }
 
 /// JSONB holds objects only.
@@ -49,6 +50,7 @@ impl From<ConditionRow> for Condition {
             rescue_iso,
             rebuilding,
             adopting,
+            as_found,
         } = row;
         let suspension = suspended_at.zip(power_before).map(|(since, before)| Suspension {
             reason,
@@ -56,7 +58,7 @@ impl From<ConditionRow> for Condition {
             power_before: DesiredPower::parse(&before),
         });
         let media = Media { iso: given(media_iso), boot_from_cd: media_first };
-        Self { suspension, restart_causes, media, rescue: given(rescue_iso), rebuilding, adopting }
+        Self { suspension, restart_causes, media, rescue: given(rescue_iso), rebuilding, adopting, as_found }
     }
 }
 
@@ -142,8 +144,10 @@ pub(in super::super) async fn pod_rebuilding_set(tx: &mut Tx, id: CloudPodId, re
     Ok(())
 }
 
+/// What is being adopted, or was, is as it was found.
 pub(in super::super) async fn pod_adopting_set(tx: &mut Tx, id: CloudPodId, adopting: bool, at: Ms) -> Result<()> {
-    const SQL: &str = "UPDATE cloudpods SET adopting = $2, version = version + 1, updated_at = $3
+    const SQL: &str =
+        "UPDATE cloudpods SET adopting = $2, as_found = as_found OR $2, version = version + 1, updated_at = $3
                         WHERE id = $1 AND adopting <> $2";
     execute!(tx.conn(), SQL, id, adopting, at)?;
     Ok(())
@@ -160,7 +164,7 @@ pub(in super::super) struct Remake<'a> {
 /// Notes what its VM is made of anew; what was in the old one's drive is gone with it.
 pub(in super::super) async fn pod_remake(tx: &mut Tx, id: CloudPodId, remake: Remake<'_>, at: Ms) -> Result<()> {
     const SQL: &str = "UPDATE cloudpods SET image_id = $2, template_vmid = $3, ssh_keys = $4, cloud_init_user = $5,
-                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_causes = $7,
+                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_causes = $7, as_found = FALSE,
                               observed_power = 'unknown', version = version + 1, updated_at = $6
                         WHERE id = $1 AND rebuilding";
     let Remake { image, template_vmid, ssh_keys, user } = remake;

@@ -52,7 +52,7 @@ struct AdoptBody {
 }
 
 /// Makes a CloudPod of a VM that somebody else made: 202 with the job that puts our stamp on it. Nothing else of the VM is
-/// changed.
+/// changed. Its network cards and its cloud-init user stay what they are until it is rebuilt.
 #[utoipa::path(post, path = "/cloudpods/adopt", tag = "CloudPods", params(TenantQuery), request_body = AdoptBody,
     responses((status = 202, body = PodAndJob), (status = 409), (status = 422)),
     extensions(("x-permission" = json!("cloudpods:manage"))))]

@@ -2,7 +2,7 @@
 //! their agents, one control plane on SQLite, two on PostgreSQL. What holds afterwards is what always holds: one VM per live
 //! pod, no VM without one, nothing held by nobody, no job that nobody works on; and no request was ever answered with a 500.
 //!
-//! `MPANEL_CHAOS_SECONDS` says how long (default 40), `MPANEL_CHAOS_SEED` repeats a run's choices; the seed is printed.
+//! `MPANEL_CHAOS_SECONDS` says how long (default 120), `MPANEL_CHAOS_SEED` repeats a run's choices; the seed is printed.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "chaos/faults.rs"]
@@ -55,7 +55,7 @@ async fn whatever_breaks_while_pods_are_worked_on_everything_comes_to_rest_on_po
 }
 
 async fn run(database: TestDatabase, planes: usize) {
-    let seconds = number("MPANEL_CHAOS_SECONDS").unwrap_or(40);
+    let seconds = number("MPANEL_CHAOS_SECONDS").unwrap_or(120);
     let seed = number("MPANEL_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..));
     eprintln!("MPANEL_CHAOS_SEED={seed} on {}, {seconds} s", database.name);
     let several = Several::start(PROGRAMS, database, Hosts::Cluster(HOSTS), planes).await;

@@ -195,7 +195,7 @@ impl Operation {
                     ("ssh_keys", texts(&all_keys(&ssh_keys)?)),
                     ("user", user.into()),
                 ]);
-                confirm.ask(&format!("Rebuild the pod {pod}? All that is on its disk is lost."))?;
+                confirm.ask(&format!("Rebuild the pod {pod}? All that is on its disk and its snapshots are lost."))?;
                 act(context, &pod, "rebuild", Some(body), &wait).await
             }
             Self::ResetPassword { pod, user, password_stdin, reboot, wait } => {

@@ -10,7 +10,7 @@ use control_plane::domain::backups::{Backup, BackupState};
 use control_plane::domain::cloudpods::backups::{BackupCreate, PolicyPatch, Recreate};
 use control_plane::domain::cloudpods::{DesiredPower, Detail, State};
 use control_plane::domain::jobs::command::BackupMode;
-use control_plane::domain::jobs::{BackupSeen, CommandKind, FailureKind, Job, JobState, Power};
+use control_plane::domain::jobs::{BackupSeen, CommandKind, FailureKind, Job, JobState, NewJob, Power};
 use control_plane::domain::plans::{PlanCreate, Terms};
 use control_plane::domain::servers::{SchedulingState, ServerPatch, StatusChange};
 use control_plane::error::{Error, Result};
@@ -305,6 +305,75 @@ async fn a_pod_whose_host_is_lost_is_restored_on_another_with_its_addresses() {
 }
 
 #[tokio::test]
+async fn a_restore_that_comes_second_leaves_the_restored_pod_where_it_is() {
+    for database in databases().await {
+        let (bench, pod) = backed_up(&database).await;
+        let backup = newest(&bench, pod).await;
+        bench.lose(pod).await;
+        bench.agents.disconnect(backup.server);
+        bench.server("pve2", 16).await;
+        let restore = async || bench.pods.backup_restore(&actor(), Scope::Platform, pod, backup.id, Some("pve2")).await;
+        let (_, first) = restore().await.unwrap();
+        let error = restore().await.unwrap_err();
+        assert_eq!(error.code(), "cloudpod_busy", "{}: {error}", database.name);
+        // As if both had been asked for at once, before that was refused.
+        let params = first.params.clone();
+        let (tenant, server) = (first.tenant, first.server);
+        let new = NewJob { kind: "restore", tenant, pod: Some(pod), server, params };
+        let mut tx = bench.db.begin().await.unwrap();
+        let second = bench.jobs.job_create(&mut tx, &actor(), new).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(bench.over(first.id).await.state, JobState::Succeeded);
+        let (restored, held) = (bench.pod(pod).await, bench.held().await);
+        assert_eq!(bench.over(second.id).await.state, JobState::Failed);
+        let after = bench.pod(pod).await;
+        assert_eq!(after.pod.state, State::Active, "{}", database.name);
+        assert_eq!((after.pod.server, after.pod.vmid), (restored.pod.server, restored.pod.vmid));
+        assert_eq!(bench.held().await, held);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_or_deleted_because_a_storage_shows_nothing_for_a_while() {
+    for database in databases().await {
+        let (bench, pod) = backed_up(&database).await;
+        made_as(&bench, pod, BackupCreate { protected: true, ..wanted() }).await;
+        let before = listed(&bench, pod).await;
+        let mut there = std::collections::BTreeMap::new();
+        // Not mounted: what is asked for is an empty list, and no error.
+        bench.agents.backups_change(|all| std::mem::swap(all, &mut there));
+        bench.agents.hold("make_backup");
+        bench.agents.fail("make_backup", 9, Fail::Before, FailureKind::NoSpace);
+        let (_, job) = bench.pods.backup_create(&actor(), Scope::Platform, pod, wanted()).await.unwrap();
+        bench.out("make_backup").await;
+        bench.agents.backups_change(|all| std::mem::swap(all, &mut there));
+        bench.agents.release("make_backup");
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed);
+        assert_eq!(listed(&bench, pod).await, before, "{}", database.name);
+        assert_eq!(bench.agents.backups().len(), 2, "and none is taken for the one that failed");
+
+        // One that no row knows is not the failed job's when it is older than that.
+        bench.agents.heal();
+        let old = BackupSeen {
+            volid: format!("{BACKUP_STORAGE}:backup/older"),
+            created_at: Ms(1),
+            size_bytes: 1,
+            pod: Some(pod),
+            command: Some(CommandId::generate()),
+        };
+        bench.agents.hold("make_backup");
+        bench.agents.fail("make_backup", 9, Fail::Before, FailureKind::NoSpace);
+        let (_, job) = bench.pods.backup_create(&actor(), Scope::Platform, pod, wanted()).await.unwrap();
+        bench.out("make_backup").await;
+        bench.agents.backups_change(|all| drop(all.insert(old.volid.clone(), old.clone())));
+        bench.agents.release("make_backup");
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed);
+        assert!(bench.agents.backups().iter().any(|seen| seen.volid == old.volid), "{}", database.name);
+        assert!(listed(&bench, pod).await.iter().any(|backup| backup.volid.as_ref() == Some(&old.volid)));
+    }
+}
+
+#[tokio::test]
 async fn a_storage_that_holds_no_backups_is_refused_by_name_before_anything_is_made() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
@@ -379,7 +448,7 @@ async fn a_pod_is_made_of_the_backup_of_one_that_is_gone() {
             assert_eq!((after.pod.plan, after.pod.image), (before.pod.plan.clone(), before.pod.image.clone()));
             assert_eq!((after.pod.tenant, after.pod.ssh_keys), (backup.tenant, before.pod.ssh_keys.clone()));
             let (_, vmid, vm) = bench.agents.vms().into_iter().find(|(_, _, vm)| vm.pod == Some(new)).expect("its VM");
-            assert_eq!((Some(vmid), vm.disk_gib), (after.pod.vmid, 20));
+            assert_eq!((Some(vmid), vm.disk_gib, &vm.name), (after.pod.vmid, 20, &after.pod.name));
             let configured = vm.configure.expect("it is configured").nics.remove(0).addresses;
             let own: Vec<_> = after.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect();
             assert_eq!(configured, own, "with addresses of its own");

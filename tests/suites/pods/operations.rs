@@ -228,6 +228,26 @@ async fn no_pod_grows_beyond_its_server_and_what_failed_is_given_back() {
 }
 
 #[tokio::test]
+async fn a_disk_that_one_try_may_have_grown_stays_held_whatever_the_last_try_says() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        bench.agents.hold("resize_disk");
+        bench.agents.fail("resize_disk", 1, Fail::After, FailureKind::Timeout);
+        let disk = Resize { disk_gib: Some(40), ..Resize::default() };
+        let (_, job) = bench.pods.cloudpod_resize(&actor(), Scope::Platform, pod, &disk).await.unwrap();
+        bench.out("resize_disk").await;
+        bench.agents.release("resize_disk");
+        bench.agents.fail("resize_disk", 9, Fail::Before, FailureKind::NoSpace);
+        let job = bench.over(job.id).await;
+        assert_eq!((job.state, job.error.unwrap().code.as_str()), (JobState::Failed, "storage_full"));
+        assert_eq!(held(&bench, pod).await, Held { disk_gib: 40, ..SMALL }, "{}", database.name);
+        assert_eq!(bench.pod(pod).await.pod.disk_gib, 40);
+    }
+}
+
+#[tokio::test]
 async fn two_that_want_the_last_room_do_not_both_get_it() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

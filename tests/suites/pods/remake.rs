@@ -8,11 +8,11 @@ use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
 use control_plane::domain::secrets::Secret;
 use control_plane::ids::CloudPodId;
 use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, SSH_KEY, TEMPLATE, actor};
+use mpanel_tests::pod_bench::{PodBench, SSH_KEY, TEMPLATE, actor, vm};
 use mpanel_tests::scripted_agent::{Fail, ScriptedVm};
 
 use super::proofs::{ask, done};
-use super::{NOTHING, ONE_POD};
+use super::{NOTHING, ONE_POD, backups};
 
 pub const RESCUE_ISO: &str = "local:iso/rescue.iso";
 
@@ -228,6 +228,45 @@ async fn new_keys_count_from_the_next_start_on() {
         let (_, job) = set(&[], Some(bench.pod(pod).await.pod.version), true).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
         assert!(bench.pod(pod).await.pod.condition.restart_causes.is_empty(), "the job restarted it");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_stopped_for_a_rescue_cd_that_is_not_there() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        bench.agents.fail("set_media", 1, Fail::Before, FailureKind::NotFound);
+        let (_, job) = ask(&bench, "rescue", Some(pod), "").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed, "{}", database.name);
+        assert!(!bench.agents.orders().contains(&"stop"), "a wrong name is no reason for an outage");
+        assert_eq!(bench.pod(pod).await.pod.observed_power, Power::Running);
+    }
+}
+
+#[tokio::test]
+async fn a_pod_whose_vm_is_missing_is_rebuilt_or_restored_in_its_place() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        for kind in ["rebuild", "restore"] {
+            let pod = bench.active(kind).await;
+            backups::made(&bench, pod).await;
+            let before = bench.pod(pod).await;
+            let (server, vmid) = (before.pod.server.unwrap().id, before.pod.vmid.unwrap());
+            bench.agents.vm_remove(server, vmid);
+            bench.inventory(server, vec![vm(TEMPLATE, None, Power::Stopped, true)]).await;
+            // A try that fails leaves nothing stuck.
+            let command = if kind == "restore" { "restore_backup" } else { "clone" };
+            bench.agents.fail(command, 1, Fail::Before, FailureKind::NoSpace);
+            let (_, job) = ask(&bench, kind, Some(pod), "").await.unwrap();
+            assert_eq!(bench.over(job.id).await.state, JobState::Failed, "{} {kind}", database.name);
+            done(&bench, kind, pod).await;
+            let after = bench.pod(pod).await;
+            assert_eq!((after.pod.state, after.pod.vmid), (State::Active, Some(vmid)), "{} {kind}", database.name);
+            assert_eq!((after.pod.observed_power, &after.addresses), (Power::Running, &before.addresses));
+        }
     }
 }
 

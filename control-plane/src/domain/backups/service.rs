@@ -129,9 +129,16 @@ impl Service {
 
     /// Makes the rows say what is on a storage: all backups there whose notes name the pod. One that no row knows is a
     /// backup whose job did not hear of its end; one that is gone was pruned by somebody else. `like`: whose, and where.
+    ///
+    /// A storage that is not mounted, or that the agent may not look into, shows nothing at all, and no error: of that nothing is
+    /// concluded. What is protected is forgotten only when somebody deletes it.
     pub async fn backups_reconcile(&self, tx: &mut Tx, like: &NewBackup, seen: &[BackupSeen]) -> Result<()> {
         let mut known = store::backups_of(tx.conn(), like.pod).await?;
-        for found in seen.iter().filter(|seen| is_of(seen, like.pod)).take(SEEN_MAX) {
+        let shown: Vec<_> = seen.iter().filter(|seen| is_of(seen, like.pod)).take(SEEN_MAX).collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        for found in shown {
             match known.iter().position(|row| row.volid.as_deref() == Some(&*found.volid)) {
                 Some(at) => drop(known.swap_remove(at)),
                 None => store::backup_adopt(tx, BackupId::generate(), like, found, self.clock.now()).await?,
@@ -139,7 +146,7 @@ impl Service {
         }
         for gone in known {
             let here = gone.server == like.server && gone.storage == like.storage;
-            if here && gone.state != BackupState::Creating {
+            if here && gone.state != BackupState::Creating && !gone.protected {
                 store::backup_delete(tx, gone.id, gone.state).await?;
             }
         }

@@ -236,9 +236,11 @@ impl State {
             Self::Suspended => Err(self.refuse(wanted, "lift the suspension first")),
             Self::Deleting => Err(self.refuse(wanted, "create another one")),
             Self::Deleted { .. } => Err(self.refuse(wanted, "it is gone; create another one")),
-            Self::Failed { .. } => {
-                Err(self.refuse(wanted, "see its `failure` for the cause, then delete it and create another one"))
-            }
+            Self::Failed { .. } => Err(self.refuse(
+                wanted,
+                "see its `failure` for the cause; if it had a VM, restore it from a backup or accept the VM where it was found \
+                 (`mpanel drift list`), else delete it and create another one",
+            )),
         }
     }
 

@@ -277,6 +277,12 @@ impl Service {
             _ => pod.state.power_change("be restored")?,
         }
         require_unseen(tx, &self.books, pod).await?;
+        let live = self.jobs.jobs_live_of_pod(tx.conn(), pod.id).await?;
+        if let Some(other) = live.iter().find(|job| job.kind == kind::RESTORE || job.kind == kind::REHOME) {
+            let detail =
+                format!("the job {} ({}) brings the pod back already: wait for it, or cancel it", other.id, other.kind);
+            return Err(Error::conflict("cloudpod_busy", detail));
+        }
         if let Some(target) = target
             && !servers_seeing(&self.books, tx.conn(), backup).await?.contains_key(&target)
         {

@@ -321,7 +321,7 @@ async fn cloudpod_resize(
     Ok(answer(&app, &auth, app.cloudpods.cloudpod_resize(&auth.actor, scope, id, &input).await?))
 }
 
-/// Makes a CloudPod anew from an image. All that is on its disk is lost; its id and addresses stay.
+/// Makes a CloudPod anew from an image. All that is on its disk and its snapshots are lost; its id and addresses stay, as do its backups.
 #[utoipa::path(post, path = "/cloudpods/{id}/rebuild", tag = "CloudPods",
     params(("id" = CloudPodId, Path), TenantQuery), request_body = RebuildBody,
     responses((status = 202, body = PodAndJob), (status = 404), (status = 409), (status = 422)),

@@ -192,7 +192,9 @@ impl Step for Make {
     async fn undone(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let backup = making(tx, &self.0, job).await?;
         let unknown = self.0.backups.backups_unknown(tx.conn(), backup.pod, &output.backups).await?;
-        match unknown.first() {
+        // What a command of another job has made, and no row knows for whatever reason, is not this one's to delete: ids rise with time.
+        let own = unknown.iter().rev().find(|seen| seen.command.is_some_and(|command| command.0 > job.id.0));
+        match own {
             Some(left) if backup.volid.is_none() => self.0.backups.backup_left(tx, backup.id, left).await?,
             _ => {}
         }

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
 use super::running::{Configure, ResizeDisk, Start, Subject, Turn, WaitRunning};
-use super::vm::{not_placed, server_of, vmid_replace};
+use super::vm::{not_placed, server_of, vm_missing, vmid_replace};
 use super::{Books, PowerParams, QUICK, kind, order, params_of, pod_of, power_store, require_absent, state_store};
 use crate::db::Tx;
+use crate::domain::cloudpods::upkeep::require_unseen;
 use crate::domain::cloudpods::{CloudPod, DesiredPower, State, store};
 use crate::domain::jobs::{
     Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
@@ -134,6 +135,11 @@ impl Step for Stop {
         if pod.condition.rebuilding {
             return Ok(Action::Done("what is left of its VM goes with it".to_owned()));
         }
+        if vm_missing(tx, &self.0, &pod).await? {
+            // Unless it is somewhere else, where it may run.
+            require_unseen(tx, &self.0, &pod).await?;
+            return Ok(Action::Done("its VM is missing: there is nothing to stop".to_owned()));
+        }
         Ok(Action::Command(order(&pod, CommandKind::Stop, QUICK)?))
     }
 
@@ -146,6 +152,9 @@ impl Step for Stop {
         let RebuildParams { power: PowerParams { was }, .. } = params_of(job)?;
         if pod.condition.rebuilding || pod.state != State::Active || was == DesiredPower::Stopped {
             return Ok(Action::Done("it is not to run".to_owned()));
+        }
+        if vm_missing(tx, &self.0, &pod).await? {
+            return Ok(Action::Done("its VM is missing: there is nothing to start".to_owned()));
         }
         Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
     }

@@ -1,4 +1,4 @@
-//! Starts a pod from a rescue CD, and from its disk again: stop → set_media → start → wait_running → commit.
+//! Starts a pod from a rescue CD, and from its disk again: insert → stop → set_media → start → wait_running → commit.
 //!
 //! Undone, it is stopped, has in its drive what was there before, and runs if it was wanted running.
 
@@ -44,6 +44,8 @@ impl Rescue {
     fn new(books: &Arc<Books>, kind: &'static str) -> Self {
         let b = || books.clone();
         let steps: Vec<Box<dyn Step>> = vec![
+            // do: put the rescue CD in; undo: what was there. Before its power is cut: there may be no such CD.
+            Box::new(Insert),
             // do: cut its power; undo: start it, if it was wanted running.
             Box::new(Stop(b())),
             // do: the other CD; undo: the one before.
@@ -140,6 +142,37 @@ impl Step for Stop {
     }
 }
 
+/// Changes what is in the drive, and not yet what it starts from.
+struct Insert;
+
+#[async_trait]
+impl Step for Insert {
+    fn name(&self) -> &'static str {
+        "insert"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = rescued_pod_of(tx, job).await?;
+        if params.iso.is_none() {
+            return Ok(Action::Done("the CD goes out once it is stopped".to_owned()));
+        }
+        let media = Media { iso: params.iso, boot_from_cd: pod.condition.media.boot_from_cd };
+        Ok(Action::Command(order(&pod, insert(&media), QUICK)?))
+    }
+
+    async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        drive_put_back(tx, job).await
+    }
+}
+
+async fn drive_put_back(tx: &mut Tx, job: &Job) -> Result<Action> {
+    let pod = pod_of(tx, job).await?;
+    if pod.state != State::Active {
+        return Ok(Action::Done(format!("it is {}", pod.state.as_str())));
+    }
+    Ok(Action::Command(order(&pod, insert(&drive_of(&pod)), QUICK)?))
+}
+
 struct Swap;
 
 #[async_trait]
@@ -155,11 +188,7 @@ impl Step for Swap {
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let pod = pod_of(tx, job).await?;
-        if pod.state != State::Active {
-            return Ok(Action::Done(format!("it is {}", pod.state.as_str())));
-        }
-        Ok(Action::Command(order(&pod, insert(&drive_of(&pod)), QUICK)?))
+        drive_put_back(tx, job).await
     }
 }
 

@@ -16,7 +16,7 @@ use super::vm::configuration_of;
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, RestartCause, State, store};
-use crate::domain::jobs::{Action, CommandKind, CommandOutput, FailureKind, Job, Saga, Step};
+use crate::domain::jobs::{Action, CommandFailure, CommandKind, CommandOutput, FailureKind, Job, Saga, Step, Verdict};
 use crate::domain::servers::Held;
 use crate::error::{Error, Result};
 use crate::ids::PlanId;
@@ -206,6 +206,16 @@ impl Step for ResizeDisk {
         let pod = pod_of(tx, job).await?;
         let target = params_of::<ResizeParams>(job)?.target(&pod);
         store::pod_disk_set(tx, pod.id, target.disk_gib, self.0.clock.now()).await
+    }
+
+    /// Whatever comes of later tries: what may have been done stays held.
+    async fn failed(&self, tx: &mut Tx, job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        if !nothing_was_done(failure.kind.code()) {
+            let pod = pod_of(tx, job).await?;
+            let target = params_of::<ResizeParams>(job)?.target(&pod);
+            store::pod_disk_set(tx, pod.id, target.disk_gib, self.0.clock.now()).await?;
+        }
+        Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail })
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {

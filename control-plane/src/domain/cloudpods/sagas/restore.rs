@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
-use super::vm::{configuration_of, server_of, vmid_replace};
+use super::vm::{configuration_of, server_of, vm_missing, vmid_replace};
 use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store};
 use crate::db::{Conn, Tx};
 use crate::domain::backups::Backup;
@@ -241,6 +241,10 @@ impl Step for Reserve {
             return Ok(in_place("its room is its own"));
         }
         let pod = pod_of(tx, job).await?;
+        // It was restored or found by another job before this one began: where it is now is not this one's to give back.
+        if matches!(pod.state, State::Active | State::Suspended) {
+            return Ok(Action::Done("its room is what another job took for it".to_owned()));
+        }
         self.0.servers.reservation_release(tx, pod.id).await?;
         store::pod_unplace(tx, pod.id, self.0.clock.now()).await?;
         Ok(Action::Done("the reservation is released".to_owned()))
@@ -353,6 +357,11 @@ impl Step for Stop {
         if !params.in_place {
             return Ok(Action::Done("there is no VM yet".to_owned()));
         }
+        if vm_missing(tx, &self.0, &pod).await? {
+            // Unless it is somewhere else, where it may run.
+            require_unseen(tx, &self.0, &pod).await?;
+            return Ok(Action::Done("its VM is missing: there is nothing to stop".to_owned()));
+        }
         Ok(Action::Command(order(&pod, CommandKind::Stop, QUICK)?))
     }
 
@@ -365,6 +374,9 @@ impl Step for Stop {
         let (pod, RestoreParams { in_place, start, .. }) = (pod_of(tx, job).await?, params_of(job)?);
         if !in_place || !start {
             return Ok(Action::Done("it did not run before".to_owned()));
+        }
+        if vm_missing(tx, &self.0, &pod).await? {
+            return Ok(Action::Done("its VM is missing: there is nothing to start".to_owned()));
         }
         Ok(Action::Command(order(&pod, CommandKind::Start, QUICK)?))
     }
@@ -441,7 +453,11 @@ impl Step for Configure {
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let (pod, _) = restored(tx, job).await?;
-        let configure = configuration_of(tx, &self.0, &pod).await?;
+        let mut configure = configuration_of(tx, &self.0, &pod).await?;
+        if job.kind == kind::RECREATE {
+            // It came with the name of the pod that the backup is of.
+            configure.name.clone_from(&pod.name);
+        }
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
     }
 

@@ -3,9 +3,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, decode_header};
+use mpanel_tests::app::send;
 use mpanel_tests::signing_in::{PASSWORD, audited, person, sign_in, text, try_sign_in};
 use mpanel_tests::{Answer, Api, TestApp, databases};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::still;
@@ -102,6 +103,54 @@ async fn guessing_makes_the_next_guess_wait_and_tells_nothing_of_who_there_is() 
         let refused = audited(&database, "sign_in.refused").await;
         assert_eq!(refused.len(), 19, "{refused:?}");
         assert!(refused.iter().all(|detail| !detail.contains("nobody") && !detail.contains("wrong\"")), "{refused:?}");
+    }
+}
+
+/// Tries to sign in as ann from this address, as our proxy tells it.
+async fn try_from(api: &Api, address: &str, password: &str) -> Answer {
+    let request = api.anonymous(Method::POST, "/api/auth/login").header("X-Forwarded-For", address);
+    send(request.json(&json!({"email": ANN, "password": password}))).await
+}
+
+#[tokio::test]
+async fn who_guesses_elsewhere_keeps_an_account_s_owner_waiting_for_seconds_at_most() {
+    const OWNER: &str = "198.51.100.7";
+    const ELSEWHERE: &str = "198.51.100.8";
+    const STRANGER: &str = "203.0.113.1";
+    for database in databases().await {
+        let clock = still();
+        let app = TestApp::start_at(&database, clock.clone(), |config| config.http.behind_proxy = true).await;
+        person(&app, ANN, "OWNER").await;
+        for _ in 0..6 {
+            try_from(&app.api, STRANGER, "wrong").await.expect_problem(401, "unauthorized");
+        }
+        try_from(&app.api, STRANGER, "wrong").await.expect_problem(429, "too_many_requests");
+        try_from(&app.api, OWNER, PASSWORD).await.expect(200);
+        // Nor does it let in who guesses that the owner came in meanwhile.
+        try_from(&app.api, STRANGER, PASSWORD).await.expect_problem(429, "too_many_requests");
+        // From so many addresses that each has guesses left, all of them together are slowed down.
+        for ten in 1..=10 {
+            let guesses = (0..10).map(|one| {
+                let (api, address) = (app.api.clone(), format!("192.0.2.{}", ten * 10 + one));
+                async move { try_from(&api, &address, "wrong").await }
+            });
+            for answer in futures::future::join_all(guesses).await {
+                assert!([401, 429].contains(&answer.status.as_u16()), "{}", answer.text);
+            }
+        }
+        clock.advance(Duration::from_secs(5));
+        for stranger in 1..=6 {
+            try_from(&app.api, &format!("192.0.3.{stranger}"), "wrong").await.expect_problem(401, "unauthorized");
+            // Where the owner is signed in from they come in at once, and elsewhere a moment later.
+            try_from(&app.api, OWNER, PASSWORD).await.expect(200);
+            let early = try_from(&app.api, ELSEWHERE, PASSWORD).await;
+            early.expect_problem(429, "too_many_requests");
+            let wait: u64 = early.header("retry-after").parse().unwrap();
+            assert!((1..=5).contains(&wait), "{wait}");
+            clock.advance(Duration::from_secs(wait));
+        }
+        try_from(&app.api, ELSEWHERE, PASSWORD).await.expect(200);
+        app.stop().await;
     }
 }
 

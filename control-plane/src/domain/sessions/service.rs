@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::keys::{Key, Keys};
 use super::refresh::Refresh;
@@ -18,7 +19,7 @@ use crate::domain::audit::{Actor, ActorKind, Record, audit_append};
 use crate::domain::credentials::{Account, address_of, service::Service as Credentials};
 use crate::domain::mail::service::Service as Mail;
 use crate::domain::secrets;
-use crate::domain::throttle::{Subject, service::Service as Throttle};
+use crate::domain::throttle::{Subject, network, service::Service as Throttle};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 use crate::ids::{SessionId, UserId};
@@ -98,9 +99,9 @@ impl Service {
     /// 401 whatever is wrong, after the same time; 429 for who failed too often, and while too many try at once.
     pub async fn sign_in(&self, shown: Shown, visitor: &Visitor) -> Result<SignedIn> {
         let email = address_of(&shown.email);
-        let subjects = [Subject::address(visitor.address), Subject::account(&email)];
-        self.throttle.attempt_charge(&subjects).await?;
         let account = self.credentials.account_by_email(&email).await?;
+        let subjects = self.subjects(&email, account.as_ref(), visitor).await?;
+        self.throttle.attempt_charge(&subjects).await?;
         let is_right = match self.credentials.password_check(account.as_ref(), &shown.password).await {
             Ok(is_right) => is_right,
             Err(error) => {
@@ -134,8 +135,9 @@ impl Service {
                 return Err(self.refuse(Some(account.id), visitor, Refused::Second).await?);
             }
         }
-        self.throttle.attempt_refund(&mut tx, &subjects[..1]).await?;
-        self.throttle.attempts_forget(&mut tx, &subjects[1]).await?;
+        self.throttle.attempt_refund(&mut tx, &subjects).await?;
+        // What others guessed elsewhere stays counted: they do not come by new guesses whenever the owner comes in.
+        self.throttle.attempts_forget(&mut tx, &Subject::account_from(&email, visitor.address)).await?;
         if !self.access.may_sign_in(tx.conn(), account.id).await? {
             tx.commit().await?;
             return Err(self.refuse(Some(account.id), visitor, Refused::NoAccess).await?);
@@ -143,6 +145,22 @@ impl Service {
         let signed_in = self.session_begin(&mut tx, &key, (account.id, "password"), visitor).await?;
         tx.commit().await?;
         Ok(signed_in)
+    }
+
+    /// All that an attempt at this account counts for.
+    pub(super) async fn subjects(
+        &self,
+        email: &str,
+        account: Option<&Account>,
+        visitor: &Visitor,
+    ) -> Result<Vec<Subject>> {
+        // It is looked up of nobody too, or who there is could be told by the time that it takes.
+        let user = account.map_or(UserId(Uuid::nil()), |account| account.id);
+        let mut read = self.db.read().await?;
+        let addresses = store::session_addresses(read.conn(), user, self.clock.now()).await?;
+        let here = visitor.address.map(network);
+        let is_known = addresses.iter().any(|one| one.parse().is_ok_and(|one| Some(network(one)) == here));
+        Ok(Subject::sign_in(email, visitor.address, is_known))
     }
 
     /// The key that signs now. It may have to be made, so it is asked for before a transaction begins.

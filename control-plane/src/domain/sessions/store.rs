@@ -136,6 +136,14 @@ pub(super) async fn session_list(
     Ok(fetch_all!(conn, SessionRow, SQL, user, now, after, limit)?.into_iter().map(Session::from).collect())
 }
 
+/// From where a person's sign-ins that stand were begun or last refreshed.
+pub(super) async fn session_addresses(conn: Conn<'_>, user: UserId, now: Ms) -> Result<Vec<String>> {
+    const SQL: &str =
+        "SELECT DISTINCT address FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2";
+    let rows = fetch_all!(conn, (String,), SQL, user, now)?;
+    Ok(rows.into_iter().map(|(address,)| address).collect())
+}
+
 pub(super) async fn sessions_prune(tx: &mut Tx, before: Ms, limit: i64) -> Result<u64> {
     const SQL: &str = "DELETE FROM sessions WHERE id IN
                            (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";

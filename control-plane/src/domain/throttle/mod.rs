@@ -1,6 +1,16 @@
-//! Failed sign-ins, counted by account and by address in the database, so that all control planes count as one. Each failure makes
-//! the next wait longer. An attempt is counted before it is judged and taken back when it was right: however many are made at
-//! once, no more of them are judged than one after another would be.
+//! Failed sign-ins, counted in the database, so that all control planes count as one. Each failure makes the next wait longer. An
+//! attempt is counted before it is judged and taken back when it was right: however many are made at once, no more of them are judged
+//! than one after another would be.
+//!
+//! The wait that grows long is that of one network at one account, and that of one network at all accounts: whoever guesses at
+//! another's account waits alone, and its owner comes in from elsewhere. What all networks together may guess at one account is bounded
+//! by a wait of seconds, which an owner can sit out; and where the owner is signed in from it does not count, so that not even somebody
+//! with networks in plenty (an IPv6 /48 holds 65,536) can keep it going against them there. Guesses that are judged at one account in a
+//! day are at most
+//!
+//! - from one network: 5 free, 10 while the wait doubles from 1 s to 512 s (together 1,023 s), then one each 900 s: 110;
+//! - from all networks: 100 free, 3 while it doubles from 1 s to 4 s, then one each 5 s: 17,382; and from each network that its owner is
+//!   signed in from (100 at most) 110 more.
 
 pub mod service;
 mod store;
@@ -12,6 +22,8 @@ use std::time::Duration;
 pub const FORGET: Duration = Duration::from_hours(24);
 const WAIT_FIRST: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_mins(15);
+/// For an account, whoever tries: strangers can keep its owner waiting for no longer.
+const ACCOUNT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Whose attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,33 +31,55 @@ pub struct Subject {
     key: String,
     /// Failures that cost no wait yet.
     free: u32,
+    wait_max: Duration,
 }
 
 impl Subject {
-    /// Attempts at one account, whether there is such an account or not.
+    /// All that an attempt at an account counts for, whether there is such an account or not; `is_known`: its owner is signed in from
+    /// there. Always in this order, in which their rows are locked.
     #[must_use]
-    pub fn account(email: &str) -> Self {
-        Self { key: format!("account:{email}"), free: 5 }
+    pub fn sign_in(email: &str, address: Option<IpAddr>, is_known: bool) -> Vec<Self> {
+        let mut subjects = vec![Self::address(address), Self::account_from(email, address)];
+        if !is_known {
+            subjects.push(Self::account(email));
+        }
+        subjects
     }
 
     /// Attempts from one address, behind which may be many people. `None`: the address is not known.
     #[must_use]
     pub fn address(address: Option<IpAddr>) -> Self {
-        let key =
-            address.map_or_else(|| "address:unknown".to_owned(), |address| format!("address:{}", network(address)));
-        Self { key, free: 20 }
+        Self { key: format!("address:{}", place(address)), free: 20, wait_max: WAIT_MAX }
     }
 
-    /// Links for a new password that are asked for by or for somebody.
+    /// Attempts at one account from one address.
     #[must_use]
-    pub fn links(&self) -> Self {
-        Self { key: format!("link-{}", self.key), free: self.free / 2 }
+    pub fn account_from(email: &str, address: Option<IpAddr>) -> Self {
+        Self { key: format!("account:{email} from {}", place(address)), free: 5, wait_max: WAIT_MAX }
+    }
+
+    /// Attempts at one account from anywhere but where its owner is signed in from.
+    #[must_use]
+    pub fn account(email: &str) -> Self {
+        Self { key: format!("account:{email}"), free: 100, wait_max: ACCOUNT_WAIT_MAX }
+    }
+
+    /// Links for a new password that somebody at this address asks for.
+    #[must_use]
+    pub fn links_from(address: Option<IpAddr>) -> Self {
+        Self { key: format!("link-address:{}", place(address)), free: 10, wait_max: WAIT_MAX }
+    }
+
+    /// Links for a new password that one account is sent. Who asks for them in its owner's place only has them sent to the owner.
+    #[must_use]
+    pub fn links_to(email: &str) -> Self {
+        Self { key: format!("link-account:{email}"), free: 2, wait_max: WAIT_MAX }
     }
 
     /// Mails to one address that invite it.
     #[must_use]
     pub fn invitations(email: &str) -> Self {
-        Self { key: format!("invitations:{email}"), free: 5 }
+        Self { key: format!("invitations:{email}"), free: 5, wait_max: WAIT_MAX }
     }
 
     /// The wait after so many failures.
@@ -55,8 +89,12 @@ impl Subject {
             return Duration::ZERO;
         }
         let doublings = u32::try_from(beyond - 1).unwrap_or(u32::MAX).min(16);
-        WAIT_FIRST.saturating_mul(1 << doublings).min(WAIT_MAX)
+        WAIT_FIRST.saturating_mul(1 << doublings).min(self.wait_max)
     }
+}
+
+fn place(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())
 }
 
 /// Whoever has one IPv6 address has its /64.
@@ -74,11 +112,34 @@ mod tests {
 
     #[test]
     fn each_failure_beyond_the_free_ones_doubles_the_wait_up_to_the_longest() {
-        let account = Subject::account("a@example.net");
+        let account = Subject::account_from("a@example.net", None);
         for (failures, seconds) in [(0, 0), (5, 0), (6, 1), (7, 2), (8, 4), (15, 512), (16, 900), (1000, 900)] {
             assert_eq!(account.wait(failures), Duration::from_secs(seconds), "{failures}");
         }
         assert_eq!(account.wait(i64::MAX), WAIT_MAX);
+    }
+
+    #[test]
+    fn strangers_together_make_an_account_wait_for_seconds_alone() {
+        let account = Subject::account("a@example.net");
+        for (failures, seconds) in [(100, 0), (101, 1), (102, 2), (103, 4), (104, 5), (100_000, 5)] {
+            assert_eq!(account.wait(failures), Duration::from_secs(seconds), "{failures}");
+        }
+    }
+
+    /// The figures of the module's comment.
+    #[test]
+    fn guesses_in_a_day_are_bounded() {
+        let in_a_day = |subject: &Subject| {
+            let (mut judged, mut at) = (0, Duration::ZERO);
+            while at < Duration::from_hours(24) {
+                judged += 1;
+                at += subject.wait(judged);
+            }
+            judged
+        };
+        assert_eq!(in_a_day(&Subject::account_from("a@example.net", None)), 110);
+        assert_eq!(in_a_day(&Subject::account("a@example.net")), 17_382);
     }
 
     #[test]
@@ -87,5 +148,8 @@ mod tests {
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        let at = |text: &str| Subject::account_from("a@example.net", Some(text.parse().unwrap()));
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
     }
 }

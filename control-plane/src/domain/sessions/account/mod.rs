@@ -58,9 +58,7 @@ impl Service {
             return Err(Error::conflict("mail_off", detail));
         }
         let email = address_of(email);
-        self.throttle
-            .attempt_charge(&[Subject::address(visitor.address).links(), Subject::account(&email).links()])
-            .await?;
+        self.throttle.attempt_charge(&[Subject::links_from(visitor.address), Subject::links_to(&email)]).await?;
         let service = self.clone();
         self.tasks.spawn(async move {
             if let Err(error) = service.link_send(&email).await {
@@ -93,6 +91,7 @@ impl Service {
         self.password_set(&mut tx, &Actor::person(user), &account, &hash, None).await?;
         self.credentials.email_prove(&mut tx, user).await?;
         self.throttle.attempt_refund(&mut tx, &[Subject::address(visitor.address)]).await?;
+        self.throttle.attempts_forget(&mut tx, &Subject::account_from(&account.email, visitor.address)).await?;
         self.throttle.attempts_forget(&mut tx, &Subject::account(&account.email)).await?;
         tx.commit().await?;
         self.mail.mail_send(&account.email, Letter::password_changed(self.clock.now()));
@@ -138,7 +137,7 @@ impl Service {
     /// From now on no second factor is asked for. It takes the password and the factor itself.
     pub async fn totp_disable(&self, who: Who<'_>, password: &Secret<String>, second: &Second) -> Result<()> {
         let account = self.proven(who, "password", password).await?;
-        let subjects = subjects(who, &account);
+        let subjects = self.subjects(&account.email, Some(&account), who.visitor).await?;
         self.throttle.attempt_charge(&subjects).await?;
         let mut tx = self.begin(who, &account).await?;
         if account.totp_enabled_at.is_some() && !self.credentials.second_use(&mut tx, &account, second).await? {
@@ -172,7 +171,7 @@ impl Service {
                 "this account has no password yet: set one by the link of \"password forgotten\"",
             ));
         }
-        let subjects = subjects(who, &account);
+        let subjects = self.subjects(&account.email, Some(&account), who.visitor).await?;
         self.throttle.attempt_charge(&subjects).await?;
         let is_right = self.credentials.password_check(Some(&account), password).await;
         if !matches!(is_right, Ok(false)) {
@@ -186,8 +185,4 @@ impl Service {
         self.refuse(Some(account.id), who.visitor, Refused::Password).await?;
         Err(Error::invalid(field, "is not the present password"))
     }
-}
-
-fn subjects(who: Who<'_>, account: &Account) -> [Subject; 2] {
-    [Subject::address(who.visitor.address), Subject::account(&account.email)]
 }

@@ -429,16 +429,6 @@ fn people_of(
     let (public_url, running) = (config.http.public_url.as_deref(), (tasks.clone(), shutdown));
     let mail = mail::service::Service::new(&config.mail, public_url, db.clone(), clock.clone(), running)?;
     let credentials = credentials::service::Service::new(db.clone(), clock.clone(), passwords.clone(), secrets.clone());
-    let users = users::service::Service::new(users::service::Parts {
-        db: db.clone(),
-        clock: clock.clone(),
-        passwords: passwords.clone(),
-        credentials: credentials.clone(),
-        tenants: tenants.clone(),
-        mail: mail.clone(),
-        tokens: tokens.clone(),
-        owner_email: config.people.platform_owner_email.clone(),
-    });
     let sessions = Arc::new(sessions::service::Service::new(sessions::service::Parts {
         db: db.clone(),
         clock: clock.clone(),
@@ -448,6 +438,18 @@ fn people_of(
         mail: mail.clone(),
         tasks,
     }));
+    let users = users::service::Service::new(users::service::Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        passwords: passwords.clone(),
+        credentials: credentials.clone(),
+        tenants: tenants.clone(),
+        mail: mail.clone(),
+        tokens: tokens.clone(),
+        access: access.clone(),
+        sessions: sessions.clone(),
+        owner_email: config.people.platform_owner_email.clone(),
+    });
     let parts = oidc::service::Parts {
         db,
         clock,

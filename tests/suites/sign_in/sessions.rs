@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use control_plane::clock::Clock;
+use mpanel_tests::people::tenant;
 use mpanel_tests::signing_in::{audited, person, refresh, sign_in, suspend, text, try_sign_in};
 use mpanel_tests::{TestApp, databases};
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::still;
 use mpanel_tests::signing_in::PASSWORD;
@@ -73,6 +74,51 @@ async fn a_suspended_person_is_out_at_once() {
         refresh(&app.api, text(&answer, "refresh_token")).await.expect_problem(401, "unauthorized");
         try_sign_in(&app.api, ANN, PASSWORD).await.expect_problem(401, "unauthorized");
         app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_suspension_ends_sign_ins_for_good() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let id = person(&app, ANN, "OWNER").await;
+        person(&app, "bob@example.net", "OWNER").await;
+        let (bob, _) = sign_in(&app.api, "bob@example.net").await;
+        let (ann, answer) = sign_in(&app.api, ANN).await;
+        for change in ["suspend", "reactivate"] {
+            bob.post(&format!("/api/users/{id}/{change}"), &()).await.expect(200);
+        }
+        ann.get("/api/auth/me").await.expect_problem(401, "unauthorized");
+        refresh(&app.api, text(&answer, "refresh_token")).await.expect_problem(401, "unauthorized");
+        sign_in(&app.api, ANN).await.0.get("/api/auth/me").await.expect(200);
+        bob.get("/api/auth/me").await.expect(200);
+        app.stop().await;
+        let ended = audited(&database, "session.ended").await;
+        assert!(ended.len() == 1 && ended[0].contains("suspended"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_suspension_ends_no_sign_in_that_counts_elsewhere() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let id = person(&app, ANN, "OWNER").await;
+        let other = tenant(&app, "other").await;
+        let wish = json!({"email": ANN, "name": "Ann", "tenant_id": other, "role": "MEMBER"});
+        app.api.post("/api/platform/users", &wish).await.expect(201);
+        let (ann, answer) = sign_in(&app.api, ANN).await;
+        let here = async |change: &str| {
+            app.api.post(&format!("/api/admin/users/{id}/{change}?tenant_id={other}"), &()).await.expect(200);
+        };
+        let users = format!("/api/admin/users?tenant_id={other}");
+        here("suspend").await;
+        ann.get("/api/auth/me").await.expect(200);
+        let refused = ann.get(&users).await;
+        assert!([401, 403, 404].contains(&refused.status.as_u16()), "{}", refused.text);
+        refresh(&app.api, text(&answer, "refresh_token")).await.expect(200);
+        here("reactivate").await;
+        app.stop().await;
+        assert!(audited(&database, "session.ended").await.is_empty());
     }
 }
 

@@ -101,6 +101,8 @@ pub enum Ended {
     Replayed,
     /// The password was changed.
     PasswordChanged,
+    /// Its owner may not come in anywhere any more.
+    Suspended,
     /// Its owner has too many.
     TooMany,
 }
@@ -111,6 +113,7 @@ impl Ended {
             Self::SignedOut => "signed_out",
             Self::Replayed => "replayed",
             Self::PasswordChanged => "password_changed",
+            Self::Suspended => "suspended",
             Self::TooMany => "too_many",
         }
     }

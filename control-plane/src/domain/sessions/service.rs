@@ -270,14 +270,15 @@ impl Service {
     }
 
     /// Ends a person's sign-ins, all but one.
-    pub(super) async fn sessions_end(
+    pub async fn sessions_end(
         &self,
         tx: &mut Tx,
         actor: &Actor,
         user: UserId,
         but: Option<SessionId>,
+        why: Ended,
     ) -> Result<()> {
-        let reason = Ended::PasswordChanged.as_str();
+        let reason = why.as_str();
         for id in store::sessions_end(tx, user, but, reason, self.clock.now()).await? {
             self.note(tx, actor, "session.ended", id, &json!({"reason": reason})).await?;
         }

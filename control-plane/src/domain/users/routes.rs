@@ -368,7 +368,7 @@ async fn user_role_set(
     Ok(tagged(app.users.user_role_set(by(&auth), scope, id, role, if_match.version()).await?))
 }
 
-/// Shuts somebody out of a tenant at once, their API tokens included.
+/// Shuts somebody out of a tenant at once. Their API tokens for it end, and all their sign-ins if no other tenant lets them in.
 #[utoipa::path(post, path = "/{id}/suspend", tag = "Users", params(("id" = UserId, Path), TenantQuery),
     responses((status = 200, body = UserView), (status = 404), (status = 409)),
     extensions(("x-permission" = json!("users:write"))))]
@@ -382,7 +382,7 @@ async fn user_suspend(
     Ok(tagged(app.users.user_suspend(by(&auth), auth.narrowed(query.tenant_id)?, id).await?))
 }
 
-/// Lets somebody in again.
+/// Lets somebody in again. Tokens and sign-ins that ended stay ended.
 #[utoipa::path(post, path = "/{id}/reactivate", tag = "Users", params(("id" = UserId, Path), TenantQuery),
     responses((status = 200, body = UserView), (status = 404)), extensions(("x-permission" = json!("users:write"))))]
 async fn user_reactivate(

@@ -13,7 +13,8 @@ use crate::domain::access::service::tenant_hold;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::credentials::address_of;
-use crate::domain::{credentials, mail, passwords, tenants, throttle, tokens};
+use crate::domain::sessions::{self, Ended};
+use crate::domain::{access, credentials, mail, passwords, tenants, throttle, tokens};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 use crate::ids::{TenantId, UserId};
@@ -28,6 +29,8 @@ pub struct Service {
     pub(super) mail: mail::service::Service,
     pub(super) throttle: throttle::service::Service,
     tokens: tokens::service::Service,
+    access: Arc<access::service::Service>,
+    sessions: Arc<sessions::service::Service>,
     /// Whose address makes them staff, once staff make the account: an invitation does not show that an address is one's own.
     pub(super) owner_email: Option<String>,
 }
@@ -48,6 +51,10 @@ pub struct Parts {
     pub mail: mail::service::Service,
     /// People's tokens, which end with their access.
     pub tokens: tokens::service::Service,
+    /// What people may do.
+    pub access: Arc<access::service::Service>,
+    /// People's sign-ins, which end with their access.
+    pub sessions: Arc<sessions::service::Service>,
     /// The platform owner's address.
     pub owner_email: Option<String>,
 }
@@ -56,10 +63,10 @@ impl Service {
     /// Made of these.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { db, clock, passwords, credentials, tenants, mail, tokens, owner_email } = parts;
+        let Parts { db, clock, passwords, credentials, tenants, mail, tokens, access, sessions, owner_email } = parts;
         let throttle = throttle::service::Service::new(db.clone(), clock.clone());
         let owner_email = owner_email.as_deref().map(address_of);
-        Self { db, clock, passwords, credentials, tenants, mail, throttle, tokens, owner_email }
+        Self { db, clock, passwords, credentials, tenants, mail, throttle, tokens, access, sessions, owner_email }
     }
 
     /// A page of members, in the order in which their accounts were made.
@@ -102,8 +109,9 @@ impl Service {
         Ok(after)
     }
 
-    /// Shuts somebody out of a tenant: their access there, their API tokens for it and the invitations that they gave end at once.
-    /// Repeatable.
+    /// Shuts somebody out of a tenant: their access there, their API tokens for it and the invitations that they gave end at once, and
+    /// with the last tenant that they may come in to all of their sign-ins. Those of somebody who may come in elsewhere go on there:
+    /// what another tenant's people decide does not sign them out of it. Repeatable.
     pub async fn user_suspend(&self, by: By<'_>, scope: Scope, user: UserId) -> Result<Member> {
         let (mut tx, member, rank) = self.begin(by, scope, user).await?;
         may_give(rank, member.role)?;
@@ -114,17 +122,20 @@ impl Service {
         self.changed(&mut tx, by.actor, &member, &after, "user.suspended").await?;
         self.tokens.tokens_end(&mut tx, member.tenant, user).await?;
         self.invitations_end(&mut tx, by.actor, &member, None).await?;
+        self.sign_ins_end(&mut tx, by.actor, user).await?;
         tx.commit().await?;
         Ok(after)
     }
 
-    /// Lets somebody in again. Tokens that ended stay ended. Repeatable.
+    /// Lets somebody in again. Tokens and sign-ins that ended stay ended. Repeatable.
     pub async fn user_reactivate(&self, by: By<'_>, scope: Scope, user: UserId) -> Result<Member> {
         let (mut tx, member, rank) = self.begin(by, scope, user).await?;
         may_give(rank, member.role)?;
         if member.suspended_at.is_none() {
             return Ok(member);
         }
+        // Whoever was signing in at the moment of the suspension has got a sign-in that would count from now on.
+        self.sign_ins_end(&mut tx, by.actor, user).await?;
         let after = Member { suspended_at: None, version: member.version + 1, ..member.clone() };
         self.changed(&mut tx, by.actor, &member, &after, "user.reactivated").await?;
         tx.commit().await?;
@@ -180,6 +191,14 @@ impl Service {
         let rank = hold(&mut tx, by, tenant).await?;
         let member = find(tx.conn(), Scope::Tenant(tenant), user).await?;
         Ok((tx, member, rank))
+    }
+
+    /// Ends all sign-ins of somebody who may not come in anywhere.
+    async fn sign_ins_end(&self, tx: &mut Tx, actor: &Actor, user: UserId) -> Result<()> {
+        if self.access.may_sign_in(tx.conn(), user).await? {
+            return Ok(());
+        }
+        self.sessions.sessions_end(tx, actor, user, None, Ended::Suspended).await
     }
 
     async fn changed(&self, tx: &mut Tx, actor: &Actor, before: &Member, after: &Member, name: &str) -> Result<()> {

@@ -2,9 +2,8 @@
 
 pub mod routes;
 
-use super::Visitor;
 use super::service::{Refused, Service};
-use super::store;
+use super::{Ended, Visitor, store};
 use crate::db::Tx;
 use crate::domain::audit::Actor;
 use crate::domain::credentials::{Account, Enrolment, Second, address_of};
@@ -108,7 +107,7 @@ impl Service {
     ) -> Result<()> {
         self.credentials.password_set(tx, account.id, hash).await?;
         self.note_user(tx, actor, "user.password_changed", account).await?;
-        self.sessions_end(tx, actor, account.id, but).await
+        self.sessions_end(tx, actor, account.id, but, Ended::PasswordChanged).await
     }
 
     /// Makes a secret for an authenticator, shown this once.

@@ -436,6 +436,7 @@ fn people_of(
         credentials: credentials.clone(),
         access: access.clone(),
         mail: mail.clone(),
+        tokens: tokens.clone(),
         tasks,
     }));
     let users = users::service::Service::new(users::service::Parts {

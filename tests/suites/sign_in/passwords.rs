@@ -10,6 +10,7 @@ use serde_json::json;
 use super::still;
 
 const ANN: &str = "ann@example.net";
+const PODS: &str = "/api/provisioning/cloudpods";
 const NEW: &str = "a new password of some length";
 
 #[tokio::test]
@@ -80,6 +81,59 @@ async fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
         assert!(mailbox.is_empty().await, "nobody else was written to");
         assert_eq!(audited(&database, "user.password_link_sent").await.len(), 3);
         assert!(!audited(&database, "user.password_changed").await[0].contains(NEW));
+    }
+}
+
+/// A client with an API token of theirs.
+async fn token_of(person: &Api) -> Api {
+    let wish = json!({"name": "nightly", "permissions": ["cloudpods:read"]});
+    let made = person.post("/api/auth/tokens", &wish).await.expect(201);
+    person.with_token(text(&made, "secret"))
+}
+
+#[tokio::test]
+async fn a_password_that_is_reset_ends_api_tokens_too() {
+    for database in databases().await {
+        let mailbox = Mailbox::start(&[]).await;
+        let app = TestApp::start_with(&database, |config| mailbox.configure(config)).await;
+        person(&app, ANN, "OWNER").await;
+        person(&app, "bob@example.net", "OWNER").await;
+        let mut tokens = Vec::new();
+        for _ in 0..2 {
+            tokens.push(token_of(&sign_in(&app.api, ANN).await.0).await);
+        }
+        let of_bob = token_of(&sign_in(&app.api, "bob@example.net").await.0).await;
+        forgot(&app.api, ANN).await.expect_status(202);
+        let secret = mailbox.next_secret(ANN).await;
+        tokens[0].get(PODS).await.expect(200);
+        reset(&app.api, &secret, NEW).await.expect_status(204);
+        for token in &tokens {
+            token.get(PODS).await.expect_problem(401, "unauthorized");
+        }
+        of_bob.get(PODS).await.expect(200);
+        let letter = mailbox.next(ANN).await;
+        assert!(letter["text"].as_str().unwrap().contains("API tokens (2)"), "{letter}");
+        app.stop().await;
+        let changed = audited(&database, "user.password_changed").await;
+        assert!(changed.len() == 1 && changed[0].replace(' ', "").contains("\"tokens_ended\":2"), "{changed:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_changes_the_password_may_end_api_tokens_with_it() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        person(&app, ANN, "OWNER").await;
+        let (ann, _) = sign_in(&app.api, ANN).await;
+        let token = token_of(&ann).await;
+        let change = json!({"current_password": PASSWORD, "new_password": NEW});
+        ann.post("/api/auth/password", &change).await.expect_status(204);
+        token.get(PODS).await.expect(200);
+        let change = json!({"current_password": NEW, "new_password": PASSWORD, "end_tokens": true});
+        ann.post("/api/auth/password", &change).await.expect_status(204);
+        token.get(PODS).await.expect_problem(401, "unauthorized");
+        ann.get("/api/auth/me").await.expect(200);
+        app.stop().await;
     }
 }
 

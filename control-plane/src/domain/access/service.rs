@@ -77,6 +77,11 @@ pub async fn principal_get(conn: Conn<'_>, user: UserId) -> Result<Option<Princi
     store::person(conn, user).await
 }
 
+/// Holds a sign-in until the transaction ends, so that nobody ends it meanwhile. `false`: it has ended.
+pub async fn session_hold(tx: &mut Tx, session: SessionId) -> Result<bool> {
+    store::session_hold(tx, session).await
+}
+
 /// Holds the tenant's row until the transaction ends, so that one after the other changes its memberships and what hangs on them.
 /// `false`: there is no such tenant.
 pub async fn tenant_hold(tx: &mut Tx, tenant: TenantId) -> Result<bool> {

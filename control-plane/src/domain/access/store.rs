@@ -142,6 +142,15 @@ pub(super) async fn person(conn: Conn<'_>, id: UserId) -> Result<Option<Principa
     principal(fetch_all!(conn, PersonRow, SQL, id)?, None)
 }
 
+/// Holds a sign-in's row until the transaction ends. `false`: it has ended.
+pub(super) async fn session_hold(tx: &mut Tx, session: SessionId) -> Result<bool> {
+    const SQLITE: &str = "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL";
+    const POSTGRES: &str = "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL FOR NO KEY UPDATE";
+    let conn = tx.conn();
+    let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
+    Ok(fetch_optional!(conn, (SessionId,), sql, session)?.is_some())
+}
+
 /// Holds the tenant's row until the transaction ends. `false`: there is no such tenant.
 pub(super) async fn tenant_hold(tx: &mut Tx, tenant: TenantId) -> Result<bool> {
     // SQLite has one writer. Rows that refer to the tenant, such as pods, may be written meanwhile.

@@ -43,14 +43,15 @@ impl Letter {
         }
     }
 
-    /// Somebody's password was changed, by themselves or by a link that they were sent.
+    /// Somebody's password was changed, by themselves or by a link that they were sent; so many of their API tokens were ended.
     #[must_use]
-    pub fn password_changed(at: Ms) -> Self {
+    pub fn password_changed(at: Ms, tokens_ended: u64) -> Self {
+        let tokens = if tokens_ended > 0 { format!(" and API tokens ({tokens_ended})") } else { String::new() };
         Self {
             kind: "password_changed",
             subject: "Your password was changed".to_owned(),
             text: format!(
-                "Your password was changed at {}, and your other sessions were ended.\n\nIf it was not you, set a new password \
+                "Your password was changed at {}, and your other sessions{tokens} were ended.\n\nIf it was not you, set a new password \
                  at once by the link \"password forgotten\", and tell your administrator.\n",
                 at.to_rfc3339()
             ),

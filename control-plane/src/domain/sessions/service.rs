@@ -18,8 +18,8 @@ use crate::domain::access::service::Service as AccessService;
 use crate::domain::audit::{Actor, ActorKind, Record, audit_append};
 use crate::domain::credentials::{Account, address_of, service::Service as Credentials};
 use crate::domain::mail::service::Service as Mail;
-use crate::domain::secrets;
 use crate::domain::throttle::{Subject, network, service::Service as Throttle};
+use crate::domain::{secrets, tokens};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 use crate::ids::{SessionId, UserId};
@@ -41,6 +41,8 @@ pub struct Parts {
     pub access: Arc<AccessService>,
     /// Tells people.
     pub mail: Mail,
+    /// People's API tokens, which end with a password that somebody else may have known.
+    pub tokens: tokens::service::Service,
     /// Shutdown waits for them.
     pub tasks: TaskTracker,
 }
@@ -53,6 +55,7 @@ pub struct Service {
     pub(super) mail: Mail,
     pub(super) throttle: Throttle,
     pub(super) tasks: TaskTracker,
+    pub(super) tokens: tokens::service::Service,
     access: Arc<AccessService>,
     keys: Keys,
 }
@@ -88,10 +91,10 @@ impl Service {
     /// Made of these.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { db, clock, secrets, credentials, access, mail, tasks } = parts;
+        let Parts { db, clock, secrets, credentials, access, mail, tokens, tasks } = parts;
         let keys = Keys::new(secrets, clock.clone());
         let throttle = Throttle::new(db.clone(), clock.clone());
-        Self { db, clock, credentials, mail, throttle, tasks, access, keys }
+        Self { db, clock, credentials, mail, throttle, tasks, tokens, access, keys }
     }
 
     /// Signs somebody in by password, and by their second factor if they have one (422 naming `totp_code` when it is missing).
@@ -339,11 +342,12 @@ impl Service {
         actor: &Actor,
         action: &'static str,
         account: &Account,
+        detail: &Value,
     ) -> Result<()> {
-        let (now, subject, detail) = (self.clock.now(), account.id.to_string(), json!({}));
+        let (now, subject) = (self.clock.now(), account.id.to_string());
         let record = Record { actor, tenant: None, action, target_kind: "user", target_id: subject.clone() };
-        audit_append(tx, now, record, &detail).await?;
-        event_append(tx, now, Event { tenant: None, name: action, subject }, &detail).await
+        audit_append(tx, now, record, detail).await?;
+        event_append(tx, now, Event { tenant: None, name: action, subject }, detail).await
     }
 }
 

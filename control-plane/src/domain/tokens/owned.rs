@@ -8,9 +8,9 @@ use super::service::Service;
 use super::{generate, hash, store};
 use crate::clock::Ms;
 use crate::db::{Tx, Window};
-use crate::domain::access::service::{principal_get, tenant_hold};
+use crate::domain::access::service::{principal_get, session_hold, tenant_hold};
 use crate::domain::access::{Door, Permission, Permissions, Principal, Reach, Role, resolve};
-use crate::domain::audit::{Actor, Record, Scope, audit_append};
+use crate::domain::audit::{Actor, ActorKind, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
@@ -102,6 +102,11 @@ impl Service {
             last_used_at: None,
         };
         let mut tx = self.db.begin().await?;
+        if let ActorKind::User { session: Some(session), .. } = actor.kind
+            && !session_hold(&mut tx, session).await?
+        {
+            return Err(gone());
+        }
         still(&mut tx, maker, tenant, permissions).await?;
         if store::tokens_count(tx.conn(), maker.user, now).await? >= PER_USER_MAX {
             return Err(Error::conflict(
@@ -152,12 +157,24 @@ impl Service {
     pub async fn tokens_end(&self, tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<u64> {
         store::tokens_of_member_revoke(tx, self.clock.now(), tenant, user).await
     }
+
+    /// Revokes all of somebody's tokens, wherever they count; how many were good. Their sign-ins are ended before, in the same
+    /// transaction, so that none of these makes another one meanwhile.
+    pub async fn tokens_of_user_end(&self, tx: &mut Tx, user: UserId) -> Result<u64> {
+        let (now, mut ended) = (self.clock.now(), 0);
+        // As in `token_revoke`.
+        loop {
+            match store::tokens_of_user_revoke(tx, now, user).await? {
+                0 => return Ok(ended),
+                some => ended += some,
+            }
+        }
+    }
 }
 
 /// Looks again, in the transaction that makes the token: the maker may have been suspended, have become less, or have lost the
 /// token that they make it with. Until the transaction ends, none of it can happen.
 async fn still(tx: &mut Tx, maker: &Principal, tenant: Option<TenantId>, permissions: Permissions) -> Result<()> {
-    let gone = || Error::Unauthorized("what you came with is no longer valid".to_owned());
     if let Some(tenant) = tenant
         && !tenant_hold(tx, tenant).await?
     {
@@ -170,6 +187,10 @@ async fn still(tx: &mut Tx, maker: &Principal, tenant: Option<TenantId>, permiss
     }
     let now = principal_get(tx.conn(), maker.user).await?.ok_or_else(gone)?;
     granted(&Principal { limit: maker.limit.clone(), ..now }, tenant, permissions).map(drop)
+}
+
+fn gone() -> Error {
+    Error::Unauthorized("what you came with is no longer valid".to_owned())
 }
 
 async fn note(

@@ -161,3 +161,10 @@ pub(super) async fn tokens_of_member_revoke(tx: &mut Tx, at: Ms, tenant: TenantI
         "UPDATE api_tokens SET revoked_at = $1 WHERE user_id = $2 AND tenant_id = $3 AND revoked_at IS NULL";
     Ok(execute!(tx.conn(), SQL, at, user, tenant)?)
 }
+
+/// Revokes all of somebody's that are good; how many there were.
+pub(super) async fn tokens_of_user_revoke(tx: &mut Tx, at: Ms, user: UserId) -> Result<u64> {
+    const SQL: &str =
+        "UPDATE api_tokens SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL AND expires_at > $1";
+    Ok(execute!(tx.conn(), SQL, at, user)?)
+}

@@ -2,6 +2,8 @@
 
 pub mod routes;
 
+use serde_json::json;
+
 use super::service::{Refused, Service};
 use super::{Ended, Visitor, store};
 use crate::db::Tx;
@@ -38,14 +40,21 @@ impl Service {
         Ok((account, left))
     }
 
-    /// Sets another password. It ends the person's other sign-ins, and they are told by mail.
-    pub async fn password_change(&self, who: Who<'_>, present: &Secret<String>, new: &Secret<String>) -> Result<()> {
+    /// Sets another password. It ends the person's other sign-ins, with `end_tokens` their API tokens too, and they are told by mail.
+    pub async fn password_change(
+        &self,
+        who: Who<'_>,
+        present: &Secret<String>,
+        new: &Secret<String>,
+        end_tokens: bool,
+    ) -> Result<()> {
         let account = self.proven(who, "current_password", present).await?;
         let hash = self.credentials.password_hash(&account, "new_password", new).await?;
         let mut tx = self.begin(who, &account).await?;
-        self.password_set(&mut tx, who.actor, &account, &hash, Some(who.session)).await?;
+        let tokens_ended =
+            self.password_set(&mut tx, who.actor, &account, &hash, (Some(who.session), end_tokens)).await?;
         tx.commit().await?;
-        self.mail.mail_send(&account.email, Letter::password_changed(self.clock.now()));
+        self.mail.mail_send(&account.email, Letter::password_changed(self.clock.now(), tokens_ended));
         Ok(())
     }
 
@@ -71,7 +80,7 @@ impl Service {
         let Some(account) = self.credentials.account_by_email(email).await? else { return Ok(()) };
         let mut tx = self.db.begin().await?;
         let (secret, until) = self.credentials.reset_create(&mut tx, account.id).await?;
-        self.note_user(&mut tx, &Actor::system("sign-in"), "user.password_link_sent", &account).await?;
+        self.note_user(&mut tx, &Actor::system("sign-in"), "user.password_link_sent", &account, &json!({})).await?;
         tx.commit().await?;
         let link = self.mail.link(RESET_PAGE, secret.expose());
         self.mail.mail_send(&account.email, Letter::password_reset(&link, until));
@@ -79,7 +88,7 @@ impl Service {
     }
 
     /// Sets another password by a link's secret, once: whoever has it reads the mail of the account's address. It ends all of the
-    /// person's sign-ins, and their second factor stays.
+    /// person's sign-ins and API tokens, since somebody else may have had the account and made some; their second factor stays.
     pub async fn password_reset(&self, secret: &str, new: &Secret<String>, visitor: &Visitor) -> Result<()> {
         self.throttle.attempt_charge(&[Subject::address(visitor.address)]).await?;
         let user = self.credentials.reset_check(secret).await?;
@@ -87,27 +96,30 @@ impl Service {
         let hash = self.credentials.password_hash(&account, "password", new).await?;
         let mut tx = self.db.begin().await?;
         self.credentials.reset_use(&mut tx, secret).await?;
-        self.password_set(&mut tx, &Actor::person(user), &account, &hash, None).await?;
+        let tokens_ended = self.password_set(&mut tx, &Actor::person(user), &account, &hash, (None, true)).await?;
         self.credentials.email_prove(&mut tx, user).await?;
         self.throttle.attempt_refund(&mut tx, &[Subject::address(visitor.address)]).await?;
         self.throttle.attempts_forget(&mut tx, &Subject::account_from(&account.email, visitor.address)).await?;
         self.throttle.attempts_forget(&mut tx, &Subject::account(&account.email)).await?;
         tx.commit().await?;
-        self.mail.mail_send(&account.email, Letter::password_changed(self.clock.now()));
+        self.mail.mail_send(&account.email, Letter::password_changed(self.clock.now(), tokens_ended));
         Ok(())
     }
 
+    /// Ends all sign-ins `but` one, and API tokens if they are to end; how many of these there were.
     async fn password_set(
         &self,
         tx: &mut Tx,
         actor: &Actor,
         account: &Account,
         hash: &str,
-        but: Option<SessionId>,
-    ) -> Result<()> {
+        (but, end_tokens): (Option<SessionId>, bool),
+    ) -> Result<u64> {
         self.credentials.password_set(tx, account.id, hash).await?;
-        self.note_user(tx, actor, "user.password_changed", account).await?;
-        self.sessions_end(tx, actor, account.id, but, Ended::PasswordChanged).await
+        self.sessions_end(tx, actor, account.id, but, Ended::PasswordChanged).await?;
+        let ended = if end_tokens { self.tokens.tokens_of_user_end(tx, account.id).await? } else { 0 };
+        self.note_user(tx, actor, "user.password_changed", account, &json!({"tokens_ended": ended})).await?;
+        Ok(ended)
     }
 
     /// Makes a secret for an authenticator, shown this once.
@@ -115,7 +127,7 @@ impl Service {
         let account = self.proven(who, "password", password).await?;
         let mut tx = self.begin(who, &account).await?;
         let enrolment = self.credentials.totp_enrol(&mut tx, &account).await?;
-        self.note_user(&mut tx, who.actor, "user.totp_enrolled", &account).await?;
+        self.note_user(&mut tx, who.actor, "user.totp_enrolled", &account, &json!({})).await?;
         tx.commit().await?;
         Ok(enrolment)
     }
@@ -127,7 +139,7 @@ impl Service {
         let account = self.credentials.account_get(who.user).await?;
         let mut tx = self.begin(who, &account).await?;
         let codes = self.credentials.totp_confirm(&mut tx, &account, code).await?;
-        self.note_user(&mut tx, who.actor, "user.totp_enabled", &account).await?;
+        self.note_user(&mut tx, who.actor, "user.totp_enabled", &account, &json!({})).await?;
         self.throttle.attempt_refund(&mut tx, &subjects).await?;
         tx.commit().await?;
         Ok(codes)
@@ -145,7 +157,7 @@ impl Service {
             return Err(Error::invalid("totp_code", "is wrong, or was used: give the next one, or a recovery_code"));
         }
         self.credentials.totp_disable(&mut tx, account.id).await?;
-        self.note_user(&mut tx, who.actor, "user.totp_disabled", &account).await?;
+        self.note_user(&mut tx, who.actor, "user.totp_disabled", &account, &json!({})).await?;
         self.throttle.attempt_refund(&mut tx, &subjects).await?;
         tx.commit().await
     }

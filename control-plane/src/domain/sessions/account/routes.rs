@@ -30,6 +30,9 @@ struct PasswordChange {
     /// The one from now on: 12 to 256 characters.
     #[schema(min_length = 12, max_length = 256)]
     new_password: String,
+    /// Ends one's API tokens too: somebody else may know the present password.
+    #[serde(default)]
+    end_tokens: bool,
 }
 
 /// Whose password is forgotten.
@@ -114,7 +117,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().nest("/api/auth", routes)
 }
 
-/// Changes one's own password. It ends one's other sign-ins.
+/// Changes one's own password. It ends one's other sign-ins, and with `end_tokens` one's API tokens.
 #[utoipa::path(post, path = "/password", tag = "Sign-in", request_body = PasswordChange, responses((status = 204)),
     extensions(("x-permission" = json!("account:write"))))]
 async fn password_change(
@@ -124,9 +127,9 @@ async fn password_change(
     Body(body): Body<PasswordChange>,
 ) -> Result<StatusCode> {
     auth.require(Permission::AccountWrite)?;
-    let PasswordChange { current_password, new_password } = body;
+    let PasswordChange { current_password, new_password, end_tokens } = body;
     let (current, new) = (typed("current_password", current_password)?, Secret::new(new_password));
-    app.sessions.password_change(who(&auth, &visitor)?, &current, &new).await?;
+    app.sessions.password_change(who(&auth, &visitor)?, &current, &new, end_tokens).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,7 +149,7 @@ async fn password_forgotten(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Sets a new password by a link, which works once. It ends all sign-ins of that person.
+/// Sets a new password by a link, which works once. It ends all sign-ins and API tokens of that person.
 #[utoipa::path(post, path = "/password/reset", tag = "Sign-in", request_body = PasswordReset, responses((status = 204)))]
 async fn password_reset(
     State(app): State<Arc<App>>,

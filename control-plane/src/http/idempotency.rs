@@ -79,9 +79,10 @@ async fn run(Kit { app, routes }: Kit, auth: Auth, request: Request, next: Next)
     // For another tenant, or of somebody who may do something else by now, it is another request.
     let tenant = auth.scope.tenant().map(|id| id.to_string()).unwrap_or_default();
     let (method_text, grant) = (parts.method.as_str(), auth.grant.bits().to_be_bytes());
-    let hash = hash_of(&[method_text.as_bytes(), target.as_bytes(), tenant.as_bytes(), &grant, &body]);
+    let request: [&[u8]; 5] = [method_text.as_bytes(), target.as_bytes(), tenant.as_bytes(), &grant, &body];
+    let (hash, hash_before) = (app.secrets.keyed_hash("idempotent request", &request), hash_of(&request));
     let keyed = Keyed { app, auth, actor, method, path, sealed_as };
-    let first = keys::Request { actor: &keyed.actor, key: &key, hash };
+    let first = keys::Request { actor: &keyed.actor, key: &key, hash, hash_before };
     match keyed.app.idempotency.key_begin(&first).await? {
         Begun::Run(claim) => Ok(keyed.run(claim, Request::from_parts(parts, Body::from(body)), next).await),
         Begun::Replay(answer) => keyed.replay(answer),
@@ -109,7 +110,7 @@ fn key_of(headers: &HeaderMap) -> Result<String> {
     Ok(key.to_owned())
 }
 
-/// Each part with its length, so that no two lists of parts have the same hash.
+/// Each part with its length, so that no two lists of parts have the same hash. Nothing is kept under it any more.
 fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {

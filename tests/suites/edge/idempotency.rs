@@ -37,7 +37,7 @@ impl Setup {
 
     async fn begin(&self, process: &Service, hash: u8) -> Begun {
         let actor = self.actor.to_string();
-        process.key_begin(&Request { actor: &actor, key: "key", hash: [hash; 32] }).await.unwrap()
+        process.key_begin(&Request { actor: &actor, key: "key", hash: [hash; 32], hash_before: [0; 32] }).await.unwrap()
     }
 
     /// What a service does under a claim: one transaction that is audited.

@@ -1,10 +1,13 @@
 //! Repeated requests over HTTP, also when the control plane is killed in between.
 
+use control_plane::domain::access::Permissions;
 use mpanel_tests::app::send;
 use mpanel_tests::process::Setup;
+use mpanel_tests::signing_in::PASSWORD;
 use mpanel_tests::{Answer, Api, TestApp, databases};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const PLANS: &str = "/api/platform/plans";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mpanel-faulty");
@@ -47,6 +50,48 @@ async fn eight_at_once_make_one_and_each_gets_its_answer() {
             }
         }
         assert_eq!(count(&app.api, PLANS).await, 1, "{}", database.name);
+        app.stop().await;
+    }
+}
+
+/// What is kept of the request with this key, to know it again.
+async fn kept(app: &TestApp, key: &str) -> Vec<u8> {
+    const SQL: &str = "SELECT request_hash FROM idempotency_keys WHERE key = $1";
+    let mut read = app.running.app.db.read().await.unwrap();
+    control_plane::fetch_one!(read.conn(), (Vec<u8>,), SQL, key).unwrap().0
+}
+
+/// The same as it was kept before there was a key to it.
+fn plain(path: &str, body: &Value) -> Vec<u8> {
+    let (grant, body) = (Permissions::all().bits().to_be_bytes(), body.to_string());
+    let parts: [&[u8]; 5] = [b"POST", path.as_bytes(), b"", &grant, body.as_bytes()];
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_request_lets_nobody_guess_the_password_in_it() {
+    const USERS: &str = "/api/platform/users";
+    const SQL: &str = "UPDATE idempotency_keys SET request_hash = $1 WHERE key = 'k'";
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let body = json!({"email": "a@example.net", "name": "A", "password": PASSWORD, "staff": true});
+        let first = app.api.post_keyed(USERS, "k", &body).await;
+        assert_eq!(first.status, 201, "{}", first.text);
+        assert_ne!(kept(&app, "k").await, plain(USERS, &body));
+        assert!(is_replay(&app.api.post_keyed(USERS, "k", &body).await));
+        // A key of before an upgrade is still one.
+        let mut tx = app.running.app.db.begin().await.unwrap();
+        control_plane::execute!(tx.conn(), SQL, plain(USERS, &body)).unwrap();
+        tx.commit().await.unwrap();
+        let again = app.api.post_keyed(USERS, "k", &body).await;
+        assert!(is_replay(&again) && again.text == first.text, "{}", again.text);
+        let other = json!({"email": "b@example.net", "name": "A", "password": PASSWORD, "staff": true});
+        app.api.post_keyed(USERS, "k", &other).await.expect_field("Idempotency-Key");
         app.stop().await;
     }
 }

@@ -40,8 +40,11 @@ pub struct Request<'a> {
     pub actor: &'a str,
     /// The key.
     pub key: &'a str,
-    /// SHA-256 of method, path and body.
+    /// Of method, path and body. The body may hold a password, so it is a keyed hash.
     pub hash: [u8; 32],
+    /// Their plain SHA-256, as versions before the keyed hash kept it: an upgrade takes no key away. [`RETENTION`] after that none is
+    /// left.
+    pub hash_before: [u8; 32],
 }
 
 /// What to do with a request that has a key.

@@ -48,7 +48,7 @@ impl Service {
             return Ok(Begun::Running);
         };
         let store::Kept { hash, claim_id, owner, lease_until, effect, answer } = kept;
-        if hash != request.hash {
+        if hash != request.hash && hash != request.hash_before {
             return Ok(Begun::Reused);
         }
         if let Some(answer) = answer {

@@ -72,7 +72,7 @@ pub(super) async fn key_insert(
         "INSERT INTO idempotency_keys (actor, key, request_hash, claim_id, owner, lease_until, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (actor, key) DO NOTHING";
-    let Request { actor, key, hash } = request;
+    let Request { actor, key, hash, hash_before: _ } = request;
     let inserted = execute!(tx.conn(), SQL, *actor, *key, hash.as_slice(), claim.id, lease.owner, lease.until, at)?;
     Ok(inserted == 1)
 }
@@ -93,7 +93,7 @@ pub(super) async fn key_take_over(
 ) -> Result<bool> {
     const SQL: &str = "UPDATE idempotency_keys SET claim_id = $1, owner = $2, lease_until = $3
                        WHERE actor = $4 AND key = $5 AND claim_id = $6 AND target_id IS NULL AND status IS NULL";
-    let Request { actor, key, hash: _ } = request;
+    let Request { actor, key, hash: _, hash_before: _ } = request;
     let taken = execute!(tx.conn(), SQL, claim.id, lease.owner, lease.until, *actor, *key, abandoned)?;
     Ok(taken == 1)
 }

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use ring::hmac;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Secret;
@@ -109,6 +110,20 @@ impl EnvelopeKey {
         }
         tracing::info!(file = %file.display(), "key file in place: back it up, what is sealed with it cannot be read without it");
         Self::read(file)?.ok_or_else(|| Error::internal(format!("{} vanished", file.display())))
+    }
+
+    /// HMAC-SHA-256 of these parts, each with its length, under a key of `purpose`'s own that is made from this one.
+    pub(super) fn keyed_hash(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let base = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
+        let own = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&base, purpose.as_bytes()).as_ref());
+        let mut mac = hmac::Context::with_key(&own);
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(mac.sign().as_ref());
+        hash
     }
 
     /// Seals `secret`; `bound` has to be the same when it is opened.

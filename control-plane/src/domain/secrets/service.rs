@@ -55,6 +55,13 @@ impl Service {
         self.open(name, &sealed, Vec::new()).map(|kept| kept.secret)
     }
 
+    /// A hash of these parts (HMAC-SHA-256) that nobody can compare with a guess who has not the envelope key. Of each `purpose` it is
+    /// another.
+    #[must_use]
+    pub fn keyed_hash(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        self.key.keyed_hash(purpose, parts)
+    }
+
     /// Keeps a secret for a while, under a name that nothing else has, in the caller's transaction.
     pub async fn secret_keep(&self, tx: &mut Tx, name: &str, secret: &Secret<Vec<u8>>) -> Result<()> {
         let sealed = self.key.seal(secret.expose(), &binding(name, &[]))?;

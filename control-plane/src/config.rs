@@ -1,8 +1,8 @@
 //! The configuration: a TOML file, overridden by the environment. `deploy/mpanel.toml` is its annotated default.
 
+mod http;
 mod pods;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::domain::{mail, oidc, users, webhooks};
 use crate::error::{Error, FieldError, Result};
 use crate::grpc;
 
+pub use self::http::Http;
 pub use pods::{Consoles, Media};
 
 /// The annotated default configuration, as `mpanel config` prints it.
@@ -88,32 +89,6 @@ pub struct Database {
 pub struct Secrets {
     /// The file with the key; made when it does not exist. `None`: `secret.key` beside the database.
     pub key_file: Option<PathBuf>,
-}
-
-/// `[http]`: the REST API.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// The certificate (PEM, with those above it); read again on SIGHUP.
-    pub tls_certificate: Option<PathBuf>,
-    /// Its private key (PEM).
-    pub tls_key: Option<PathBuf>,
-    /// A reverse proxy on the way to here does TLS and says in `X-Forwarded-For` who asks.
-    pub behind_proxy: bool,
-    /// Where people's browsers reach this, for the links in mails: `https://panel.example.net`, without a path.
-    pub public_url: Option<String>,
-    /// Where to write the platform's first token, mode 0600. `None`: it is printed once.
-    pub bootstrap_token_file: Option<PathBuf>,
-    /// How long a client may take for a request's headers, and stay idle between two requests.
-    #[serde(deserialize_with = "duration")]
-    pub header_timeout: Duration,
-    /// How long a request may take.
-    #[serde(deserialize_with = "duration")]
-    pub request_timeout: Duration,
-    /// The most connections at once; beyond them, those idle for longest are closed.
-    pub max_connections: usize,
 }
 
 /// `[jobs]`: how the engine is paced.
@@ -235,22 +210,6 @@ impl Default for Database {
     }
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            tls_certificate: None,
-            tls_key: None,
-            behind_proxy: false,
-            public_url: None,
-            bootstrap_token_file: None,
-            header_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(30),
-            max_connections: 2048,
-        }
-    }
-}
-
 impl Default for Jobs {
     fn default() -> Self {
         let Pace { lease, retry_first, retry_max, claim_batch, per_server, per_tenant, per_storage } = Pace::default();
@@ -364,33 +323,12 @@ impl Config {
             "database.url",
             "must start with sqlite: or postgres:, e.g. sqlite:///var/lib/mpanel/mpanel.db",
         );
-        let http = &self.http;
-        let has_tls = http.tls_certificate.is_some();
         require(
-            has_tls == http.tls_key.is_some(),
-            "http.tls_certificate",
-            "tls_certificate and tls_key belong together: set both or neither",
-        );
-        require(
-            has_tls || http.behind_proxy || http.listen.ip().is_loopback(),
-            "http.listen",
-            "is not loopback, and tokens would cross the network in the clear: set http.tls_certificate and http.tls_key, \
-             or http.behind_proxy = true if a reverse proxy does TLS in front of it",
-        );
-        require(
-            http.public_url.as_deref().is_none_or(is_origin),
-            "http.public_url",
-            "must be the address alone, without a path: https://panel.example.net",
-        );
-        require(
-            self.mail.host.is_none() || http.public_url.is_some(),
+            self.mail.host.is_none() || self.http.public_url.is_some(),
             "http.public_url",
             "must be set where [mail] is, because mails hold links to it",
         );
         let second = Duration::from_secs(1);
-        require(http.header_timeout >= second, "http.header_timeout", "must be at least 1s");
-        require(http.request_timeout >= second, "http.request_timeout", "must be at least 1s");
-        require(http.max_connections > 0, "http.max_connections", "must be at least 1");
         let jobs = &self.jobs;
         require(jobs.lease >= second, "jobs.lease", "must be at least 1s");
         require(!jobs.retry_first.is_zero(), "jobs.retry_first", "must be more than zero");
@@ -416,9 +354,10 @@ impl Config {
             "log.filter",
             "must be a level such as info, or by module: info,control_plane::http=debug",
         );
+        problems.extend(self.http.problems());
         problems.extend(self.agents.problems());
         problems.extend(self.mail.problems());
-        problems.extend(oidc::problems(&self.oidc, http.public_url.is_some()));
+        problems.extend(oidc::problems(&self.oidc, self.http.public_url.is_some()));
         problems
     }
 
@@ -434,12 +373,6 @@ impl Config {
         let file = sqlite.map(|rest| Path::new(rest.split('?').next().unwrap_or(rest)));
         file.and_then(Path::parent).map_or_else(|| PathBuf::from(STATE_DIRECTORY), Path::to_path_buf)
     }
-}
-
-/// Whether it is the address of a site and no more, as a browser's `Origin` has it.
-fn is_origin(url: &str) -> bool {
-    let parsed = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    parsed.is_some_and(|parsed| parsed.origin().ascii_serialization() == url)
 }
 
 /// The table with one variable put into it: as text where the setting is a text, otherwise as a TOML value.

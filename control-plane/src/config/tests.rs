@@ -66,7 +66,10 @@ fn a_mistake_in_the_environment_is_named() {
 fn plain_http_is_for_loopback_or_behind_a_proxy() {
     let fields = |text: &str| check(text, &[]).unwrap().problems().into_iter().map(|p| p.field).collect::<Vec<_>>();
     assert_eq!(fields("[http]\nlisten = \"0.0.0.0:8080\""), ["http.listen"]);
-    assert!(fields("[http]\nlisten = \"0.0.0.0:8080\"\nbehind_proxy = true").is_empty());
+    let behind = "[http]\nlisten = \"0.0.0.0:8080\"\nbehind_proxy = true";
+    assert_eq!(fields(behind), ["http.trusted_proxies"]);
+    assert!(fields(&format!("{behind}\ntrusted_proxies = [\"192.0.2.10/32\"]")).is_empty());
+    assert!(fields("[http]\nbehind_proxy = true").is_empty());
     assert!(fields("[http]\nlisten = \"[::1]:8080\"").is_empty());
     assert!(fields("[http]\nlisten = \"0.0.0.0:1\"\ntls_certificate = \"c\"\ntls_key = \"k\"").is_empty());
     assert_eq!(fields("[http]\ntls_key = \"k\""), ["http.tls_certificate"]);

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::problem;
 use crate::app::App;
+use crate::config::Http;
 use crate::error::{Error, Result};
 
 /// The longest body that is accepted.
@@ -44,7 +45,7 @@ pub(super) async fn layer(State(app): State<Arc<App>>, mut request: Request, nex
     let method = method_name(request.method());
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |path| path.as_str()).to_owned();
-    if let Some(client) = client_of(&request, app.config.http.behind_proxy) {
+    if let Some(client) = client_of(&request, &app.config.http) {
         request.extensions_mut().insert(client);
     }
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -132,15 +133,23 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-fn client_of(request: &Request, behind_proxy: bool) -> Option<Client> {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    if !behind_proxy {
-        return peer.map(Client);
+/// Whoever connects, unless that is a proxy of ours: then whom that saw, and so on through all of ours. What the first one that is not
+/// ours says of others it may have made up.
+fn client_of(request: &Request, http: &Http) -> Option<Client> {
+    let mut client = request.extensions().get::<Peer>()?.0.ip().to_canonical();
+    let values = request.headers().get_all(FORWARDED_FOR).iter().rev();
+    for seen in values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')) {
+        let Some(seen) = address_in(seen).filter(|_| http.is_proxy(client)) else { break };
+        client = seen;
     }
-    // The last one is what our proxy saw; those before it are what its client said.
-    let forwarded = request.headers().get_all(FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|address| address.trim().parse().ok());
-    last.or(peer).map(Client)
+    Some(Client(client))
+}
+
+/// Some proxies write the port beside it.
+fn address_in(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let address = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -148,19 +157,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_proxy_of_ours_is_believed() {
-        let check = |behind_proxy: bool, forwarded: &[&str]| {
+    fn only_proxies_of_ours_are_believed() {
+        let mut http = Http { behind_proxy: true, ..Http::default() };
+        let check = |http: &Http, peer: &str, forwarded: &[&str]| {
             let mut request = Request::new(Body::empty());
-            request.extensions_mut().insert(Peer(SocketAddr::from(([127, 0, 0, 1], 9))));
+            request.extensions_mut().insert(Peer(SocketAddr::new(peer.parse().unwrap(), 9)));
             for value in forwarded {
                 request.headers_mut().append(FORWARDED_FOR, HeaderValue::from_str(value).unwrap());
             }
-            client_of(&request, behind_proxy).unwrap().0.to_string()
+            client_of(&request, http).unwrap().0.to_string()
         };
-        assert_eq!(check(false, &["192.0.2.1"]), "127.0.0.1");
-        assert_eq!(check(true, &["192.0.2.66, 192.0.2.1"]), "192.0.2.1");
-        assert_eq!(check(true, &["192.0.2.66", "192.0.2.2"]), "192.0.2.2");
-        assert_eq!(check(true, &["garbage"]), "127.0.0.1");
-        assert_eq!(check(true, &[]), "127.0.0.1");
+        for (peer, forwarded, expected) in [
+            ("127.0.0.1", vec!["192.0.2.66, 192.0.2.1"], "192.0.2.1"),
+            ("127.0.0.1", vec!["192.0.2.66", "192.0.2.2"], "192.0.2.2"),
+            ("::ffff:127.0.0.1", vec!["192.0.2.1:4711"], "192.0.2.1"),
+            ("::1", vec!["192.0.2.66, [2001:db8::1]:4711, ::1"], "2001:db8::1"),
+            ("127.0.0.1", vec!["garbage"], "127.0.0.1"),
+            ("127.0.0.1", vec!["192.0.2.66, garbage, 127.0.0.2"], "127.0.0.2"),
+            ("127.0.0.1", vec![], "127.0.0.1"),
+            ("192.0.2.10", vec!["192.0.2.1"], "192.0.2.10"),
+        ] {
+            assert_eq!(check(&http, peer, &forwarded), expected, "{peer} {forwarded:?}");
+        }
+        http.trusted_proxies = vec!["192.0.2.10/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        assert_eq!(check(&http, "192.0.2.10", &["192.0.2.66, 192.0.2.1, 10.1.2.3"]), "192.0.2.1");
+        assert_eq!(check(&http, "127.0.0.1", &["192.0.2.1"]), "127.0.0.1");
+        http.behind_proxy = false;
+        assert_eq!(check(&http, "192.0.2.10", &["192.0.2.1"]), "192.0.2.10");
     }
 }

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use control_plane::clock::Clock;
+use mpanel_tests::app::send;
 use mpanel_tests::people::tenant;
 use mpanel_tests::signing_in::{audited, person, refresh, sign_in, suspend, text, try_sign_in};
 use mpanel_tests::{TestApp, databases};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::still;
@@ -120,6 +121,28 @@ async fn a_suspension_ends_no_sign_in_that_counts_elsewhere() {
         app.stop().await;
         assert!(audited(&database, "session.ended").await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_sign_in_s_address_is_what_the_nearest_proxy_of_ours_saw() {
+    let database = mpanel_tests::TestDatabase::sqlite();
+    let app = TestApp::start_with(&database, |config| config.http.behind_proxy = true).await;
+    person(&app, ANN, "OWNER").await;
+    for (forwarded, seen) in [
+        ("203.0.113.9", "203.0.113.9"),
+        ("192.0.2.66, 203.0.113.9", "203.0.113.9"),
+        ("192.0.2.66, 203.0.113.9, 127.0.0.2", "203.0.113.9"),
+        ("127.0.0.3, 127.0.0.2", "127.0.0.3"),
+        ("nobody", "127.0.0.1"),
+    ] {
+        let request = app.api.anonymous(Method::POST, "/api/auth/login").header("X-Forwarded-For", forwarded);
+        let answer = send(request.json(&json!({"email": ANN, "password": PASSWORD}))).await.expect(200);
+        let ann = app.api.with_token(text(&answer, "access_token"));
+        let page = ann.get("/api/auth/sessions").await.expect(200);
+        let own = page["items"].as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+        assert_eq!(own["address"], seen, "{forwarded}");
+    }
+    app.stop().await;
 }
 
 #[tokio::test]

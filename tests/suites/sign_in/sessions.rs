@@ -3,7 +3,7 @@ use std::time::Duration;
 use control_plane::clock::Clock;
 use mpanel_tests::app::send;
 use mpanel_tests::people::tenant;
-use mpanel_tests::signing_in::{audited, person, refresh, sign_in, suspend, text, try_sign_in};
+use mpanel_tests::signing_in::{audited, person, refresh, sign_in, signed_in, suspend, text, try_sign_in};
 use mpanel_tests::{TestApp, databases};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -120,6 +120,27 @@ async fn a_suspension_ends_no_sign_in_that_counts_elsewhere() {
         here("reactivate").await;
         app.stop().await;
         assert!(audited(&database, "session.ended").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn of_too_many_sign_ins_the_oldest_ends() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let id = person(&app, ANN, "OWNER").await;
+        let (first, _) = sign_in(&app.api, ANN).await;
+        let second = signed_in(&app, &id.to_string()).await;
+        for _ in 2..100 {
+            signed_in(&app, &id.to_string()).await;
+        }
+        first.get("/api/auth/me").await.expect(200);
+        sign_in(&app.api, ANN).await;
+        first.get("/api/auth/me").await.expect_problem(401, "unauthorized");
+        let page = second.get("/api/auth/sessions?limit=200").await.expect(200);
+        assert_eq!(page["items"].as_array().unwrap().len(), 100, "{}", database.name);
+        app.stop().await;
+        let ended = audited(&database, "session.ended").await;
+        assert!(ended.len() == 1 && ended[0].contains("too_many"), "{ended:?}");
     }
 }
 

@@ -7,6 +7,8 @@ mod attacks;
 mod browser;
 #[path = "sign_in/cli.rs"]
 mod cli;
+#[path = "sign_in/forged.rs"]
+mod forged;
 #[path = "sign_in/invitations.rs"]
 mod invitations;
 #[path = "sign_in/mail.rs"]

@@ -7,8 +7,22 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-const PANEL: &str = "https://panel.example.net";
+pub const PANEL: &str = "https://panel.example.net";
+pub const ACCESS: &str = "mpanel_access";
 const ANN: &str = "ann@example.net";
+
+/// Of a provider that asks for no secret of ours.
+pub fn settings(issuer: &str) -> oidc::Config {
+    oidc::Config {
+        name: "corp".to_owned(),
+        issuer: issuer.to_owned(),
+        client_id: "mpanel".to_owned(),
+        client_secret_file: None,
+        ca_certificate: None,
+        email_domains: Vec::new(),
+        staff: false,
+    }
+}
 
 struct Rig {
     app: TestApp,
@@ -22,15 +36,8 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "s3cret\n").unwrap();
-        let mut config = oidc::Config {
-            name: "corp".to_owned(),
-            issuer: provider.issuer.clone(),
-            client_id: "mpanel".to_owned(),
-            client_secret_file: Some(secret),
-            ca_certificate: None,
-            email_domains: Vec::new(),
-            staff: false,
-        };
+        let mut config = settings(&provider.issuer);
+        config.client_secret_file = Some(secret);
         change(&mut config);
         let app = TestApp::start_with(database, |all| {
             all.http.public_url = Some(PANEL.to_owned());
@@ -73,7 +80,7 @@ impl Rig {
     /// Who the browser is signed in as.
     async fn me(&self, browser: &Browser) -> Value {
         let site = Url::parse(&self.app.api.url).unwrap();
-        let cookie = format!("mpanel_access={}", browser.cookie(&site, "mpanel_access").unwrap());
+        let cookie = format!("{ACCESS}={}", browser.cookie(&site, ACCESS).unwrap());
         let request = self.app.api.anonymous(Method::GET, "/api/auth/me").header("Cookie", cookie);
         mpanel_tests::app::send(request).await.expect(200)
     }
@@ -123,7 +130,7 @@ async fn an_address_that_the_provider_has_not_verified_or_of_another_domain_lets
         ] {
             let (browser, answer) = rig.sign_in(&who).await;
             answer.expect_problem(401, "unauthorized");
-            assert!(browser.cookie(&Url::parse(&rig.app.api.url).unwrap(), "mpanel_access").is_none(), "{who}");
+            assert!(browser.cookie(&Url::parse(&rig.app.api.url).unwrap(), ACCESS).is_none(), "{who}");
         }
         assert_eq!(rig.sign_in(&ann()).await.1.status.as_u16(), 303);
         rig.app.stop().await;

@@ -72,11 +72,8 @@ impl Client {
         if signed_in.is_some() {
             connection.token_source = SIGN_IN;
         }
-        if connection.url.scheme() == "http"
-            && (connection.token.is_some() || signed_in.is_some())
-            && !is_loopback(&connection.url)
-        {
-            out.note(format!("warning: {} is not encrypted: the token can be read on its way", connection.url));
+        if connection.is_in_clear {
+            out.note(format!("warning: {} is not encrypted: what is sent can be read on its way", connection.url));
         }
         if idempotency_key.as_ref().is_some_and(|key| header::HeaderValue::from_str(key).is_err()) {
             return Err(Failure::usage("--idempotency-key: must be plain text on one line"));
@@ -414,15 +411,6 @@ fn build(connection: &Resolved, is_http1_only: bool) -> Result<reqwest::Client> 
         cause: chain(&error),
         advice: "install the system's authorities (the package ca-certificates), or give one with --ca FILE".to_owned(),
     })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }
 
 fn chain(error: &reqwest::Error) -> String {

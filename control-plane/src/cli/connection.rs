@@ -30,6 +30,9 @@ pub struct Connection {
     /// A PEM file with further authorities to trust, beside the system's [environment: MPANEL_CA]
     #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Allow http:// to another machine: passwords and tokens can be read on their way [environment: MPANEL_PLAIN_HTTP=true]
+    #[arg(long, global = true)]
+    plain_http: bool,
     /// The id of the tenant that is meant, for who belongs to several; staff may name any [environment: MPANEL_TENANT]
     #[arg(long, global = true, value_name = "ID")]
     tenant: Option<Uuid>,
@@ -38,6 +41,8 @@ pub struct Connection {
 /// A connection with everything found and read.
 pub(super) struct Resolved {
     pub(super) url: Url,
+    /// Whether what is sent can be read on its way there.
+    pub(super) is_in_clear: bool,
     pub(super) token: Option<String>,
     /// For the hint when it is refused; empty where there is none.
     pub(super) token_source: &'static str,
@@ -51,6 +56,13 @@ impl Connection {
     pub(super) fn resolve(&self) -> Result<Resolved> {
         let url = self.url.clone().or_else(|| set("MPANEL_URL"));
         let url = parse_url(url.as_deref().unwrap_or(URL_DEFAULT))?;
+        let is_in_clear = url.scheme() == "http" && !is_loopback(&url);
+        if is_in_clear && !self.allows_plain_http()? {
+            return Err(Failure::usage(format!(
+                "--url: {url} is not encrypted: passwords and tokens could be read on their way; use https, or --plain-http \
+                 if nobody can listen there"
+            )));
+        }
         let (token, token_source) = self.token()?;
         let ca = self.ca.clone().or_else(|| set("MPANEL_CA").map(PathBuf::from));
         let ca = ca.map(|file| read(&file, "--ca")).transpose()?;
@@ -61,7 +73,18 @@ impl Connection {
             }
             (None, None) => None,
         };
-        Ok(Resolved { url, token, token_source, ca, tenant: tenant.map(|id| id.to_string()) })
+        Ok(Resolved { url, is_in_clear, token, token_source, ca, tenant: tenant.map(|id| id.to_string()) })
+    }
+
+    fn allows_plain_http(&self) -> Result<bool> {
+        if self.plain_http {
+            return Ok(true);
+        }
+        match set("MPANEL_PLAIN_HTTP").as_deref() {
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
+            Some(_) => Err(Failure::usage("MPANEL_PLAIN_HTTP: must be true or false")),
+        }
     }
 
     fn token(&self) -> Result<(Option<String>, &'static str)> {
@@ -101,6 +124,15 @@ fn check_token(text: &str, option: &str) -> Result<String> {
         Ok(token.to_owned())
     } else {
         Err(Failure::usage(format!("{option}: does not hold an API token, which is one word of letters and digits")))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 

@@ -159,3 +159,22 @@ async fn the_command_line_asks_for_a_second_factor() {
     assert!(said(&home.run(&["whoami"], "").await).contains("Second factor"));
     app.stop().await;
 }
+
+#[tokio::test]
+async fn no_secret_crosses_the_network_in_the_clear_unless_that_is_asked_for() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "OWNER").await;
+    // Another name of this machine's, of which nobody knows that it is this machine.
+    let home = Home { url: app.api.url.replace("127.0.0.1", "0.0.0.0"), ..Home::new(&app) };
+    let password = format!("{PASSWORD}\n");
+    for args in [&["login", ANN][..], &["whoami", "--token", "x"], &["user", "accept"]] {
+        let out = home.run(args, &password).await;
+        assert!(out.status.code() == Some(2) && said(&out).contains("--plain-http"), "{args:?}: {}", said(&out));
+    }
+    let out = home.run(&["login", ANN, "--plain-http"], &password).await;
+    assert!(out.status.success() && said(&out).contains("warning: "), "{}", said(&out));
+    let out = home.run(&["whoami"], "").await;
+    assert!(out.status.code() == Some(2) && said(&out).contains("--plain-http"), "{}", said(&out));
+    assert!(home.run(&["whoami", "--plain-http"], "").await.status.success());
+    app.stop().await;
+}

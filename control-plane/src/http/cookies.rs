@@ -75,9 +75,11 @@ impl Cookie {
     }
 }
 
-/// Whether browsers may send it over TLS alone: not only where they speak to this very machine in the clear.
+/// Whether browsers may send it over TLS alone: everywhere but where they speak to this very machine in the clear.
 fn is_secure(config: &Config) -> bool {
-    config.http.tls_certificate.is_some() || config.http.behind_proxy
+    let http = &config.http;
+    let is_https = http.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    is_https || http.tls_certificate.is_some() || http.behind_proxy
 }
 
 /// Gives a browser its cookies.

@@ -103,9 +103,18 @@ async fn a_browser_refreshes_by_its_cookie() {
 
 #[tokio::test]
 async fn cookies_are_hidden_from_scripts_and_kept_to_their_paths_and_to_tls() {
-    for (behind_proxy, prefix, secure) in [(false, "", ""), (true, "__Host-", "; Secure")] {
+    let https = Some("https://panel.example.net");
+    for (behind_proxy, public_url) in
+        [(false, None), (false, Some("http://127.0.0.1:8080")), (true, None), (false, https), (true, https)]
+    {
+        let is_secure = behind_proxy || public_url == https;
+        let (prefix, secure) = if is_secure { ("__Host-", "; Secure") } else { ("", "") };
         let database = mpanel_tests::TestDatabase::sqlite();
-        let app = TestApp::start_with(&database, |config| config.http.behind_proxy = behind_proxy).await;
+        let app = TestApp::start_with(&database, |config| {
+            config.http.behind_proxy = behind_proxy;
+            config.http.public_url = public_url.map(str::to_owned);
+        })
+        .await;
         person(&app, ANN, "OWNER").await;
         let body = json!({"email": ANN, "password": PASSWORD, "cookies": true});
         let answer = try_sign_in_with(&app.api, body.clone()).await;
@@ -120,7 +129,7 @@ async fn cookies_are_hidden_from_scripts_and_kept_to_their_paths_and_to_tls() {
         );
         let refresh = find("mpanel_refresh=");
         assert!(refresh.contains("; Path=/api/auth; ") && refresh.contains("; SameSite=Strict"), "{refresh}");
-        assert!(refresh.ends_with("; HttpOnly") && refresh.contains("; Secure") == behind_proxy, "{refresh}");
+        assert!(refresh.ends_with("; HttpOnly") && refresh.contains("; Secure") == is_secure, "{refresh}");
         assert!(!find("mpanel_csrf=").contains("HttpOnly"));
         // Another site cannot sign a browser in as somebody else.
         let elsewhere =

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 pub const PANEL: &str = "https://panel.example.net";
-pub const ACCESS: &str = "mpanel_access";
+pub const ACCESS: &str = "__Host-mpanel_access";
 const ANN: &str = "ann@example.net";
 
 /// Of a provider that asks for no secret of ours.

@@ -373,9 +373,9 @@ fn webhooks_of(
     secrets: &secrets::service::Service,
     tasks: &TaskTracker,
 ) -> Arc<webhooks::service::Service> {
-    let sender = webhooks::Sender::new(config.webhooks.allowed());
+    let senders = webhooks::Senders::new(&config.webhooks);
     let (secrets, tasks) = (secrets.clone(), tasks.clone());
-    Arc::new(webhooks::service::Service::new(db.clone(), clock.clone(), secrets, sender, tasks))
+    Arc::new(webhooks::service::Service::new(db.clone(), clock.clone(), secrets, senders, tasks))
 }
 
 /// What the sagas use.

@@ -17,6 +17,10 @@ fn allow(config: &mut Config) {
     config.webhooks.allow_private = true;
 }
 
+fn allow_tenants(config: &mut Config) {
+    config.webhooks.allow_tenants = vec!["127.0.0.0/8".parse().unwrap()];
+}
+
 /// Makes a webhook; its id and its secret.
 async fn hook(api: &Api, url: &str, events: &[&str]) -> (String, String) {
     let made = api.post(HOOKS, &json!({"name": "test", "url": url, "events": events})).await;
@@ -43,6 +47,19 @@ async fn delivery(api: &Api, id: &str, state: &str) -> Value {
         let page = api.get(&path).await.expect(200);
         let first = page["items"][0]["id"].as_str()?;
         Some(api.get(&format!("{HOOKS}/{id}/deliveries/{first}")).await.expect(200))
+    })
+    .await
+}
+
+/// Waits for the newest delivery of the webhook to have been tried in vain, and without any answer; why.
+async fn tried(api: &Api, id: &str) -> String {
+    eventually("the first try", DEADLINE, async || {
+        let page = api.get(&format!("{HOOKS}/{id}/deliveries")).await.expect(200);
+        let first = page["items"][0]["id"].as_str()?;
+        let told = api.get(&format!("{HOOKS}/{id}/deliveries/{first}")).await.expect(200);
+        let error = told["attempts"][0]["error"].as_str()?.to_owned();
+        assert_eq!(told["attempts"][0]["status"], Value::Null);
+        Some(error)
     })
     .await
 }
@@ -197,17 +214,48 @@ async fn nothing_is_sent_inside_by_whatever_way() {
         let url = inside.url.replace("127.0.0.1", "localhost");
         let (id, _) = hook(&app.api, &url, &["plan.created"]).await;
         plan(&app.api, "small").await;
-        let told = eventually("the first try", DEADLINE, async || {
-            let page = app.api.get(&format!("{HOOKS}/{id}/deliveries")).await.expect(200);
-            let first = page["items"][0]["id"].as_str()?;
-            let told = app.api.get(&format!("{HOOKS}/{id}/deliveries/{first}")).await.expect(200);
-            told["attempts"][0]["error"].is_string().then_some(told)
+        let error = tried(&app.api, &id).await;
+        assert!(error.contains("is no public address"), "{error}");
+        assert!(inside.got().is_empty());
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_platform_s_webhooks_may_reach_those_of_tenants_may_not() {
+    for database in databases().await {
+        let inside = Receiver::start().await;
+        let app = TestApp::start_with(&database, |config| {
+            config.webhooks.allow_private = true;
+            config.webhooks.allow = vec!["127.0.0.0/8".parse().unwrap()];
         })
         .await;
-        let error = told["attempts"][0]["error"].as_str().unwrap();
-        assert!(error.contains("is no public address"), "{error}");
-        assert_eq!(told["attempts"][0]["status"], Value::Null);
+        let mut own = Own::to(&database).await;
+        let (tenant, token) = owner(&mut own, "acme").await;
+        let body = json!({"name": "test", "url": inside.url});
+        let theirs = app.api.with_token(&token);
+        theirs.post(HOOKS, &body).await.expect_field("url");
+        // Staff who make one for the tenant make it the tenant's.
+        app.api.post(&format!("{HOOKS}?tenant_id={tenant}"), &body).await.expect_field("url");
+        let public = json!({"name": "test", "url": "https://hooks.example.com/", "events": ["cloudpod.created"]});
+        let made = theirs.post(HOOKS, &public).await.expect(201);
+        let id = made["webhook"]["id"].as_str().unwrap();
+        theirs.patch(&format!("{HOOKS}/{id}"), &json!({"url": inside.url})).await.expect_field("url");
+        // One from before is not sent either, and the platform's is all the same.
+        own.run(&format!("UPDATE webhooks SET url = '{}'", inside.url)).await.unwrap();
+        theirs.post(&format!("{HOOKS}/{id}/test"), &json!({})).await.expect(202);
+        let error = tried(&theirs, id).await;
+        assert!(error.contains("must begin with https://"), "{error}");
         assert!(inside.got().is_empty());
+        hook(&app.api, &inside.url, &["plan.created"]).await;
+        plan(&app.api, "small").await;
+        assert!(inside.wait(1).await[0].body.contains("plan.created"));
+        app.stop().await;
+        // The other way round it is the same.
+        let app = TestApp::start_with(&database, allow_tenants).await;
+        let theirs = app.api.with_token(&token);
+        app.api.post(HOOKS, &body).await.expect_field("url");
+        hook(&theirs, &inside.url, &["cloudpod.created"]).await;
         app.stop().await;
     }
 }
@@ -268,7 +316,7 @@ async fn webhooks_are_changed_listed_bounded_and_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_s_webhook_is_sent_what_is_the_tenant_s_and_is_nobody_else_s_to_touch() {
     for database in databases().await {
-        let app = TestApp::start_with(&database, allow).await;
+        let app = TestApp::start_with(&database, allow_tenants).await;
         let mut own = Own::to(&database).await;
         let (tenant, token) = owner(&mut own, "acme").await;
         let (other, others) = owner(&mut own, "other").await;

@@ -53,7 +53,7 @@ impl Allowed {
 
 fn refused(address: IpAddr) -> String {
     format!(
-        "{address} is no public address: webhooks go there only if the platform's configuration allows it ([webhooks])"
+        "{address} is no public address: webhooks go there only if the platform's configuration allows it for their owner ([webhooks])"
     )
 }
 

@@ -28,24 +28,30 @@ use crate::domain::feed::Names;
 use crate::ids::{DeliveryId, TenantId, WebhookId};
 
 pub use address::{Allowed, is_public};
-pub use send::Sender;
+pub use send::Senders;
 
-/// `[webhooks]`: where events may be sent.
+/// `[webhooks]`: where events may be sent, beyond the public addresses. What the platform's own webhooks may reach is the inside of
+/// the operator's network, and nothing that a tenant decides.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Also to private addresses and to this machine, and without TLS.
+    /// The platform's own: also to private addresses and to this machine, and without TLS.
     pub allow_private: bool,
-    /// Also to addresses in these networks, and without TLS.
+    /// The platform's own: also to addresses in these networks, and without TLS.
     pub allow: Vec<IpNet>,
+    /// Those of tenants: also to addresses in these networks, and without TLS.
+    pub allow_tenants: Vec<IpNet>,
 }
 
 impl Config {
-    /// As the sender wants it.
-    #[must_use]
-    pub fn allowed(&self) -> Allowed {
-        let Self { allow_private, allow } = self.clone();
-        Allowed { private: allow_private, networks: allow }
+    /// What the platform's own webhooks may reach.
+    fn for_platform(&self) -> Allowed {
+        Allowed { private: self.allow_private, networks: self.allow.clone() }
+    }
+
+    /// What those of tenants may reach.
+    fn for_tenants(&self) -> Allowed {
+        Allowed { private: false, networks: self.allow_tenants.clone() }
     }
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 
+use super::Config;
 use super::address::{Allowed, Guard};
 use crate::domain::check::clipped;
+use crate::ids::TenantId;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the whole of it, the answer's beginning included.
@@ -34,9 +36,32 @@ pub(super) struct Outcome {
     pub(super) answer: String,
 }
 
+/// The platform's and the tenants': two, so that no message of a tenant's goes out by a connection that was open for the platform.
+#[derive(Clone, Debug)]
+pub struct Senders {
+    platform: Sender,
+    tenants: Sender,
+}
+
+impl Senders {
+    /// Each sends to public addresses and those that this allows for it.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self { platform: Sender::new(config.for_platform()), tenants: Sender::new(config.for_tenants()) }
+    }
+
+    /// The one for webhooks of this owner; `None`: the platform.
+    pub(super) fn of(&self, owner: Option<TenantId>) -> &Sender {
+        match owner {
+            None => &self.platform,
+            Some(_) => &self.tenants,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Sender {
+pub(super) struct Sender {
     allowed: Arc<Allowed>,
     /// Or why there is none: the machine knows no authorities.
     client: Result<Client, String>,
@@ -44,8 +69,7 @@ pub struct Sender {
 
 impl Sender {
     /// Sends to public addresses and those that are allowed.
-    #[must_use]
-    pub fn new(allowed: Allowed) -> Self {
+    fn new(allowed: Allowed) -> Self {
         let allowed = Arc::new(allowed);
         // Fails only where one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -68,8 +92,7 @@ impl Sender {
     }
 
     /// What may be sent to.
-    #[must_use]
-    pub fn allowed(&self) -> &Allowed {
+    pub(super) fn allowed(&self) -> &Allowed {
         &self.allowed
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::send::{Headers, Outcome, Sender};
+use super::send::{Headers, Outcome, Senders};
 use super::{Attempt, Delivery, Webhook, sign, store, wait_after};
 use crate::clock::{Clock, Ms, Stopwatch};
 use crate::db::{Db, Tx, Window};
@@ -69,7 +69,7 @@ pub struct Service {
     db: Db,
     clock: Clock,
     secrets: Secrets,
-    sender: Sender,
+    senders: Senders,
     tasks: TaskTracker,
     free: Arc<Semaphore>,
 }
@@ -77,8 +77,8 @@ pub struct Service {
 impl Service {
     /// Over this database; what is under way is among `tasks`.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, secrets: Secrets, sender: Sender, tasks: TaskTracker) -> Self {
-        Self { db, clock, secrets, sender, tasks, free: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub fn new(db: Db, clock: Clock, secrets: Secrets, senders: Senders, tasks: TaskTracker) -> Self {
+        Self { db, clock, secrets, senders, tasks, free: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Webhooks, in the order of their making.
@@ -96,7 +96,7 @@ impl Service {
     pub async fn webhook_create(&self, actor: &Actor, input: WebhookCreate) -> Result<(Webhook, Secret<String>)> {
         let WebhookCreate { tenant, name, url, names } = input;
         let now = self.clock.now();
-        let names = self.checked(&name, &url, &names)?;
+        let names = self.checked(tenant, &name, &url, &names)?;
         let webhook = Webhook {
             id: WebhookId::generate(),
             tenant,
@@ -141,7 +141,7 @@ impl Service {
         after.name = name.unwrap_or(after.name);
         after.url = url.unwrap_or(after.url);
         let names = names.unwrap_or_else(|| before.names.iter().map(str::to_owned).collect());
-        after.names = self.checked(&after.name, &after.url, &names)?;
+        after.names = self.checked(after.tenant, &after.name, &after.url, &names)?;
         if let Some(active) = active {
             after.active = active;
             after.disabled_reason = None;
@@ -338,7 +338,7 @@ impl Service {
         let timestamp = sign::timestamp(at);
         let signatures = sign::signatures(&secrets, &delivery.message, timestamp, &delivery.body)?;
         let headers = Headers { message: delivery.message.clone(), timestamp, signatures };
-        let outcome = self.sender.send(&webhook.url, &headers, &delivery.body).await;
+        let outcome = self.senders.of(webhook.tenant).send(&webhook.url, &headers, &delivery.body).await;
         let took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.settle(&webhook, &delivery, at, took_ms, outcome).await
     }
@@ -396,11 +396,11 @@ impl Service {
         self.note(tx, &actor, &after, "webhook.disabled", &json!({ "reason": reason })).await
     }
 
-    fn checked(&self, name: &str, url: &str, names: &[String]) -> Result<Names> {
+    fn checked(&self, owner: Option<TenantId>, name: &str, url: &str, names: &[String]) -> Result<Names> {
         let mut checks = Checks::new();
         checks.text("name", name, 1..=100);
         checks.text("url", url, 1..=URL_MAX);
-        if let Err(wrong) = self.sender.allowed().url(url) {
+        if let Err(wrong) = self.senders.of(owner).allowed().url(url) {
             checks.wrong("url", wrong);
         }
         let parsed = Names::parse(names.iter().map(String::as_str));

@@ -5,6 +5,8 @@
 
 #[path = "records/audit.rs"]
 mod audit;
+#[path = "records/deliveries.rs"]
+mod deliveries;
 #[path = "records/events.rs"]
 mod events;
 #[path = "records/receiver.rs"]

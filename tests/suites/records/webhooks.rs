@@ -11,9 +11,9 @@ use standardwebhooks::Webhook;
 use super::receiver::{Message, Receiver};
 use super::support::{DEADLINE, Own, owner, plan};
 
-const HOOKS: &str = "/api/admin/webhooks";
+pub const HOOKS: &str = "/api/admin/webhooks";
 
-fn allow(config: &mut Config) {
+pub fn allow(config: &mut Config) {
     config.webhooks.allow_private = true;
 }
 
@@ -22,7 +22,7 @@ fn allow_tenants(config: &mut Config) {
 }
 
 /// Makes a webhook; its id and its secret.
-async fn hook(api: &Api, url: &str, events: &[&str]) -> (String, String) {
+pub async fn hook(api: &Api, url: &str, events: &[&str]) -> (String, String) {
     let made = api.post(HOOKS, &json!({"name": "test", "url": url, "events": events})).await;
     let location = made.header("location").to_owned();
     let made = made.expect(201);
@@ -32,7 +32,7 @@ async fn hook(api: &Api, url: &str, events: &[&str]) -> (String, String) {
 }
 
 /// Whether the signature is right, by an implementation that is not ours.
-fn verified(secret: &str, message: &Message) -> bool {
+pub fn verified(secret: &str, message: &Message) -> bool {
     let mut headers = http::HeaderMap::new();
     for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
         headers.insert(name, message.headers[name].parse().unwrap());
@@ -41,7 +41,7 @@ fn verified(secret: &str, message: &Message) -> bool {
 }
 
 /// Waits for a delivery of the webhook to be in this state.
-async fn delivery(api: &Api, id: &str, state: &str) -> Value {
+pub async fn delivery(api: &Api, id: &str, state: &str) -> Value {
     let path = format!("{HOOKS}/{id}/deliveries?state={state}");
     eventually("a delivery in its state", DEADLINE, async || {
         let page = api.get(&path).await.expect(200);
@@ -52,7 +52,7 @@ async fn delivery(api: &Api, id: &str, state: &str) -> Value {
 }
 
 /// Waits for the newest delivery of the webhook to have been tried in vain, and without any answer; why.
-async fn tried(api: &Api, id: &str) -> String {
+pub async fn tried(api: &Api, id: &str) -> String {
     eventually("the first try", DEADLINE, async || {
         let page = api.get(&format!("{HOOKS}/{id}/deliveries")).await.expect(200);
         let first = page["items"][0]["id"].as_str()?;

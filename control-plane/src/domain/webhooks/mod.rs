@@ -9,7 +9,10 @@
 //! ```
 //!
 //! A message is delivered at least once; its `webhook-id` is the same each time. Deliveries have no order. A webhook whose every
-//! try has failed for days is made inactive, which is told as an event and in the audit.
+//! try has failed for days is made inactive, which is told as an event and in the audit. One for which too much waits is sent no
+//! more until there is room again; how much it missed is to be seen at it.
+//!
+//! Whoever changes a webhook, or what waits for it, holds its row first; whoever holds several, in the order of their ids.
 
 mod address;
 pub mod routes;
@@ -74,6 +77,10 @@ pub struct Webhook {
     pub disabled_reason: Option<String>,
     /// Since when each try has failed.
     pub failing_since: Option<Ms>,
+    /// Events that it was not sent because too many deliveries waited already, since it was last made active.
+    pub dropped: u64,
+    /// When the first of these was dropped.
+    pub dropped_since: Option<Ms>,
     /// Of the row.
     pub version: i64,
     /// When it was made.

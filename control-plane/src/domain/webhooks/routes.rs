@@ -43,6 +43,10 @@ struct WebhookView {
     disabled_reason: Option<String>,
     /// Since when each try has failed.
     failing_since: Option<Ms>,
+    /// Events that were not sent because 10,000 deliveries waited already, since the webhook was last made active.
+    dropped: u64,
+    /// When the first of these was dropped.
+    dropped_since: Option<Ms>,
     /// As in the header `ETag`.
     version: i64,
     created_at: Ms,
@@ -60,6 +64,8 @@ impl From<Webhook> for WebhookView {
             active,
             disabled_reason,
             failing_since,
+            dropped,
+            dropped_since,
             version,
             created_at,
             updated_at,
@@ -74,6 +80,8 @@ impl From<Webhook> for WebhookView {
             active,
             disabled_reason,
             failing_since,
+            dropped,
+            dropped_since,
             version,
             created_at,
             updated_at,
@@ -284,7 +292,8 @@ async fn webhook_get(
     Ok(Tagged { version: webhook.version, body: webhook.into() })
 }
 
-/// Changes a webhook. One that was made inactive, made active again, begins with what happens from then on.
+/// Changes a webhook. One that was made inactive, made active again, begins with what happens from then on. What was dropped is
+/// counted anew from when `active` was last set to true.
 #[utoipa::path(patch, path = "/{id}", tag = "Webhooks", params(("id" = WebhookId, Path), OwnerQuery), request_body = PatchBody,
     responses((status = 200, body = WebhookView), (status = 404), (status = 412)),
     extensions(("x-permission" = json!("webhooks:write"))))]
@@ -333,7 +342,7 @@ async fn webhook_rotate(
 
 /// Sends a message of the name `webhook.test`, whatever the webhook wants otherwise.
 #[utoipa::path(post, path = "/{id}/test", tag = "Webhooks", params(("id" = WebhookId, Path), OwnerQuery),
-    responses((status = 202, body = DeliveryView), (status = 404)), extensions(("x-permission" = json!("webhooks:write"))))]
+    responses((status = 202, body = DeliveryView), (status = 404), (status = 409)), extensions(("x-permission" = json!("webhooks:write"))))]
 async fn webhook_test(
     State(app): State<Arc<App>>,
     auth: Auth,
@@ -389,7 +398,7 @@ async fn delivery_get(
 /// Sends a message once more, with the same `webhook-id`.
 #[utoipa::path(post, path = "/{id}/deliveries/{delivery}/redeliver", tag = "Webhooks",
     params(("id" = WebhookId, Path), ("delivery" = DeliveryId, Path), OwnerQuery),
-    responses((status = 202, body = DeliveryView), (status = 404)), extensions(("x-permission" = json!("webhooks:write"))))]
+    responses((status = 202, body = DeliveryView), (status = 404), (status = 409)), extensions(("x-permission" = json!("webhooks:write"))))]
 async fn delivery_repeat(
     State(app): State<Arc<App>>,
     auth: Auth,

@@ -1,5 +1,6 @@
 //! What can be done with webhooks, and their deliveries.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::ids::{DeliveryId, TenantId, WebhookId};
 const WEBHOOKS_MAX: i64 = 20;
 /// Events for which deliveries are made at once.
 const EVENTS: i64 = 200;
+/// The most deliveries that wait for one webhook: what comes beyond them is dropped.
+const PENDING_MAX: i64 = 10_000;
 /// Deliveries under way at once in this process.
 const AT_ONCE: usize = 32;
 /// And to one webhook, in all processes: a slow receiver holds up no other.
@@ -106,6 +109,8 @@ impl Service {
             active: true,
             disabled_reason: None,
             failing_since: None,
+            dropped: 0,
+            dropped_since: None,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -146,6 +151,9 @@ impl Service {
             after.active = active;
             after.disabled_reason = None;
             after.failing_since = after.failing_since.filter(|_| before.active && active);
+            if active {
+                (after.dropped, after.dropped_since) = (0, None);
+            }
         }
         self.change(&mut tx, &before, &mut after).await?;
         let detail = json!({ "before": shown(&before), "after": shown(&after) });
@@ -205,6 +213,7 @@ impl Service {
         let message = format!("msg_{}", Uuid::now_v7().simple());
         let data = json!({ "webhook_id": id, "name": webhook.name });
         let body = json!({ "type": "webhook.test", "timestamp": now, "data": data }).to_string();
+        check_room(&mut tx, id).await?;
         let delivery = pending(id, message, "webhook.test", body, now);
         store::delivery_insert(&mut tx, &delivery).await?;
         self.note(&mut tx, actor, &webhook, "webhook.test_requested", &json!({ "delivery": delivery.id })).await?;
@@ -224,6 +233,7 @@ impl Service {
         let webhook = get(&mut tx, scope, id).await?;
         let old = store::delivery_get(tx.conn(), id, delivery).await?;
         let old = old.ok_or_else(|| Error::not_found("delivery", delivery))?;
+        check_room(&mut tx, id).await?;
         let new = pending(id, old.message, &old.event_name, old.body, self.clock.now());
         store::delivery_insert(&mut tx, &new).await?;
         let detail = json!({ "delivery": new.id, "of": delivery });
@@ -282,17 +292,36 @@ impl Service {
         let webhooks = store::webhooks_active(tx.conn()).await?;
         let events = events_after(tx.conn(), head, EVENTS).await?;
         let Some(last) = events.last().map(|event| event.seq) else { return Ok(false) };
-        let now = self.clock.now();
-        for event in &events {
-            let message = format!("msg_{}", event.id.0.simple());
-            for webhook in webhooks.iter().filter(|webhook| wants(webhook, event)) {
-                let delivery = pending(webhook.id, message.clone(), &event.name, body_of(event), now);
-                store::delivery_insert(&mut tx, &delivery).await?;
+        for webhook in &webhooks {
+            let wanted: Vec<&Numbered> = events.iter().filter(|event| wants(webhook, event)).collect();
+            if !wanted.is_empty() {
+                self.deliveries_add(&mut tx, webhook, &wanted).await?;
             }
         }
         store::head_put(&mut tx, last).await?;
         tx.commit().await?;
         Ok(events.len() as i64 == EVENTS)
+    }
+
+    /// Makes the deliveries of these events to one webhook, as far as there is room for them, and counts the others.
+    async fn deliveries_add(&self, tx: &mut Tx, webhook: &Webhook, events: &[&Numbered]) -> Result<()> {
+        let now = self.clock.now();
+        let waiting = store::pending_count(tx.conn(), webhook.id, PENDING_MAX).await?;
+        let room = usize::try_from(PENDING_MAX - waiting).unwrap_or(0);
+        for event in events.iter().take(room) {
+            let message = format!("msg_{}", event.id.0.simple());
+            let delivery = pending(webhook.id, message, &event.name, body_of(event), now);
+            store::delivery_insert(tx, &delivery).await?;
+        }
+        let dropped = events.len().saturating_sub(room) as u64;
+        if dropped == 0 {
+            return Ok(());
+        }
+        if webhook.dropped == 0 {
+            tracing::warn!(webhook = %webhook.id, "too many deliveries wait for a webhook: it is sent no more until there is room");
+        }
+        metrics::counter!("mpanel_webhook_dropped_total").increment(dropped);
+        store::webhook_drops(tx, webhook.id, dropped, now).await
     }
 
     /// Sends what is due; how many, and whether more may be. Each is a task of its own.
@@ -301,18 +330,9 @@ impl Service {
         if free == 0 {
             return Ok((0, false));
         }
-        let now = self.clock.now();
-        if !store::is_due(self.db.read().await?.conn(), now).await? {
-            return Ok((0, false));
-        }
-        let mut tx = self.db.begin().await?;
-        let due = store::deliveries_claim(&mut tx, now, now.plus(LEASE), PER_WEBHOOK, free as i64).await?;
-        if due.is_empty() {
-            return Ok((0, false));
-        }
-        tx.commit().await?;
-        let count = due.len();
-        for delivery in due {
+        let claimed = self.deliveries_claim(free as i64).await?;
+        let count = claimed.len() as u64;
+        for delivery in claimed {
             let Ok(permit) = self.free.clone().acquire_owned().await else { break };
             let service = self.clone();
             self.tasks.spawn(async move {
@@ -322,7 +342,30 @@ impl Service {
                 drop(permit);
             });
         }
-        Ok((count as u64, count == free))
+        Ok((count, count > 0))
+    }
+
+    /// Takes up to `free` deliveries that are due. The row of a webhook is held while its are counted and taken, so that no two
+    /// control planes take more of them than may be under way.
+    async fn deliveries_claim(&self, free: i64) -> Result<Vec<Delivery>> {
+        let now = self.clock.now();
+        let due = store::webhooks_due(self.db.read().await?.conn(), now, PER_WEBHOOK, free).await?;
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.db.begin().await?;
+        let mut claimed = Vec::new();
+        for (id, share) in shares(&due, free) {
+            if store::webhook_hold(&mut tx, Scope::Platform, id).await?.is_none() {
+                continue;
+            }
+            let share = share.min(PER_WEBHOOK - store::leased_count(tx.conn(), id, now).await?);
+            if share > 0 {
+                claimed.extend(store::deliveries_claim(&mut tx, id, now, now.plus(LEASE), share).await?);
+            }
+        }
+        tx.commit().await?;
+        Ok(claimed)
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<()> {
@@ -340,22 +383,18 @@ impl Service {
         let headers = Headers { message: delivery.message.clone(), timestamp, signatures };
         let outcome = self.senders.of(webhook.tenant).send(&webhook.url, &headers, &delivery.body).await;
         let took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.settle(&webhook, &delivery, at, took_ms, outcome).await
+        self.settle(&delivery, at, took_ms, outcome).await
     }
 
-    async fn settle(
-        &self,
-        webhook: &Webhook,
-        delivery: &Delivery,
-        at: Ms,
-        took_ms: u64,
-        outcome: Outcome,
-    ) -> Result<()> {
+    async fn settle(&self, delivery: &Delivery, at: Ms, took_ms: u64, outcome: Outcome) -> Result<()> {
         let now = self.clock.now();
         let Outcome { status, error, answer } = outcome;
         let chance = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
         let wait = wait_after(delivery.attempt, chance);
         let mut tx = self.db.begin().await?;
+        let Some(webhook) = store::webhook_hold(&mut tx, Scope::Platform, delivery.webhook).await? else {
+            return Ok(());
+        };
         let settled = match (&error, wait) {
             (None, _) => store::delivery_settle(&mut tx, delivery, "delivered", now, Some(now)).await?,
             (Some(_), Some(wait)) => store::delivery_settle(&mut tx, delivery, "pending", now.plus(wait), None).await?,
@@ -379,19 +418,18 @@ impl Service {
             _ => None,
         };
         if let Some(reason) = reason {
-            self.disable(&mut tx, webhook.id, reason).await?;
+            self.disable(&mut tx, &webhook, reason).await?;
         }
         tx.commit().await
     }
 
-    async fn disable(&self, tx: &mut Tx, id: WebhookId, reason: String) -> Result<()> {
-        let before = get(tx, Scope::Platform, id).await?;
+    async fn disable(&self, tx: &mut Tx, before: &Webhook, reason: String) -> Result<()> {
         if !before.active {
             return Ok(());
         }
         let mut after = Webhook { active: false, disabled_reason: Some(reason.clone()), ..before.clone() };
-        self.change(tx, &before, &mut after).await?;
-        tracing::warn!(webhook = %id, url = before.url, reason, "a webhook was made inactive");
+        self.change(tx, before, &mut after).await?;
+        tracing::warn!(webhook = %before.id, url = before.url, reason, "a webhook was made inactive");
         let actor = Actor::system("webhooks");
         self.note(tx, &actor, &after, "webhook.disabled", &json!({ "reason": reason })).await
     }
@@ -427,8 +465,34 @@ impl Service {
     }
 }
 
+/// The webhook, held until the transaction ends.
 async fn get(tx: &mut Tx, scope: Scope, id: WebhookId) -> Result<Webhook> {
-    store::webhook_get(tx.conn(), scope, id).await?.ok_or_else(|| Error::not_found("webhook", id))
+    store::webhook_hold(tx, scope, id).await?.ok_or_else(|| Error::not_found("webhook", id))
+}
+
+/// 409 where so much waits for the webhook that it takes no more.
+async fn check_room(tx: &mut Tx, id: WebhookId) -> Result<()> {
+    if store::pending_count(tx.conn(), id, PENDING_MAX).await? < PENDING_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "{PENDING_MAX} deliveries wait for this webhook, which is the most: wait until its receiver has taken some, or give them \
+         up by making the webhook inactive"
+    );
+    Err(Error::conflict("deliveries_full", detail))
+}
+
+/// How many deliveries of each webhook are taken, given how many of its are under way: one by one for those with the fewest, until
+/// there are `free` in all.
+fn shares(due: &[(WebhookId, i64)], free: i64) -> BTreeMap<WebhookId, i64> {
+    let places = (0..PER_WEBHOOK).flat_map(|under_way| {
+        due.iter().filter(move |(_, already)| *already <= under_way).map(|(webhook, _)| *webhook)
+    });
+    let mut shares = BTreeMap::new();
+    for webhook in places.take(usize::try_from(free).unwrap_or(0)) {
+        *shares.entry(webhook).or_insert(0) += 1;
+    }
+    shares
 }
 
 /// Whether the webhook's owner may see the event and wants it: a tenant's sees what the tenant's owner may.
@@ -476,4 +540,25 @@ fn shown(webhook: &Webhook) -> Value {
 
 fn secret_name(id: Uuid) -> String {
     format!("webhook secret {id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_the_fewest_under_way_comes_first_and_nobody_has_more_than_he_may() {
+        let webhooks: Vec<WebhookId> = (0..3).map(|_| WebhookId::generate()).collect();
+        let shared = |under_way: [i64; 3], free: i64| {
+            let due: Vec<_> = webhooks.iter().copied().zip(under_way).collect();
+            let shares = shares(&due, free);
+            webhooks.iter().map(|webhook| shares.get(webhook).copied().unwrap_or(0)).collect::<Vec<_>>()
+        };
+        assert_eq!(shared([0, 0, 0], 100), [PER_WEBHOOK; 3]);
+        assert_eq!(shared([0, 0, 0], 3), [1, 1, 1]);
+        assert_eq!(shared([3, 3, 0], 2), [0, 0, 2]);
+        assert_eq!(shared([3, 1, 0], 4), [0, 2, 2]);
+        assert_eq!(shared([PER_WEBHOOK, 2, 3], 100), [0, PER_WEBHOOK - 2, PER_WEBHOOK - 3]);
+        assert_eq!(shared([0, 0, 0], 0), [0; 3]);
+    }
 }

@@ -36,6 +36,8 @@ struct WebhookRow {
     active: bool,
     disabled_reason: Option<String>,
     failing_since: Option<Ms>,
+    dropped: i64,
+    dropped_since: Option<Ms>,
     version: i64,
     created_at: Ms,
     updated_at: Ms,
@@ -54,6 +56,8 @@ impl TryFrom<WebhookRow> for Webhook {
             active,
             disabled_reason,
             failing_since,
+            dropped,
+            dropped_since,
             version,
             created_at,
             updated_at,
@@ -69,6 +73,8 @@ impl TryFrom<WebhookRow> for Webhook {
             active,
             disabled_reason,
             failing_since,
+            dropped: loaded(dropped, "webhooks.dropped")?,
+            dropped_since,
             version,
             created_at,
             updated_at,
@@ -79,8 +85,8 @@ impl TryFrom<WebhookRow> for Webhook {
 macro_rules! webhook_select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, tenant_id, name, url, event_names, active, disabled_reason, failing_since, version, created_at,
-                    updated_at FROM webhooks WHERE ",
+            "SELECT id, tenant_id, name, url, event_names, active, disabled_reason, failing_since, dropped, dropped_since,
+                    version, created_at, updated_at FROM webhooks WHERE ",
             $rest
         )
     };
@@ -97,6 +103,14 @@ pub(super) async fn webhook_list(conn: Conn<'_>, scope: Scope, window: Window<We
 pub(super) async fn webhook_get(conn: Conn<'_>, scope: Scope, id: WebhookId) -> Result<Option<Webhook>> {
     const SQL: &str = webhook_select!("id = $1 AND ($2 IS NULL OR tenant_id = $2)");
     fetch_optional!(conn, WebhookRow, SQL, id, scope.tenant())?.map(Webhook::try_from).transpose()
+}
+
+/// The same, held until the transaction ends.
+pub(super) async fn webhook_hold(tx: &mut Tx, scope: Scope, id: WebhookId) -> Result<Option<Webhook>> {
+    const SQLITE: &str = webhook_select!("id = $1 AND ($2 IS NULL OR tenant_id = $2)");
+    const POSTGRES: &str = webhook_select!("id = $1 AND ($2 IS NULL OR tenant_id = $2) FOR NO KEY UPDATE");
+    let sql = sql_by_db!(tx.conn(), sqlite: SQLITE, postgres: POSTGRES);
+    fetch_optional!(tx.conn(), WebhookRow, sql, id, scope.tenant())?.map(Webhook::try_from).transpose()
 }
 
 pub(super) async fn webhooks_active(conn: Conn<'_>) -> Result<Vec<Webhook>> {
@@ -128,6 +142,8 @@ pub(super) async fn webhook_insert(tx: &mut Tx, webhook: &Webhook) -> Result<()>
         active,
         disabled_reason: _,
         failing_since: _,
+        dropped: _,
+        dropped_since: _,
         version,
         created_at,
         updated_at,
@@ -141,8 +157,8 @@ pub(super) async fn webhook_insert(tx: &mut Tx, webhook: &Webhook) -> Result<()>
 /// Stores it over the version that it was made of; `false`: that is not there any more.
 pub(super) async fn webhook_update(tx: &mut Tx, webhook: &Webhook, expected: i64) -> Result<bool> {
     const SQL: &str = "UPDATE webhooks SET name = $1, url = $2, event_names = $3, active = $4, disabled_reason = $5,
-            failing_since = $6, version = $7, updated_at = $8
-         WHERE id = $9 AND version = $10";
+            failing_since = $6, dropped = $7, dropped_since = $8, version = $9, updated_at = $10
+         WHERE id = $11 AND version = $12";
     let Webhook {
         id,
         tenant: _,
@@ -152,16 +168,28 @@ pub(super) async fn webhook_update(tx: &mut Tx, webhook: &Webhook, expected: i64
         active,
         disabled_reason,
         failing_since,
+        dropped,
+        dropped_since,
         version,
         created_at: _,
         updated_at,
     } = webhook;
     let names = Json(NameList::from(names));
     let (name, url, reason) = (name.as_str(), url.as_str(), disabled_reason.as_deref());
-    let (active, since) = (*active, *failing_since);
-    let changed =
-        execute!(tx.conn(), SQL, name, url, names, active, reason, since, *version, *updated_at, *id, expected)?;
+    let (dropped, missing) = (stored(*dropped), *dropped_since);
+    let (id, active, failing, version, at) = (*id, *active, *failing_since, *version, *updated_at);
+    let changed = execute!(
+        tx.conn(), SQL, name, url, names, active, reason, failing, dropped, missing, version, at, id, expected,
+    )?;
     Ok(changed == 1)
+}
+
+/// Counts what it is not sent.
+pub(super) async fn webhook_drops(tx: &mut Tx, id: WebhookId, count: u64, now: Ms) -> Result<()> {
+    const SQL: &str =
+        "UPDATE webhooks SET dropped = dropped + $2, dropped_since = COALESCE(dropped_since, $3) WHERE id = $1";
+    execute!(tx.conn(), SQL, id, stored(count), now)?;
+    Ok(())
 }
 
 /// Notes since when each try has failed, or that one did not.
@@ -249,33 +277,63 @@ pub(super) async fn delivery_insert(tx: &mut Tx, delivery: &Delivery) -> Result<
     Ok(())
 }
 
-/// Whether any is due.
-pub(super) async fn is_due(conn: Conn<'_>, now: Ms) -> Result<bool> {
-    const SQL: &str = "SELECT id FROM webhook_deliveries
-        WHERE state = 'pending' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) LIMIT 1";
-    Ok(fetch_optional!(conn, (DeliveryId,), SQL, now)?.is_some())
+/// How many wait for this webhook or are on their way to it; no more than `limit` are counted.
+pub(super) async fn pending_count(conn: Conn<'_>, webhook: WebhookId, limit: i64) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) FROM
+        (SELECT id FROM webhook_deliveries WHERE webhook_id = $1 AND state = 'pending' LIMIT $2) AS waiting";
+    let (count,) = fetch_one!(conn, (i64,), SQL, webhook, limit)?;
+    Ok(count)
 }
 
-/// Takes up to `limit` deliveries that are due, no more than `per_webhook` of one webhook at once.
+/// How many are on their way to this webhook.
+pub(super) async fn leased_count(conn: Conn<'_>, webhook: WebhookId, now: Ms) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) FROM webhook_deliveries WHERE webhook_id = $1 AND lease_until > $2";
+    let (count,) = fetch_one!(conn, (i64,), SQL, webhook, now)?;
+    Ok(count)
+}
+
+/// Up to `limit` webhooks for which something is due while fewer than `per_webhook` are on their way, and how many are: those with
+/// the fewest first, by lot among equals.
+pub(super) async fn webhooks_due(
+    conn: Conn<'_>,
+    now: Ms,
+    per_webhook: i64,
+    limit: i64,
+) -> Result<Vec<(WebhookId, i64)>> {
+    // From one webhook for which something waits to the next, by the index, and the first of each: however much waits.
+    const SQL: &str = "
+        WITH RECURSIVE waiting (id) AS (
+            SELECT (SELECT webhook_id FROM webhook_deliveries WHERE state = 'pending' ORDER BY webhook_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT d.webhook_id FROM webhook_deliveries d WHERE d.state = 'pending' AND d.webhook_id > w.id
+                    ORDER BY d.webhook_id LIMIT 1)
+            FROM waiting w WHERE w.id IS NOT NULL)
+        SELECT id, leased FROM (
+            SELECT w.id, (SELECT COUNT(*) FROM webhook_deliveries l WHERE l.webhook_id = w.id AND l.lease_until > $1) AS leased
+            FROM waiting w
+            WHERE (SELECT d.run_at FROM webhook_deliveries d
+                   WHERE d.webhook_id = w.id AND d.state = 'pending' AND (d.lease_until IS NULL OR d.lease_until <= $1)
+                   ORDER BY d.run_at LIMIT 1) <= $1) AS due
+        WHERE leased < $2 ORDER BY leased, random() LIMIT $3";
+    Ok(fetch_all!(conn, (WebhookId, i64), SQL, now, per_webhook, limit)?)
+}
+
+/// Takes up to `limit` of a webhook's deliveries that are due, the oldest first.
 pub(super) async fn deliveries_claim(
     tx: &mut Tx,
+    webhook: WebhookId,
     now: Ms,
     lease_until: Ms,
-    per_webhook: i64,
     limit: i64,
 ) -> Result<Vec<Delivery>> {
     const SQL: &str = "
-        UPDATE webhook_deliveries SET lease_until = $2, attempt = attempt + 1
-        WHERE state = 'pending' AND run_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) AND id IN (
-            SELECT id FROM (
-                SELECT d.id, d.run_at, ROW_NUMBER() OVER (PARTITION BY d.webhook_id ORDER BY d.run_at, d.id)
-                    + (SELECT COUNT(*) FROM webhook_deliveries l
-                       WHERE l.webhook_id = d.webhook_id AND l.state = 'pending' AND l.lease_until > $1) AS place
-                FROM webhook_deliveries d
-                WHERE d.state = 'pending' AND d.run_at <= $1 AND (d.lease_until IS NULL OR d.lease_until <= $1)
-            ) AS due WHERE place <= $3 ORDER BY run_at, id LIMIT $4)
+        UPDATE webhook_deliveries SET lease_until = $3, attempt = attempt + 1
+        WHERE id IN (
+            SELECT id FROM webhook_deliveries
+            WHERE webhook_id = $1 AND state = 'pending' AND run_at <= $2 AND (lease_until IS NULL OR lease_until <= $2)
+            ORDER BY run_at, id LIMIT $4)
         RETURNING id, webhook_id, message_id, event_name, body, state, attempt, run_at, created_at, finished_at";
-    let rows = fetch_all!(tx.conn(), DeliveryRow, SQL, now, lease_until, per_webhook, limit)?;
+    let rows = fetch_all!(tx.conn(), DeliveryRow, SQL, webhook, now, lease_until, limit)?;
     rows.into_iter().map(Delivery::try_from).collect()
 }
 

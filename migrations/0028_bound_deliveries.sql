@@ -1,0 +1,12 @@
+-- What waits for a webhook is bounded, and claimed webhook by webhook, without a look at all that waits.
+
+-- How much a webhook was not sent because too much waited for it already, and since when.
+ALTER TABLE webhooks ADD COLUMN dropped BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE webhooks ADD COLUMN dropped_since BIGINT;
+
+-- What waits: the claim goes from one webhook to the next, and takes the first of each. It also says how much waits for one.
+DROP INDEX webhook_deliveries_due;
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (webhook_id, run_at, id) WHERE state = 'pending';
+
+-- What is under way, counted from the present time on.
+CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (webhook_id, lease_until) WHERE lease_until IS NOT NULL;

@@ -10,3 +10,7 @@ CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (webhook_id, run_a
 
 -- What is under way, counted from the present time on.
 CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (webhook_id, lease_until) WHERE lease_until IS NOT NULL;
+
+-- What is over, by age, to be deleted: what waits, however old, is not looked at.
+DROP INDEX webhook_deliveries_by_age;
+CREATE INDEX webhook_deliveries_over ON webhook_deliveries (created_at) WHERE state <> 'pending';

@@ -1,11 +1,13 @@
 //! What waits for a webhook is bounded, shared out fairly, and given up in the end.
 
+use control_plane::clock::Ms;
+use control_plane::events::events_prune;
 use mpanel_tests::{TestApp, databases, eventually};
 use serde_json::{Value, json};
 
 use super::receiver::Receiver;
 use super::support::{DEADLINE, Own, plan};
-use super::webhooks::{HOOKS, allow, delivery, hook, verified};
+use super::webhooks::{HOOKS, allow, delivery, hook, tried, verified};
 
 /// Lets so many deliveries wait for the webhook until `run_at`, since long ago.
 async fn fill(own: &mut Own, webhook: &str, count: u32, run_at: i64) {
@@ -127,6 +129,53 @@ async fn what_somebody_took_who_died_is_sent_by_another_once_his_lease_is_over()
         assert_eq!((&told["delivery"]["message_id"], &told["delivery"]["attempt"]), (&json!("msg_2"), &json!(2)));
         let others = "SELECT attempt FROM webhook_deliveries WHERE message_id = 'msg_1' AND state = 'pending'";
         assert_eq!(own.count(others).await, 1, "it is another's");
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_however_old_keeps_nothing_from_being_deleted() {
+    for database in databases().await {
+        let app = TestApp::start_with(&database, allow).await;
+        let receiver = Receiver::start().await;
+        let (id, _) = hook(&app.api, &receiver.url, &["plan.created"]).await;
+        let mut own = Own::to(&database).await;
+        fill(&mut own, &id, 5, in_an_hour(&app)).await;
+        plan(&app.api, "small").await;
+        delivery(&app.api, &id, "delivered").await;
+        own.run("UPDATE webhook_deliveries SET created_at = 2 WHERE state = 'delivered'").await.unwrap();
+        let future = app.running.app.clock.now().plus(std::time::Duration::from_hours(2));
+        let mut tx = app.running.app.db.begin().await.unwrap();
+        assert_eq!(app.running.app.webhooks.deliveries_prune(&mut tx, Ms(1000), 2).await.unwrap(), 1);
+        assert!(events_prune(&mut tx, future, 1000).await.unwrap() > 0);
+        tx.commit().await.unwrap();
+        assert_eq!(own.count("SELECT CAST(COUNT(*) AS BIGINT) FROM webhook_deliveries").await, 5);
+        // And made inactive, it has nothing that waits.
+        app.api.patch(&format!("{HOOKS}/{id}"), &json!({"active": false})).await.expect(200);
+        let mut tx = app.running.app.db.begin().await.unwrap();
+        assert_eq!(app.running.app.webhooks.deliveries_prune(&mut tx, Ms(1000), 100).await.unwrap(), 5);
+        tx.commit().await.unwrap();
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_signed_is_a_try_that_failed_and_comes_once_it_can() {
+    for database in databases().await {
+        let app = TestApp::start_with(&database, allow).await;
+        let receiver = Receiver::start().await;
+        let (id, _) = hook(&app.api, &receiver.url, &["plan.created"]).await;
+        let mut own = Own::to(&database).await;
+        let spoilt = if database.name == "sqlite" { "zeroblob(64)" } else { "decode(repeat('00', 64), 'hex')" };
+        own.run(&format!("UPDATE webhook_secrets SET sealed = {spoilt}")).await.unwrap();
+        plan(&app.api, "small").await;
+        let error = tried(&app.api, &id).await;
+        assert!(error.contains("rotate-secret"), "{error}");
+        assert!(receiver.got().is_empty(), "nothing is sent unsigned");
+        let rotated = app.api.post(&format!("{HOOKS}/{id}/rotate-secret"), &json!({})).await.expect(200);
+        own.run("UPDATE webhook_deliveries SET run_at = 1").await.unwrap();
+        let message = receiver.wait(1).await.remove(0);
+        assert!(verified(rotated["secret"].as_str().unwrap(), &message), "{message:?}");
         app.stop().await;
     }
 }

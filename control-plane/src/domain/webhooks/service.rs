@@ -376,14 +376,36 @@ impl Service {
         let (at, watch) = (self.clock.now(), Stopwatch::start());
         let sealed = store::secret_list(read.conn(), webhook.id, at).await?;
         drop(read);
-        let secrets = sealed.iter().map(|(id, sealed)| self.secrets.unseal(&secret_name(*id), sealed));
-        let secrets = secrets.collect::<Result<Vec<_>>>()?;
-        let timestamp = sign::timestamp(at);
-        let signatures = sign::signatures(&secrets, &delivery.message, timestamp, &delivery.body)?;
-        let headers = Headers { message: delivery.message.clone(), timestamp, signatures };
-        let outcome = self.senders.of(webhook.tenant).send(&webhook.url, &headers, &delivery.body).await;
+        let outcome = match self.signed(&delivery, &sealed, at)? {
+            Some(headers) => self.senders.of(webhook.tenant).send(&webhook.url, &headers, &delivery.body).await,
+            // Counted as a try, so that it ends.
+            None => Outcome {
+                status: None,
+                error: Some("no secret of the webhook can be read to sign with: make a new one (rotate-secret)".to_owned()),
+                answer: String::new(),
+            },
+        };
         let took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.settle(&delivery, at, took_ms, outcome).await
+    }
+
+    /// The headers with a signature by each secret that can be read; `None`: none can.
+    fn signed(&self, delivery: &Delivery, sealed: &[(Uuid, Vec<u8>)], at: Ms) -> Result<Option<Headers>> {
+        let mut secrets = Vec::with_capacity(sealed.len());
+        for (id, sealed) in sealed {
+            match self.secrets.unseal(&secret_name(*id), sealed) {
+                Ok(secret) => secrets.push(secret),
+                Err(error) => {
+                    tracing::warn!(webhook = %delivery.webhook, secret = %id, %error, "a webhook's secret cannot be read");
+                }
+            }
+        }
+        if secrets.is_empty() {
+            return Ok(None);
+        }
+        let timestamp = sign::timestamp(at);
+        let signatures = sign::signatures(&secrets, &delivery.message, timestamp, &delivery.body)?;
+        Ok(Some(Headers { message: delivery.message.clone(), timestamp, signatures }))
     }
 
     async fn settle(&self, delivery: &Delivery, at: Ms, took_ms: u64, outcome: Outcome) -> Result<()> {

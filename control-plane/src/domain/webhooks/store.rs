@@ -383,8 +383,8 @@ pub(super) async fn delivery_get(conn: Conn<'_>, webhook: WebhookId, id: Deliver
 
 /// Deletes up to `limit` that are over and older than this.
 pub(super) async fn deliveries_prune(tx: &mut Tx, before: Ms, limit: u32) -> Result<u64> {
-    const SQL: &str = "DELETE FROM webhook_deliveries WHERE state <> 'pending' AND id IN
-        (SELECT id FROM webhook_deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+    const SQL: &str = "DELETE FROM webhook_deliveries WHERE id IN
+        (SELECT id FROM webhook_deliveries WHERE state <> 'pending' AND created_at < $1 ORDER BY created_at LIMIT $2)";
     Ok(execute!(tx.conn(), SQL, before, i64::from(limit))?)
 }
 

@@ -4,6 +4,7 @@ use control_plane::clock::Clock;
 use control_plane::config::Config;
 use control_plane::events::{Event, event_append};
 use mpanel_tests::app::Api;
+use mpanel_tests::process::Setup;
 use mpanel_tests::{TestApp, databases, eventually};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
@@ -258,6 +259,34 @@ async fn what_the_platform_s_webhooks_may_reach_those_of_tenants_may_not() {
         hook(&theirs, &inside.url, &["cloudpod.created"]).await;
         app.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_which_webhook_it_was_and_nothing_that_its_url_may_hold() {
+    let (database, dir) = (mpanel_tests::TestDatabase::sqlite(), tempfile::tempdir().unwrap());
+    let setup = Setup { program: env!("CARGO_BIN_EXE_mpanel-faulty"), database: &database, dir: &dir };
+    let log = dir.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let process = setup.serve(|command| {
+        command.env("MPANEL__WEBHOOKS__ALLOW_PRIVATE", "true").env("MPANEL__LOG__FILTER", "debug").stderr(file);
+    });
+    let receiver = Receiver::start().await;
+    receiver.answer(&["500 Internal Server Error\r\n", "410 Gone\r\n"]);
+    let (id, _) = hook(&process.api, &receiver.url, &["plan.created"]).await;
+    plan(&process.api, "small").await;
+    eventually("the webhook to be made inactive", DEADLINE, async || {
+        (process.api.get(&format!("{HOOKS}/{id}")).await.expect(200)["active"] == false).then_some(())
+    })
+    .await;
+    let said = eventually("it to be logged", DEADLINE, async || {
+        let said = std::fs::read_to_string(&log).unwrap();
+        said.contains("a webhook was made inactive").then_some(said)
+    })
+    .await;
+    let line = said.lines().find(|line| line.contains("a webhook was made inactive")).unwrap();
+    assert!(line.contains(&id) && line.contains("127.0.0.1"), "{line}");
+    let told: Vec<_> = said.lines().filter(|line| line.contains("key=value") || line.contains("/hook")).collect();
+    assert!(told.is_empty(), "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

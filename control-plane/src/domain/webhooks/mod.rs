@@ -15,6 +15,7 @@
 //! Whoever changes a webhook, or what waits for it, holds its row first; whoever holds several, in the order of their ids.
 
 mod address;
+mod deliver;
 pub mod routes;
 mod send;
 pub mod service;
@@ -87,6 +88,14 @@ pub struct Webhook {
     pub created_at: Ms,
     /// When it was changed.
     pub updated_at: Ms,
+}
+
+impl Webhook {
+    /// Where its URL leads, to be logged: what comes after may be a secret.
+    fn host(&self) -> String {
+        let url = url::Url::parse(&self.url).ok();
+        url.as_ref().and_then(url::Url::host_str).unwrap_or_default().to_owned()
+    }
 }
 
 /// A message to one receiver.

@@ -14,3 +14,6 @@ CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (webhook_id, lease_
 -- What is over, by age, to be deleted: what waits, however old, is not looked at.
 DROP INDEX webhook_deliveries_by_age;
 CREATE INDEX webhook_deliveries_over ON webhook_deliveries (created_at) WHERE state <> 'pending';
+
+-- The row is there from now on: it is held by whoever adds a webhook of the platform's own, which have no other owner's row.
+INSERT INTO webhook_head (id, seq) SELECT 1, seq FROM event_head WHERE NOT EXISTS (SELECT 1 FROM webhook_head);

@@ -5,8 +5,11 @@ use control_plane::clock::Clock;
 use control_plane::db::Db;
 use control_plane::domain::tokens::service::Service as Tokens;
 use mpanel_tests::app::{Api, TOKEN, config, send};
+use mpanel_tests::people::staff;
+use mpanel_tests::signing_in::signed_in;
 use mpanel_tests::{TestApp, databases};
 use reqwest::Method;
+use serde_json::json;
 
 #[tokio::test]
 async fn the_first_start_makes_one_token_and_only_its_hash_is_kept() {
@@ -105,4 +108,35 @@ async fn an_address_that_guesses_is_slowed_down_and_shuts_out_nobody() {
     assert!((1..=60).contains(&slowed.header("retry-after").parse::<u32>().unwrap()));
     app.api.get("/metrics").await.expect(200);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_interleaving_gives_anybody_more_tokens_than_there_may_be() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let boss = staff(&app, "boss@platform.example").await;
+        let api = signed_in(&app, &boss.id).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let api = api.clone();
+            tasks.spawn(async move {
+                let mut made = 0;
+                loop {
+                    let body = json!({"name": "x", "permissions": ["cloudpods:read"]});
+                    let answer = api.post("/api/auth/tokens", &body).await;
+                    if answer.status != 201 {
+                        answer.expect_problem(409, "too_many_tokens");
+                        return made;
+                    }
+                    made += 1;
+                }
+            });
+        }
+        let mut made = 0;
+        while let Some(some) = tasks.join_next().await {
+            made += some.unwrap();
+        }
+        assert_eq!(made, 99, "beside the one that they had, on {}", database.name);
+        app.stop().await;
+    }
 }

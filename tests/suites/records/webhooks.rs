@@ -343,6 +343,39 @@ async fn webhooks_are_changed_listed_bounded_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_interleaving_gives_anybody_more_webhooks_than_there_may_be() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let mut own = Own::to(&database).await;
+        let (_, token) = owner(&mut own, "acme").await;
+        for api in [app.api.clone(), app.api.with_token(&token)] {
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..8 {
+                let api = api.clone();
+                tasks.spawn(async move {
+                    let body = json!({"name": "x", "url": "https://hooks.example.com/", "events": ["cloudpod.created"]});
+                    let mut made = 0;
+                    loop {
+                        let answer = api.post(HOOKS, &body).await;
+                        if answer.status != 201 {
+                            answer.expect_problem(409, "webhooks_full");
+                            return made;
+                        }
+                        made += 1;
+                    }
+                });
+            }
+            let mut made = 0;
+            while let Some(some) = tasks.join_next().await {
+                made += some.unwrap();
+            }
+            assert_eq!(made, 20, "on {}", database.name);
+        }
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_s_webhook_is_sent_what_is_the_tenant_s_and_is_nobody_else_s_to_touch() {
     for database in databases().await {
         let app = TestApp::start_with(&database, allow_tenants).await;

@@ -87,3 +87,9 @@ pub async fn session_hold(tx: &mut Tx, session: SessionId) -> Result<bool> {
 pub async fn tenant_hold(tx: &mut Tx, tenant: TenantId) -> Result<bool> {
     store::tenant_hold(tx, tenant).await
 }
+
+/// Holds a person's row until the transaction ends, so that one after the other adds to what they have. After the tenant's, where
+/// both are held. `false`: there is no such person.
+pub async fn user_hold(tx: &mut Tx, user: UserId) -> Result<bool> {
+    store::user_hold(tx, user).await
+}

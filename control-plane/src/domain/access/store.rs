@@ -151,6 +151,15 @@ pub(super) async fn session_hold(tx: &mut Tx, session: SessionId) -> Result<bool
     Ok(fetch_optional!(conn, (SessionId,), sql, session)?.is_some())
 }
 
+/// Holds a person's row until the transaction ends. `false`: there is no such person.
+pub(super) async fn user_hold(tx: &mut Tx, user: UserId) -> Result<bool> {
+    const SQLITE: &str = "SELECT id FROM users WHERE id = $1";
+    const POSTGRES: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+    let conn = tx.conn();
+    let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
+    Ok(fetch_optional!(conn, (UserId,), sql, user)?.is_some())
+}
+
 /// Holds the tenant's row until the transaction ends. `false`: there is no such tenant.
 pub(super) async fn tenant_hold(tx: &mut Tx, tenant: TenantId) -> Result<bool> {
     // SQLite has one writer. Rows that refer to the tenant, such as pods, may be written meanwhile.

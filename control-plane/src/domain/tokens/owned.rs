@@ -8,7 +8,7 @@ use super::service::Service;
 use super::{generate, hash, store};
 use crate::clock::Ms;
 use crate::db::{Tx, Window};
-use crate::domain::access::service::{principal_get, session_hold, tenant_hold};
+use crate::domain::access::service::{principal_get, session_hold, tenant_hold, user_hold};
 use crate::domain::access::{Door, Permission, Permissions, Principal, Reach, Role, resolve};
 use crate::domain::audit::{Actor, ActorKind, Record, Scope, audit_append};
 use crate::domain::check::Checks;
@@ -173,12 +173,15 @@ impl Service {
 }
 
 /// Looks again, in the transaction that makes the token: the maker may have been suspended, have become less, or have lost the
-/// token that they make it with. Until the transaction ends, none of it can happen.
+/// token that they make it with. Until the transaction ends, none of it can happen, and they make no other token.
 async fn still(tx: &mut Tx, maker: &Principal, tenant: Option<TenantId>, permissions: Permissions) -> Result<()> {
     if let Some(tenant) = tenant
         && !tenant_hold(tx, tenant).await?
     {
         return Err(Error::not_found("tenant", tenant));
+    }
+    if !user_hold(tx, maker.user).await? {
+        return Err(gone());
     }
     if let Some(limit) = &maker.limit
         && !store::token_hold(tx, limit.token).await?

@@ -34,17 +34,12 @@ impl Service {
     pub async fn events_spread(&self) -> Result<bool> {
         let mut read = self.db.read().await?;
         let (newest, _) = events_bounds(read.conn()).await?;
-        if store::head_get(read.conn()).await? == Some(newest) {
+        if store::head_get(read.conn()).await? == newest {
             return Ok(false);
         }
         drop(read);
         let mut tx = self.db.begin().await?;
-        let Some(head) = store::head_lock(&mut tx).await? else {
-            // What happened before there were webhooks is nobody's to be told.
-            store::head_put(&mut tx, newest).await?;
-            tx.commit().await?;
-            return Ok(false);
-        };
+        let head = store::head_lock(&mut tx).await?;
         let webhooks = store::webhooks_active(tx.conn()).await?;
         let events = events_after(tx.conn(), head, EVENTS).await?;
         let Some(last) = events.last().map(|event| event.seq) else { return Ok(false) };

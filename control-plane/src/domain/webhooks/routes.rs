@@ -15,7 +15,7 @@ use super::{Attempt, Delivery, Webhook};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
 use crate::http::json::Body;
@@ -265,12 +265,6 @@ async fn webhook_create(
     auth.require(Permission::WebhooksWrite)?;
     let CreateBody { name, url, events: names } = body;
     let tenant = auth.narrowed(query.tenant_id)?.tenant();
-    if let Some(tenant) = tenant {
-        let exists = app.tenants.tenant_exists(app.db.read().await?.conn(), tenant).await?;
-        if !exists {
-            return Err(Error::not_found("tenant", tenant));
-        }
-    }
     let (webhook, secret) =
         app.webhooks.webhook_create(&auth.actor, WebhookCreate { tenant, name, url, names }).await?;
     let location = format!("{PATH}/{}", webhook.id);

@@ -12,6 +12,7 @@ use super::send::Senders;
 use super::{Attempt, Delivery, Webhook, sign, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Db, Tx, Window};
+use crate::domain::access::service::tenant_hold;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::feed::Names;
@@ -107,6 +108,7 @@ impl Service {
             updated_at: now,
         };
         let mut tx = self.db.begin().await?;
+        owner_hold(&mut tx, tenant).await?;
         if store::webhook_count(tx.conn(), tenant).await? >= WEBHOOKS_MAX {
             let detail = format!("there are {WEBHOOKS_MAX} webhooks already, which is the most: delete one first");
             return Err(Error::conflict("webhooks_full", detail));
@@ -292,6 +294,15 @@ impl Service {
         let record = Record { actor, tenant, action: name, target_kind: "webhook", target_id: id.clone() };
         audit_append(tx, at, record, detail).await?;
         event_append(tx, at, Event { tenant, name, subject: id }, detail).await
+    }
+}
+
+/// Holds the row of whose webhook it is to be, so that one after the other counts and adds. 404: there is no such tenant.
+async fn owner_hold(tx: &mut Tx, owner: Option<TenantId>) -> Result<()> {
+    match owner {
+        Some(tenant) if !tenant_hold(tx, tenant).await? => Err(Error::not_found("tenant", tenant)),
+        Some(_) => Ok(()),
+        None => store::head_lock(tx).await.map(drop),
     }
 }
 

@@ -429,23 +429,24 @@ pub(super) async fn attempt_list(conn: Conn<'_>, delivery: DeliveryId) -> Result
     fetch_all!(conn, AttemptRow, SQL, delivery)?.into_iter().map(Attempt::try_from).collect()
 }
 
-/// Up to which event deliveries were made, kept from everybody else until the transaction ends; `None`: none yet.
-pub(super) async fn head_lock(tx: &mut Tx) -> Result<Option<i64>> {
+/// Up to which event deliveries were made, kept from everybody else until the transaction ends.
+pub(super) async fn head_lock(tx: &mut Tx) -> Result<i64> {
     const SQLITE: &str = "SELECT seq FROM webhook_head WHERE id = 1";
     const POSTGRES: &str = "SELECT seq FROM webhook_head WHERE id = 1 FOR UPDATE";
     let sql = sql_by_db!(tx.conn(), sqlite: SQLITE, postgres: POSTGRES);
-    Ok(fetch_optional!(tx.conn(), (i64,), sql)?.map(|(seq,)| seq))
+    let (seq,) = fetch_one!(tx.conn(), (i64,), sql)?;
+    Ok(seq)
 }
 
 /// The same, only to look.
-pub(super) async fn head_get(conn: Conn<'_>) -> Result<Option<i64>> {
+pub(super) async fn head_get(conn: Conn<'_>) -> Result<i64> {
     const SQL: &str = "SELECT seq FROM webhook_head WHERE id = 1";
-    Ok(fetch_optional!(conn, (i64,), SQL)?.map(|(seq,)| seq))
+    let (seq,) = fetch_one!(conn, (i64,), SQL)?;
+    Ok(seq)
 }
 
 pub(super) async fn head_put(tx: &mut Tx, seq: i64) -> Result<()> {
-    const SQL: &str = "INSERT INTO webhook_head (id, seq) VALUES (1, $1)
-                       ON CONFLICT (id) DO UPDATE SET seq = excluded.seq WHERE webhook_head.seq < excluded.seq";
+    const SQL: &str = "UPDATE webhook_head SET seq = $1 WHERE id = 1";
     execute!(tx.conn(), SQL, seq)?;
     Ok(())
 }

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use control_plane::clock::Clock;
+use control_plane::domain::access::Permission;
 use control_plane::events::{Event, event_append, events_prune};
 use mpanel_tests::app::Api;
+use mpanel_tests::people::{member, tenant, token_of};
+use mpanel_tests::signing_in::signed_in;
 use mpanel_tests::{TestApp, TestDatabase, databases, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -270,6 +273,48 @@ async fn one_caller_has_a_bounded_number_of_streams() {
     // The place is free once the control plane has noticed that the reader is gone.
     eventually("a place to be free", DEADLINE, async || {
         let response = app.api.request(Method::GET, "/api/events").send().await.unwrap();
+        (response.status() == 200).then_some(())
+    })
+    .await;
+    drop(watches);
+    app.stop().await;
+}
+
+/// Opens as many streams as there may be.
+async fn open_all(api: &Api, count: usize, watches: &mut Vec<Watch>) {
+    for _ in 0..count {
+        watches.push(Watch::open(api, "", None).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_s_tokens_and_sign_ins_share_a_number_of_streams_and_so_do_a_tenant_s_people() {
+    let (app, _database) = TestApp::start().await;
+    let (home, other) = (tenant(&app, "home").await, tenant(&app, "other").await);
+    let anna = member(&app, &home, "OWNER", "anna@home.example").await;
+    let second = app.api.with_token(&token_of(&app, &anna.id, Some(&home), Permission::EventsRead).await);
+    let by_sign_in = signed_in(&app, &anna.id).await;
+    let mut watches = Vec::new();
+    open_all(&anna.api, 8, &mut watches).await;
+    open_all(&second, 4, &mut watches).await;
+    open_all(&by_sign_in, 4, &mut watches).await;
+    for api in [&anna.api, &second, &by_sign_in] {
+        api.get("/api/events").await.expect_problem(429, "too_many_requests");
+    }
+    for name in ["bert", "carl", "dora"] {
+        let colleague = member(&app, &home, "MEMBER", &format!("{name}@home.example")).await;
+        open_all(&colleague.api, 16, &mut watches).await;
+    }
+    let fifth = member(&app, &home, "MEMBER", "emil@home.example").await;
+    fifth.api.get("/api/events").await.expect_problem(429, "too_many_requests");
+    let stranger = member(&app, &other, "OWNER", "olga@other.example").await;
+    open_all(&stranger.api, 1, &mut watches).await;
+    // Staff who look at that tenant take nobody's place.
+    let staff = app.api.request(Method::GET, "/api/events").header("X-Tenant-Id", &home);
+    mpanel_tests::app::send(staff).await.expect_status(200);
+    watches.truncate(63);
+    eventually("a place to be free", DEADLINE, async || {
+        let response = fifth.api.request(Method::GET, "/api/events").send().await.unwrap();
         (response.status() == 200).then_some(())
     })
     .await;

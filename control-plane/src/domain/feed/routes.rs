@@ -17,12 +17,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::service::Place;
+use super::service::{Holder, Place};
 use super::{Names, permission_of};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
-use crate::domain::audit::Scope;
+use crate::domain::audit::{ActorKind, Scope};
 use crate::error::{Error, Result};
 use crate::events::Numbered;
 use crate::http::auth::{Auth, Lasting};
@@ -115,7 +115,7 @@ async fn event_stream(
     if after.is_some_and(|after| after < 0) {
         return Err(Error::invalid("after", "must not be negative"));
     }
-    let place = app.feed.place(&auth.actor.to_string()).ok_or(Error::TooMany { retry_after: RETRY_AFTER })?;
+    let place = app.feed.place(holders(&auth)).ok_or(Error::TooMany { retry_after: RETRY_AFTER })?;
     let (queue, events) = mpsc::channel(QUEUE);
     let tasks = app.tasks.clone();
     let stream = Stream { app, auth, lasting, names, queue, _place: place };
@@ -124,6 +124,18 @@ async fn event_stream(
     // A proxy that gathers the answer first would never pass it on.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// Whose streams a caller's is counted among: the person's, by whatever they came in, and those of the tenant whose member they are.
+fn holders(auth: &Auth) -> Vec<Holder> {
+    let caller = match (&auth.person, &auth.actor.kind) {
+        (Some(person), _) => Some(Holder::Person(person.user)),
+        (None, ActorKind::PlatformToken(token)) => Some(Holder::Token(*token)),
+        (None, _) => None,
+    };
+    // Staff who look at a tenant take no place of its people's.
+    let tenant = auth.role.and(auth.scope.tenant()).map(Holder::Tenant);
+    caller.into_iter().chain(tenant).collect()
 }
 
 /// One reader's stream.

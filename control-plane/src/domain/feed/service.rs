@@ -9,13 +9,16 @@ use tokio::sync::broadcast;
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::{Numbered, events_after, events_bounds};
+use crate::ids::{TenantId, TokenId, UserId};
 
 /// Events that wait for the streams; a stream that is behind by more is cut.
 const RING: usize = 1024;
 /// Events that are read at once.
 const PAGE: i64 = 500;
-/// Streams of one principal at once.
-const PER_PRINCIPAL: usize = 16;
+/// Streams of one person at once, by whatever tokens and sign-ins; and of one holder of the platform's token.
+const PER_PERSON: usize = 16;
+/// Streams of one tenant's people at once.
+const PER_TENANT: usize = 64;
 /// Streams of a process at once; each holds a connection.
 const STREAMS_MAX: usize = 1000;
 
@@ -25,23 +28,54 @@ pub struct Service {
     ring: broadcast::Sender<Arc<Numbered>>,
     /// The number of the last event in the ring; negative: nothing was read yet.
     position: AtomicI64,
-    streams: Arc<Mutex<HashMap<String, usize>>>,
+    streams: Arc<Mutex<Streams>>,
+}
+
+/// Whose streams are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// Those by the platform's own token.
+    Token(TokenId),
+    /// A person's.
+    Person(UserId),
+    /// Those of a tenant's people in that tenant.
+    Tenant(TenantId),
+}
+
+impl Holder {
+    /// The most that it may have.
+    fn streams_max(self) -> usize {
+        match self {
+            Self::Token(_) | Self::Person(_) => PER_PERSON,
+            Self::Tenant(_) => PER_TENANT,
+        }
+    }
+}
+
+/// How many streams there are.
+#[derive(Debug, Default)]
+struct Streams {
+    all: usize,
+    by_holder: HashMap<Holder, usize>,
 }
 
 /// The right to one stream, given back when it ends.
 #[derive(Debug)]
 pub struct Place {
-    principal: String,
-    streams: Arc<Mutex<HashMap<String, usize>>>,
+    holders: Vec<Holder>,
+    streams: Arc<Mutex<Streams>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = streams.get_mut(&self.principal) {
-            *count -= 1;
-            if *count == 0 {
-                streams.remove(&self.principal);
+        streams.all -= 1;
+        for holder in &self.holders {
+            if let Some(count) = streams.by_holder.get_mut(holder) {
+                *count -= 1;
+                if *count == 0 {
+                    streams.by_holder.remove(holder);
+                }
             }
         }
     }
@@ -94,18 +128,18 @@ impl Service {
         events_bounds(read.conn()).await
     }
 
-    /// A place for one more stream of this principal; `None`: there are too many.
+    /// A place for one more stream, which counts for each of these; `None`: one of them has too many, or the process has.
     #[must_use]
-    pub fn place(&self, principal: &str) -> Option<Place> {
+    pub fn place(&self, holders: Vec<Holder>) -> Option<Place> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if streams.values().sum::<usize>() >= STREAMS_MAX {
+        let count = |holder| streams.by_holder.get(holder).copied().unwrap_or(0);
+        if streams.all >= STREAMS_MAX || holders.iter().any(|holder| count(holder) >= holder.streams_max()) {
             return None;
         }
-        let count = streams.entry(principal.to_owned()).or_insert(0);
-        if *count >= PER_PRINCIPAL {
-            return None;
+        streams.all += 1;
+        for holder in &holders {
+            *streams.by_holder.entry(*holder).or_insert(0) += 1;
         }
-        *count += 1;
-        Some(Place { principal: principal.to_owned(), streams: self.streams.clone() })
+        Some(Place { holders, streams: self.streams.clone() })
     }
 }

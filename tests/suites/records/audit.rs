@@ -398,6 +398,42 @@ async fn an_export_of_many_pages_holds_each_record_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_export_breaks_off_when_its_reader_may_not_have_it_any_more() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let mut own = Own::to(&database).await;
+        let (tenant, token) = owner(&mut own, "acme").await;
+        let (db, clock) = (app.running.app.db.clone(), Clock::system());
+        let (actor, tenant) = (Actor::system("test"), Some(tenant.parse().unwrap()));
+        // Several pages, of which the first is more than the sockets' buffers hold.
+        let filler = "x".repeat(30_000);
+        let mut tx = db.begin().await.unwrap();
+        for n in 0..1_200 {
+            let target_id = n.to_string();
+            let record = Record { actor: &actor, tenant, action: "test.done", target_kind: "test", target_id };
+            audit_append(&mut tx, clock.now(), record, &json!({ "filler": filler })).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let api = app.api.with_token(&token);
+        let request = api.request(reqwest::Method::GET, "/api/admin/audit/export?action=test.done");
+        let mut export = request.send().await.unwrap();
+        assert_eq!(export.status(), 200);
+        let mut length = export.chunk().await.unwrap().unwrap().len();
+        own.run("UPDATE memberships SET suspended_at = 1").await.unwrap();
+        let end = loop {
+            match export.chunk().await {
+                Ok(Some(chunk)) => length += chunk.len(),
+                Ok(None) => break "in order",
+                Err(_) => break "broken off",
+            }
+        };
+        assert_eq!(end, "broken off", "after {length} bytes on {}", database.name);
+        assert!(length < 1_200 * 30_000, "{length}");
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_from_before_the_chain_are_sealed_too() {
     for database in databases().await {
         let all: Vec<_> = control_plane::db::migrations(&database.url).iter().cloned().collect();

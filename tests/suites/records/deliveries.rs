@@ -71,8 +71,7 @@ async fn a_few_are_under_way_to_one_webhook_at_once_and_hold_up_no_other() {
                              WHERE event_name = 'test.filled' AND lease_until IS NOT NULL";
     for database in databases().await {
         let first = TestApp::start_with(&database, allow).await;
-        let second =
-            if database.name == "postgres" { Some(TestApp::start_with(&database, allow).await) } else { None };
+        let second = if database.name == "postgres" { Some(TestApp::start_with(&database, allow).await) } else { None };
         let planes: Vec<&TestApp> = std::iter::once(&first).chain(second.as_ref()).collect();
         // It takes connections, and never answers.
         let stuck = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -262,6 +262,48 @@ async fn a_reader_that_takes_nothing_is_cut_and_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_catches_up_slowly_and_may_not_read_any_more_is_cut_at_once() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let mut own = Own::to(&database).await;
+        let (home, token) = owner(&mut own, "acme").await;
+        let (db, clock) = (app.running.app.db.clone(), Clock::system());
+        // More than the sockets' buffers hold.
+        let filler = "x".repeat(20_000);
+        for n in 0..20 {
+            let mut tx = db.begin().await.unwrap();
+            for m in 0..100 {
+                let tenant = Some(home.parse().unwrap());
+                let event = Event { tenant, name: "cloudpod.updated", subject: format!("{n}-{m}") };
+                event_append(&mut tx, clock.now(), event, &json!({ "filler": filler })).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+        }
+        eventually("the events to be numbered", DEADLINE, async || {
+            (own.count("SELECT COUNT(*) FROM events WHERE seq IS NULL").await == 0).then_some(())
+        })
+        .await;
+        let before = app.running.app.tasks.len();
+        let mut watch = Watch::open(&app.api.with_token(&token), "?after=0&names=cloudpod.updated", None).await;
+        watch.expect("ready").await;
+        watch.expect("cloudpod.updated").await;
+        own.run("UPDATE memberships SET suspended_at = 1").await.unwrap();
+        // Before it would be cut for being slow, which is after 30 seconds.
+        eventually("the stream to end", Duration::from_secs(25), async || {
+            // Its connection stays.
+            (app.running.app.tasks.len() <= before + 1).then_some(())
+        })
+        .await;
+        let mut count = 1;
+        while watch.next().await.is_some() {
+            count += 1;
+        }
+        assert!(count < 2000, "the rest is not for him");
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_caller_has_a_bounded_number_of_streams() {
     let (app, _database) = TestApp::start().await;
     let mut watches = Vec::new();

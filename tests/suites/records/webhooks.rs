@@ -353,7 +353,8 @@ async fn no_interleaving_gives_anybody_more_webhooks_than_there_may_be() {
             for _ in 0..8 {
                 let api = api.clone();
                 tasks.spawn(async move {
-                    let body = json!({"name": "x", "url": "https://hooks.example.com/", "events": ["cloudpod.created"]});
+                    let body =
+                        json!({"name": "x", "url": "https://hooks.example.com/", "events": ["cloudpod.created"]});
                     let mut made = 0;
                     loop {
                         let answer = api.post(HOOKS, &body).await;

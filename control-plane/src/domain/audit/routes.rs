@@ -20,7 +20,7 @@ use crate::clock::Ms;
 use crate::db::Window;
 use crate::domain::check::Checks;
 use crate::error::{Error, Result};
-use crate::http::auth::{Auth, Permission};
+use crate::http::auth::{Auth, Lasting, Permission};
 use crate::http::page::{Listing, Page, PageQuery};
 use crate::http::path::Path;
 use crate::http::query::Params;
@@ -234,12 +234,17 @@ impl VerifyQuery {
     }
 }
 
-/// The records as a file, the oldest first. It ends without an end when something goes wrong midway. That it was taken is
-/// itself a record.
+/// The records as a file, the oldest first. It breaks off when something goes wrong midway, or when the caller loses the right to it.
+/// That it was taken is itself a record.
 #[utoipa::path(get, path = "/export", tag = "Audit", params(ExportQuery),
     responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv")))),
     extensions(("x-permission" = json!("audit:read"))))]
-async fn audit_export(State(app): State<Arc<App>>, auth: Auth, Params(query): Params<ExportQuery>) -> Result<Response> {
+async fn audit_export(
+    State(app): State<Arc<App>>,
+    auth: Auth,
+    lasting: Lasting,
+    Params(query): Params<ExportQuery>,
+) -> Result<Response> {
     auth.require(Permission::AuditRead)?;
     let ExportQuery { format, tenant_id, actor, action, target_kind, target_id, from, until } = query;
     let filter = checked(Filter { actor, action, target_kind, target_id, from, until })?;
@@ -247,26 +252,46 @@ async fn audit_export(State(app): State<Arc<App>>, auth: Auth, Params(query): Pa
     app.audit.export_note(&auth.actor, scope, &filter, format.as_str()).await?;
     let named = format!("attachment; filename=\"audit.{}\"", format.as_str());
     let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, named)];
-    Ok((headers, Body::from_stream(lines(app, scope, filter, format))).into_response())
+    let export = Arc::new(Export { app, lasting, tenant_id, scope, filter, format });
+    Ok((headers, Body::from_stream(lines(export))).into_response())
 }
 
-/// A page of lines at a time, read when the one before was taken.
-fn lines(
+/// What is exported, and for whom.
+struct Export {
     app: Arc<App>,
+    lasting: Lasting,
+    tenant_id: Option<TenantId>,
     scope: Scope,
     filter: Filter,
     format: Format,
-) -> impl futures::Stream<Item = Result<Bytes>> + Send + 'static {
-    let header = Bytes::from_static(format.header().as_bytes());
+}
+
+impl Export {
+    /// Whether its reader may still have it: a slow one takes hours.
+    async fn check(&self) -> Result<()> {
+        let auth = self.lasting.again(&self.app).await?;
+        auth.require(Permission::AuditRead)?;
+        if auth.narrowed(self.tenant_id)? != self.scope {
+            return Err(Error::Forbidden("what you may read is not what it was when this began".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A page of lines at a time, read when the one before was taken.
+fn lines(export: Arc<Export>) -> impl futures::Stream<Item = Result<Bytes>> + Send + 'static {
+    let header = Bytes::from_static(export.format.header().as_bytes());
     stream::try_unfold((Some(header), Some(None)), move |(header, after)| {
-        let (app, filter) = (app.clone(), filter.clone());
+        let export = export.clone();
         async move {
+            let Export { app, scope, filter, format, .. } = &*export;
             if let Some(header) = header.filter(|header| !header.is_empty()) {
                 return Ok(Some((header, (None, after))));
             }
             let Some(after) = after else { return Ok(None) };
+            export.check().await?;
             let window = Window { limit: EXPORT_PAGE, after };
-            let records = app.audit.record_list_forth(scope, &filter, window).await?;
+            let records = app.audit.record_list_forth(*scope, filter, window).await?;
             let full = records.len() as i64 == EXPORT_PAGE;
             let next = records.last().filter(|_| full).map(|last| Some(last.id));
             let mut page = String::new();

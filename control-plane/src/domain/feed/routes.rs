@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,7 +34,7 @@ use crate::ids::{EventId, TenantId};
 const QUEUE: usize = 64;
 /// A reader that takes nothing for so long is cut, and may resume.
 const STALL_MAX: Duration = Duration::from_secs(30);
-/// So often a stream says that it is there, and looks whether its reader still may read.
+/// So often a stream says that it is there, and it is looked whether its reader still may read.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// When it is worth asking for another stream.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -118,8 +119,9 @@ async fn event_stream(
     let place = app.feed.place(holders(&auth)).ok_or(Error::TooMany { retry_after: RETRY_AFTER })?;
     let (queue, events) = mpsc::channel(QUEUE);
     let tasks = app.tasks.clone();
-    let stream = Stream { app, auth, lasting, names, queue, _place: place };
-    tasks.spawn(stream.run(after));
+    let (rights, auth) = watch::channel(auth);
+    let stream = Stream { app, auth, names, queue, _place: place };
+    tasks.spawn(stream.run(after, lasting, rights));
     let mut response = Sse::new(ReceiverStream::new(events).map(Ok::<_, Infallible>)).into_response();
     // A proxy that gathers the answer first would never pass it on.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -141,34 +143,58 @@ fn holders(auth: &Auth) -> Vec<Holder> {
 /// One reader's stream.
 struct Stream {
     app: Arc<App>,
-    auth: Auth,
-    lasting: Lasting,
+    /// What the reader may see now.
+    auth: watch::Receiver<Auth>,
     names: Names,
     queue: mpsc::Sender<Event>,
     _place: Place,
 }
 
-/// Why a stream ends: its reader is gone, too slow, or may not read any more; or the database does not answer.
+/// Why a stream ends: its reader is gone or too slow, or the database does not answer.
 struct Cut;
 
+/// Looks again and again what the reader may see; ends when he may not read any more.
+async fn rights_end(app: &App, lasting: &Lasting, rights: &watch::Sender<Auth>) {
+    let mut beat = heartbeat();
+    loop {
+        beat.tick().await;
+        match lasting.again(app).await {
+            Ok(auth) if auth.require(Permission::EventsRead).is_ok() => {
+                rights.send_replace(auth);
+            }
+            // Nobody can be asked now.
+            Err(Error::Unavailable { .. }) => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Ticks for the first time after one [`HEARTBEAT`].
+fn heartbeat() -> Interval {
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat.reset();
+    beat
+}
+
 impl Stream {
-    async fn run(mut self, after: Option<i64>) {
+    async fn run(self, after: Option<i64>, lasting: Lasting, rights: watch::Sender<Auth>) {
         let (shutdown, queue) = (self.app.shutdown.clone(), self.queue.clone());
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = queue.closed() => {}
+            // Beside all else: also while a reader who takes little catches up.
+            () = rights_end(&self.app, &lasting, &rights) => {}
             cut = self.flow(after) => drop(cut),
         }
     }
 
-    async fn flow(&mut self, after: Option<i64>) -> Result<Infallible, Cut> {
+    async fn flow(&self, after: Option<i64>) -> Result<Infallible, Cut> {
         // Before anything is read, so that nothing falls between what is read and what comes.
         let mut live = self.app.feed.watch();
         let mut last = self.begin(after).await?;
         last = self.catch_up(last).await?;
-        let mut beat = tokio::time::interval(HEARTBEAT);
-        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        beat.reset();
+        let mut beat = heartbeat();
         loop {
             tokio::select! {
                 event = live.recv() => match event {
@@ -219,22 +245,16 @@ impl Stream {
     }
 
     fn may_see(&self, event: &Numbered) -> bool {
-        let is_in_scope = match self.auth.scope {
+        let auth = self.auth.borrow();
+        let is_in_scope = match auth.scope {
             Scope::Platform => true,
             Scope::Tenant(tenant) => event.tenant == Some(tenant),
         };
-        is_in_scope && self.auth.require(permission_of(&event.name)).is_ok()
+        is_in_scope && auth.require(permission_of(&event.name)).is_ok()
     }
 
-    /// Looks whether the reader may still read, and says how far the stream has come: who resumes there has missed nothing, also
-    /// where nothing was for him.
-    async fn beat(&mut self, last: i64) -> Result<(), Cut> {
-        match self.lasting.again(&self.app).await {
-            Ok(auth) if auth.require(Permission::EventsRead).is_ok() => self.auth = auth,
-            // Nobody can be asked now.
-            Err(Error::Unavailable { .. }) => {}
-            Ok(_) | Err(_) => return Err(Cut),
-        }
+    /// Says how far the stream has come: who resumes there has missed nothing, also where nothing was for him.
+    async fn beat(&self, last: i64) -> Result<(), Cut> {
         self.send(Event::default().comment("still here").id(last.to_string())).await
     }
 

@@ -132,7 +132,7 @@ impl Service {
     #[must_use]
     pub fn place(&self, holders: Vec<Holder>) -> Option<Place> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |holder| streams.by_holder.get(holder).copied().unwrap_or(0);
+        let count = |holder: &Holder| streams.by_holder.get(holder).copied().unwrap_or(0);
         if streams.all >= STREAMS_MAX || holders.iter().any(|holder| count(holder) >= holder.streams_max()) {
             return None;
         }

@@ -132,7 +132,9 @@ impl Service {
             // Counted as a try, so that it ends.
             None => Outcome {
                 status: None,
-                error: Some("no secret of the webhook can be read to sign with: make a new one (rotate-secret)".to_owned()),
+                error: Some(
+                    "no secret of the webhook can be read to sign with: make a new one (rotate-secret)".to_owned(),
+                ),
                 answer: String::new(),
             },
         };

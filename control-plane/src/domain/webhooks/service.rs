@@ -299,11 +299,8 @@ impl Service {
 
 /// Holds the row of whose webhook it is to be, so that one after the other counts and adds. 404: there is no such tenant.
 async fn owner_hold(tx: &mut Tx, owner: Option<TenantId>) -> Result<()> {
-    match owner {
-        Some(tenant) if !tenant_hold(tx, tenant).await? => Err(Error::not_found("tenant", tenant)),
-        Some(_) => Ok(()),
-        None => store::head_lock(tx).await.map(drop),
-    }
+    let Some(tenant) = owner else { return store::head_lock(tx).await.map(drop) };
+    if tenant_hold(tx, tenant).await? { Ok(()) } else { Err(Error::not_found("tenant", tenant)) }
 }
 
 /// The webhook, held until the transaction ends.

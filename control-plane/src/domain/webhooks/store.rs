@@ -179,7 +179,20 @@ pub(super) async fn webhook_update(tx: &mut Tx, webhook: &Webhook, expected: i64
     let (dropped, missing) = (stored(*dropped), *dropped_since);
     let (id, active, failing, version, at) = (*id, *active, *failing_since, *version, *updated_at);
     let changed = execute!(
-        tx.conn(), SQL, name, url, names, active, reason, failing, dropped, missing, version, at, id, expected,
+        tx.conn(),
+        SQL,
+        name,
+        url,
+        names,
+        active,
+        reason,
+        failing,
+        dropped,
+        missing,
+        version,
+        at,
+        id,
+        expected,
     )?;
     Ok(changed == 1)
 }
@@ -332,6 +345,7 @@ pub(super) async fn deliveries_claim(
             SELECT id FROM webhook_deliveries
             WHERE webhook_id = $1 AND state = 'pending' AND run_at <= $2 AND (lease_until IS NULL OR lease_until <= $2)
             ORDER BY run_at, id LIMIT $4)
+          AND state = 'pending' AND (lease_until IS NULL OR lease_until <= $2)
         RETURNING id, webhook_id, message_id, event_name, body, state, attempt, run_at, created_at, finished_at";
     let rows = fetch_all!(tx.conn(), DeliveryRow, SQL, webhook, now, lease_until, limit)?;
     rows.into_iter().map(Delivery::try_from).collect()

@@ -271,19 +271,23 @@ async fn whether_a_vm_starts_with_its_host_is_put_right_or_taken() {
     }
 }
 
+/// Beside the pod's own VM a second one with its stamp, and one with the stamp of a pod that never was.
+fn strays(bench: &PodBench, server: ServerId, pod: CloudPodId, vmid: u32) -> [InventoryVm; 2] {
+    [(vmid + 100, pod), (vmid + 200, CloudPodId::generate())].map(|(vmid, pod)| {
+        bench.agents.vm_copy(server, vmid, pod);
+        vm(vmid, Some(pod), Power::Running, false)
+    })
+}
+
 #[tokio::test]
 async fn an_orphan_is_listed_and_removed_only_on_a_typed_confirmation() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
         let (id, server, seen) = placed(&bench, "web-1").await;
-        let stranger = CloudPodId::generate();
-        let (copy, orphan) = (seen.vmid + 100, seen.vmid + 200);
-        bench.agents.vm_copy(server, copy, id);
-        bench.agents.vm_copy(server, orphan, stranger);
-        let second = vm(copy, Some(id), Power::Running, false);
-        let nobody = vm(orphan, Some(stranger), Power::Running, false);
-        let template = vm(orphan + 1, Some(stranger), Power::Stopped, true);
+        let [second, nobody] = strays(&bench, server, id, seen.vmid);
+        let (copy, orphan, stranger) = (second.vmid, nobody.vmid, nobody.pod);
+        let template = vm(orphan + 1, stranger, Power::Stopped, true);
         bench.inventory(server, vec![seen.clone(), second, nobody, template]).await;
         assert_eq!(kinds(&bench).await, [Kind::Duplicate, Kind::Orphan], "{}", database.name);
         bench.drift.reconcile().await.unwrap();
@@ -309,12 +313,8 @@ async fn an_orphan_is_let_go_only_on_a_typed_confirmation_and_is_a_foreign_vm_af
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
         let (id, server, seen) = placed(&bench, "web-1").await;
-        let stranger = CloudPodId::generate();
-        let (copy, orphan) = (seen.vmid + 100, seen.vmid + 200);
-        bench.agents.vm_copy(server, copy, id);
-        bench.agents.vm_copy(server, orphan, stranger);
-        let second = vm(copy, Some(id), Power::Running, false);
-        let nobody = vm(orphan, Some(stranger), Power::Running, false);
+        let [second, nobody] = strays(&bench, server, id, seen.vmid);
+        let (copy, orphan) = (second.vmid, nobody.vmid);
         bench.inventory(server, vec![seen.clone(), second, nobody]).await;
         let drifts = open(&bench).await;
         for (drift, vmid) in drifts.iter().zip([copy, orphan]) {

@@ -9,18 +9,17 @@ mod autostart;
 mod backups;
 mod capture;
 mod destroy;
-mod destroy_orphan;
 mod firewall;
 mod media;
 mod migrate;
 mod migrate_orders;
 mod migrate_undo;
+mod orphan;
 mod password;
 mod provision;
 mod reboot;
 mod rebuild;
 mod rehome;
-mod release_orphan;
 mod rescue;
 mod resize;
 mod restart;
@@ -62,9 +61,9 @@ pub use adopt::AdoptParams;
 pub use backups::BackupParams;
 pub use capture::ImageParams;
 pub use destroy::DestroyParams;
-pub use destroy_orphan::OrphanParams;
 pub(super) use media::{MediaParams, not_in_rescue};
 pub use migrate::MigrateParams;
+pub use orphan::OrphanParams;
 pub(super) use password::{PasswordParams, secret_name};
 pub use reboot::RebootParams;
 pub(super) use rebuild::{RebuildParams, template_on};
@@ -210,8 +209,8 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(autostart::Autostart::new()),
         Arc::new(adopt::Adopt::new(books)),
         Arc::new(rehome::Rehome::new(books)),
-        Arc::new(destroy_orphan::DestroyOrphan::new(books)),
-        Arc::new(release_orphan::ReleaseOrphan::new(books)),
+        Arc::new(orphan::Orphan::destroy(books)),
+        Arc::new(orphan::Orphan::release(books)),
     ]
 }
 

@@ -1,4 +1,5 @@
-//! Removes a VM that bears our stamp and is no pod's: check → destroy. The agent destroys it only if it bears that very stamp.
+//! What becomes of a VM that bears our stamp and is no pod's: removed (check → destroy), or let go (check → release). The agent does
+//! either only if it bears that very stamp; one that is let go is somebody else's afterwards, and nothing else of it is changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Books, kind, params_of};
+use super::{Books, QUICK, kind, params_of};
 use crate::db::Tx;
 use crate::domain::access::Permission;
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
@@ -29,22 +30,33 @@ pub struct OrphanParams {
     pub pod: CloudPodId,
 }
 
-/// The saga.
-pub(super) struct DestroyOrphan {
+/// The saga, either way.
+pub(super) struct Orphan {
     books: Arc<Books>,
+    kind: &'static str,
+    /// What the audit calls it.
+    action: &'static str,
     steps: Vec<Box<dyn Step>>,
 }
 
-impl DestroyOrphan {
-    pub(super) fn new(books: &Arc<Books>) -> Self {
-        Self { books: books.clone(), steps: vec![Box::new(Check), Box::new(DestroyVm)] }
+impl Orphan {
+    pub(super) fn destroy(books: &Arc<Books>) -> Self {
+        Self::new(books, kind::DESTROY_ORPHAN, "server.orphan_destroyed", Box::new(Destroy))
+    }
+
+    pub(super) fn release(books: &Arc<Books>) -> Self {
+        Self::new(books, kind::RELEASE_ORPHAN, "server.orphan_released", Box::new(Release))
+    }
+
+    fn new(books: &Arc<Books>, kind: &'static str, action: &'static str, step: Box<dyn Step>) -> Self {
+        Self { books: books.clone(), kind, action, steps: vec![Box::new(Check), step] }
     }
 }
 
 #[async_trait]
-impl Saga for DestroyOrphan {
+impl Saga for Orphan {
     fn kind(&self) -> &'static str {
-        kind::DESTROY_ORPHAN
+        self.kind
     }
 
     fn permission(&self, _job: &Job) -> Permission {
@@ -61,7 +73,7 @@ impl Saga for DestroyOrphan {
         }
         let OrphanParams { server, vmid, pod } = params_of(job)?;
         let actor = Actor::system("engine");
-        let (action, target_kind, target_id) = ("server.orphan_destroyed", "server", server.to_string());
+        let (action, target_kind, target_id) = (self.action, "server", server.to_string());
         let record = Record { actor: &actor, tenant: None, action, target_kind, target_id };
         let detail = json!({ "vmid": vmid, "cloudpod_id": pod, "job_id": job.id });
         audit_append(tx, self.books.clock.now(), record, &detail).await
@@ -69,7 +81,7 @@ impl Saga for DestroyOrphan {
 }
 
 /// The job's VM, unless it has become a pod's own.
-pub(super) async fn orphan_of(tx: &mut Tx, job: &Job) -> Result<OrphanParams> {
+async fn orphan_of(tx: &mut Tx, job: &Job) -> Result<OrphanParams> {
     let params: OrphanParams = params_of(job)?;
     // Held, so that nobody makes it the pod's own before this is stored.
     let pod = store::pod_lock(tx, Scope::Platform, params.pod).await?;
@@ -81,7 +93,7 @@ pub(super) async fn orphan_of(tx: &mut Tx, job: &Job) -> Result<OrphanParams> {
     Ok(params)
 }
 
-pub(super) struct Check;
+struct Check;
 
 #[async_trait]
 impl Step for Check {
@@ -95,10 +107,10 @@ impl Step for Check {
     }
 }
 
-struct DestroyVm;
+struct Destroy;
 
 #[async_trait]
-impl Step for DestroyVm {
+impl Step for Destroy {
     fn name(&self) -> &'static str {
         "destroy"
     }
@@ -122,5 +134,19 @@ impl Step for DestroyVm {
     /// A VM on a host that is lost was not destroyed: it is listed when the host returns.
     fn takes_declaration(&self) -> bool {
         false
+    }
+}
+
+struct Release;
+
+#[async_trait]
+impl Step for Release {
+    fn name(&self) -> &'static str {
+        "release"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let OrphanParams { server, vmid, pod } = orphan_of(tx, job).await?;
+        Ok(Action::Command(AgentCommand { server, pod, vmid, kind: CommandKind::Release, timeout: QUICK }))
     }
 }

@@ -1,5 +1,7 @@
 //! The wiring: every service, built once.
 
+mod parts;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,17 +13,21 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use parts::{
+    Catalogue, People, books_of, cloudpods_of, compared, customers_of, drains_of, people_of, servers_of, store_of,
+    webhooks_of,
+};
+
 use crate::clock::{Clock, Ms};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::db::{Db, Lookout};
 use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::idempotency::service::Service as Idempotency;
 use crate::domain::jobs::engine::Engine;
-use crate::domain::secrets::{EnvelopeKey, Secret};
+use crate::domain::secrets::Secret;
 use crate::domain::{
-    access, audit, backups, cloudpods, consoles, credentials, drains, drift, feed, firewall, images, invariants, ipam,
-    jobs, jws, losses, mail, oidc, passwords, plans, scheduling, secrets, servers, sessions, snapshots, tenants,
-    tokens, traffic, users, webhooks,
+    access, audit, cloudpods, consoles, customers, drains, drift, feed, images, invariants, ipam, jobs, losses, mail,
+    oidc, passwords, plans, secrets, servers, sessions, tenants, tokens, users, webhooks,
 };
 use crate::error::{Error, Result};
 use crate::events;
@@ -50,6 +56,7 @@ use crate::loops::reconciler::Reconciler;
 use crate::loops::renewals::Renewals;
 use crate::loops::retention::Retention;
 use crate::loops::sealer::Sealer;
+use crate::loops::tenants::Tenants;
 use crate::loops::upkeep::Upkeep;
 use crate::loops::webhooks::Webhooks;
 use crate::loops::{self, Loop};
@@ -119,6 +126,8 @@ pub struct App {
     pub servers: Arc<servers::service::Service>,
     /// Whose pods they are.
     pub tenants: Arc<tenants::service::Service>,
+    /// The same as the platform's customers.
+    pub customers: customers::service::Service,
     /// The sizes.
     pub plans: Arc<plans::service::Service>,
     /// The templates.
@@ -169,10 +178,8 @@ impl App {
         let Catalogue { plans, images, ipam } = Catalogue::new(&db, &clock, &servers);
         let books = Arc::new(books_of(&config, &clock, &servers, &images, &ipam, &secrets));
         let sagas = jobs::Registry::new(cloudpods::sagas::all(&books)).with_declarations(servers.clone());
-        let jobs = jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone());
-        let cloudpods =
-            cloudpods::service::Service::new(db.clone(), books, tenants.clone(), plans.clone(), jobs.clone());
-        let (cloudpods, jobs) = (Arc::new(cloudpods), Arc::new(jobs));
+        let jobs = Arc::new(jobs::service::Service::new(db.clone(), clock.clone(), sagas.clone(), hub.clone()));
+        let cloudpods = cloudpods_of(&db, books, &tenants, &plans, &jobs);
         let planes = Planes::new(authority.clone(), clock.clone(), instance, tasks.clone());
         let relays = Relays::new(hub.clone(), clock.clone(), planes);
         let (of, whose) = ((instance, cluster.clone()), (access.clone(), cloudpods.clone()));
@@ -183,6 +190,7 @@ impl App {
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
             feed: Arc::new(feed::service::Service::new(db.clone())),
+            customers: customers_of(&db, &clock, (&tenants, &users, &cloudpods, &audit)),
             webhooks: webhooks_of(&config, &db, &clock, &secrets, &tasks),
             idempotency: Idempotency::new(db.clone(), clock.clone(), instance, lease, cluster.clone()),
             access,
@@ -337,162 +345,10 @@ impl App {
             Arc::new(Webhooks { webhooks: self.webhooks.clone() }),
             Arc::new(Numberer { db: self.db.clone(), clock: self.clock.clone(), lookout: Lookout::default() }),
             Arc::new(Backups { cloudpods: self.cloudpods.clone() }),
+            Arc::new(Tenants { cloudpods: self.cloudpods.clone() }),
             Arc::new(Upkeep { metrics: self.metrics.clone() }),
         ]
     }
-}
-
-/// The key under which secrets are sealed.
-fn key_of(config: &Config, surroundings: &Surroundings) -> Result<EnvelopeKey> {
-    let chosen = surroundings.secret_key.as_ref().map(|key| key.expose().as_str());
-    EnvelopeKey::load(chosen, &config.secret_key_file())
-}
-
-/// What pods are made of.
-struct Catalogue {
-    plans: Arc<plans::service::Service>,
-    images: Arc<images::service::Service>,
-    ipam: Arc<ipam::service::Service>,
-}
-
-impl Catalogue {
-    fn new(db: &Db, clock: &Clock, servers: &Arc<servers::service::Service>) -> Self {
-        Self {
-            plans: Arc::new(plans::service::Service::new(db.clone(), clock.clone())),
-            images: Arc::new(images::service::Service::new(db.clone(), clock.clone(), servers.clone())),
-            ipam: Arc::new(ipam::service::Service::new(db.clone(), clock.clone())),
-        }
-    }
-}
-
-/// Where events are sent.
-fn webhooks_of(
-    config: &Config,
-    db: &Db,
-    clock: &Clock,
-    secrets: &secrets::service::Service,
-    tasks: &TaskTracker,
-) -> Arc<webhooks::service::Service> {
-    let senders = webhooks::Senders::new(&config.webhooks);
-    let (secrets, tasks) = (secrets.clone(), tasks.clone());
-    Arc::new(webhooks::service::Service::new(db.clone(), clock.clone(), secrets, senders, tasks))
-}
-
-/// What the sagas use.
-fn books_of(
-    config: &Config,
-    clock: &Clock,
-    servers: &Arc<servers::service::Service>,
-    images: &Arc<images::service::Service>,
-    ipam: &Arc<ipam::service::Service>,
-    secrets: &secrets::service::Service,
-) -> cloudpods::sagas::Books {
-    cloudpods::sagas::Books {
-        clock: clock.clone(),
-        servers: servers.clone(),
-        images: images.clone(),
-        ipam: ipam.clone(),
-        scheduling: Arc::new(scheduling::service::Service::new(clock.clone(), servers.clone())),
-        firewalls: Arc::new(firewall::service::Service::new(clock.clone())),
-        traffic: Arc::new(traffic::service::Service::new(clock.clone())),
-        snapshots: Arc::new(snapshots::service::Service::new(clock.clone(), config.snapshots.per_pod)),
-        backups: Arc::new(backups::service::Service::new(clock.clone(), config.backups.limits())),
-        secrets: secrets.clone(),
-        move_bandwidth_mibps: config.moves.bandwidth_mibps,
-    }
-}
-
-/// How people prove who they are, and what may follow from it.
-struct People {
-    access: Arc<access::service::Service>,
-    passwords: passwords::service::Service,
-    mail: mail::service::Service,
-    sessions: Arc<sessions::service::Service>,
-    oidc: oidc::service::Service,
-    tokens: tokens::service::Service,
-    users: Arc<users::service::Service>,
-}
-
-fn people_of(
-    config: &Config,
-    db: &Db,
-    clock: &Clock,
-    secrets: &secrets::service::Service,
-    tenants: &Arc<tenants::service::Service>,
-    (tasks, shutdown): (TaskTracker, CancellationToken),
-) -> Result<People> {
-    jws::install();
-    let (db, clock) = (db.clone(), clock.clone());
-    let access = Arc::new(access::service::Service::new(db.clone(), clock.clone()));
-    let passwords = passwords::service::Service::default();
-    let tokens = tokens::service::Service::new(db.clone(), clock.clone());
-    let (public_url, running) = (config.http.public_url.as_deref(), (tasks.clone(), shutdown));
-    let mail = mail::service::Service::new(&config.mail, public_url, db.clone(), clock.clone(), running)?;
-    let credentials = credentials::service::Service::new(db.clone(), clock.clone(), passwords.clone(), secrets.clone());
-    let sessions = Arc::new(sessions::service::Service::new(sessions::service::Parts {
-        db: db.clone(),
-        clock: clock.clone(),
-        secrets: secrets.clone(),
-        credentials: credentials.clone(),
-        access: access.clone(),
-        mail: mail.clone(),
-        tokens: tokens.clone(),
-        tasks,
-    }));
-    let users = users::service::Service::new(users::service::Parts {
-        db: db.clone(),
-        clock: clock.clone(),
-        passwords: passwords.clone(),
-        credentials: credentials.clone(),
-        tenants: tenants.clone(),
-        mail: mail.clone(),
-        tokens: tokens.clone(),
-        access: access.clone(),
-        sessions: sessions.clone(),
-        owner_email: config.people.platform_owner_email.clone(),
-    });
-    let parts = oidc::service::Parts {
-        db,
-        clock,
-        secrets: secrets.clone(),
-        credentials,
-        access: access.clone(),
-        sessions: sessions.clone(),
-    };
-    let oidc = oidc::service::Service::new(parts, &config.oidc, public_url)?;
-    Ok(People { access, passwords, mail, sessions, oidc, tokens, users: Arc::new(users) })
-}
-
-/// The hosts, and what their service needs to know of the installation.
-fn servers_of(
-    config: &Config,
-    db: &Db,
-    clock: &Clock,
-    authority: &Authority,
-    hub: &Arc<SessionHub>,
-) -> servers::service::Service {
-    let facts = servers::service::Facts {
-        agents_url: config.agents.public_url.clone(),
-        ca_sha256: authority.sha256(),
-        heartbeat: config.agents.heartbeat_interval,
-    };
-    servers::service::Service::new(db.clone(), clock.clone(), facts, hub.clone(), hub.clone())
-}
-
-/// The drains, with the limits of the configuration.
-fn drains_of(
-    config: &Config,
-    db: &Db,
-    clock: &Clock,
-    servers: &Arc<servers::service::Service>,
-    cloudpods: &Arc<cloudpods::service::Service>,
-    jobs: &Arc<jobs::service::Service>,
-    hub: &Arc<SessionHub>,
-) -> drains::service::Service {
-    let config::Moves { bandwidth_mibps: _, at_once, per_target, tries_max } = config.moves;
-    let limits = drains::Limits { at_once, per_target, tries_max };
-    let (servers, cloudpods, jobs) = (servers.clone(), cloudpods.clone(), jobs.clone());
-    drains::service::Service::new(db.clone(), clock.clone(), servers, cloudpods, jobs, hub.clone(), limits)
 }
 
 /// What has begun.
@@ -501,49 +357,6 @@ struct Begun {
     agents_address: SocketAddr,
     tls: Option<Arc<Tls>>,
     bootstrap_token: Option<Secret<String>>,
-}
-
-/// The store, and the secrets in it.
-async fn store_of(config: &Config, surroundings: &Surroundings) -> Result<(Db, secrets::service::Service)> {
-    let (key, clock) = (key_of(config, surroundings)?, &surroundings.clock);
-    let db = opened(&config.database.url, clock).await?;
-    Ok((db.clone(), secrets::service::Service::new(db, clock.clone(), key)))
-}
-
-/// Opens the store, makes sure that it may be used, and sets the clock by it.
-async fn opened(url: &str, clock: &Clock) -> Result<Db> {
-    let db = Db::open(url).await?;
-    db.alone().await?;
-    if let Some(time) = db.time().await? {
-        clock.follow(time);
-    }
-    Ok(db)
-}
-
-/// The slices whose services are compared with one another.
-type Compared<'a> =
-    (&'a Arc<servers::service::Service>, &'a Arc<cloudpods::service::Service>, &'a Arc<jobs::service::Service>);
-
-/// The services that compare what the others keep, the audit's among them.
-type Comparing = (Arc<audit::service::Service>, Arc<drift::service::Service>, invariants::service::Service);
-
-/// The services that compare what the others keep.
-fn compared(db: &Db, clock: &Clock, policy: drift::Policy, (servers, cloudpods, jobs): Compared<'_>) -> Comparing {
-    let (db, clock) = (db.clone(), clock.clone());
-    let audit = Arc::new(audit::service::Service::new(db.clone(), clock.clone()));
-    let (servers, cloudpods, jobs) = (servers.clone(), cloudpods.clone(), jobs.clone());
-    let drift = drift::service::Service::new(
-        db.clone(),
-        clock.clone(),
-        servers.clone(),
-        cloudpods.clone(),
-        jobs.clone(),
-        policy,
-    );
-    let drift = Arc::new(drift);
-    let (comparing, kept) = (drift.clone(), audit.clone());
-    let invariants = invariants::service::Service::new(db, clock, servers, cloudpods, jobs, comparing, kept);
-    (audit, drift, invariants)
 }
 
 async fn bind(field: &str, address: SocketAddr) -> Result<TcpListener> {

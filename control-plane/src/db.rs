@@ -347,6 +347,20 @@ macro_rules! fetch_all {
     };
 }
 
+/// `fetch_by_ids!(conn, Row, "SELECT … WHERE tenant_id", "GROUP BY …", ids, bind, …)`: all rows of these ids, which are `$1`.
+#[macro_export]
+macro_rules! fetch_by_ids {
+    ($conn:expr, $row:ty, $before:literal, $after:literal, $ids:expr $(, $bind:expr)* $(,)?) => {{
+        const SQLITE: &str = concat!($before, " IN (SELECT unhex(value) FROM json_each($1, '$.ids')) ", $after);
+        const POSTGRES: &str =
+            concat!($before, " IN (SELECT value::uuid FROM jsonb_array_elements_text($1 -> 'ids')) ", $after);
+        let conn = $conn;
+        let list: $crate::ids::IdList = $ids.iter().map(|id| id.0).collect();
+        let sql = $crate::sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
+        $crate::fetch_all!(conn, $row, sql, sqlx::types::Json(list) $(, $bind)*)
+    }};
+}
+
 /// `fetch_optional!(conn, Row, "SELECT … $1", bind, …)`: the first row, if there is one.
 #[macro_export]
 macro_rules! fetch_optional {

@@ -36,16 +36,19 @@ pub enum Topic {
     Events,
     /// A control plane asks another for something, or has answered.
     Calls,
+    /// A tenant was suspended or reactivated.
+    Tenants,
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::Jobs, Self::Events, Self::Calls];
+    const ALL: [Self; 4] = [Self::Jobs, Self::Events, Self::Calls, Self::Tenants];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Jobs => "jobs",
             Self::Events => "events",
             Self::Calls => "calls",
+            Self::Tenants => "tenants",
         }
     }
 

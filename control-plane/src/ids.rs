@@ -94,6 +94,10 @@ ids! {
     AuditId,
     /// A difference between what is wanted and what a host shows.
     DriftId,
+    /// Something that a customer pays once.
+    OrderId,
+    /// Something that a customer pays again and again.
+    SubscriptionId,
 }
 
 /// A list of ids as the JSON functions of both databases can read it: an object, as every JSON that is stored or sent.

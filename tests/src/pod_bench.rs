@@ -230,6 +230,8 @@ pub struct PodBench {
     pub plans: Arc<Plans>,
     /// The jobs.
     pub jobs: Jobs,
+    /// Whose the pods are.
+    pub tenants: Arc<Tenants>,
     /// The pods.
     pub pods: Pods,
     /// The engine.
@@ -288,7 +290,7 @@ impl PodBench {
         let faulty = |saga: &Arc<dyn Saga>| Arc::new(FaultySaga::new(saga.clone(), &faults)) as Arc<dyn Saga>;
         let registry = Registry::new(sagas.iter().map(faulty).collect()).with_declarations(books.servers.clone());
         let jobs = Jobs::new(db.clone(), clock.clone(), registry.clone(), agents.clone());
-        let pods = Pods::new(db.clone(), books.clone(), tenants, plans.clone(), jobs.clone());
+        let pods = Pods::new(db.clone(), books.clone(), tenants.clone(), plans.clone(), jobs.clone());
         let (servers, shared) = (books.servers.clone(), (Arc::new(pods.clone()), Arc::new(jobs.clone())));
         let policy = Policy { grace: Duration::ZERO, heal_power: true, heal_tries: 2 };
         let drift = Drift::new(db.clone(), clock.clone(), servers.clone(), shared.0.clone(), shared.1.clone(), policy);
@@ -297,8 +299,22 @@ impl PodBench {
         let engine =
             Engine::new(db.clone(), clock.clone(), pace, registry, agents.clone(), instance, TaskTracker::new());
         tokio::spawn(results.deliver(engine.clone()));
-        let bench =
-            Self { db, clock, agents, faults, sagas, books, plans, jobs, pods, engine, drift, losses, instance };
+        let bench = Self {
+            db,
+            clock,
+            agents,
+            faults,
+            sagas,
+            books,
+            plans,
+            jobs,
+            tenants,
+            pods,
+            engine,
+            drift,
+            losses,
+            instance,
+        };
         bench.catalogue_make().await;
         bench
     }

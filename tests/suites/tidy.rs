@@ -461,6 +461,7 @@ fn the_tree_is_the_table_of_contents() {
         "config.rs",
         "config",
         "app.rs",
+        "app",
         "lifecycle.rs",
         "telemetry.rs",
         "error.rs",

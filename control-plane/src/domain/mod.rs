@@ -8,6 +8,7 @@ pub mod cloudpods;
 pub mod cluster;
 pub mod consoles;
 pub mod credentials;
+pub mod customers;
 pub mod drains;
 pub mod drift;
 pub mod feed;

@@ -103,6 +103,8 @@ pub struct Auth {
     pub grant: Permissions,
     /// What it is in that tenant; `None`: staff, who are above all roles.
     pub role: Option<Role>,
+    /// Whether that tenant is suspended, so that its people may only read.
+    pub suspended: bool,
     /// The person; `None`: the holder of the platform's own token.
     pub person: Option<Arc<Principal>>,
 }
@@ -112,6 +114,11 @@ impl Auth {
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.grant.has(permission) {
             return Ok(());
+        }
+        if self.suspended && self.role.is_some_and(|role| role.permissions().has(permission)) {
+            let text = "this tenant is suspended: everything can be read and nothing changed until the platform reactivates it; ask \
+                        the platform";
+            return Err(Error::Forbidden(text.to_owned()));
         }
         Err(Error::Forbidden(format!("this needs the permission {permission}")))
     }
@@ -317,21 +324,25 @@ async fn admit(app: &App, proven: Proven, Asked { door, named }: Asked) -> Resul
         Proven::Platform(id) => {
             let scope =
                 if door == Door::Tenant { named?.map_or(Scope::Platform, Scope::Tenant) } else { Scope::Platform };
-            (ActorKind::PlatformToken(id), Reach { scope, grant: Permissions::all(), role: None }, None)
+            (
+                ActorKind::PlatformToken(id),
+                Reach { scope, grant: Permissions::all(), role: None, suspended: false },
+                None,
+            )
         }
         Proven::Person(kind, principal) => {
             let named = if principal.staff && door == Door::Admin { named.unwrap_or(None) } else { named? };
             (kind, resolve(&principal, door, named)?, Some(Arc::new(principal)))
         }
     };
-    let Reach { scope, grant, role } = reach;
+    let Reach { scope, grant, role, suspended } = reach;
     // Staff reach any tenant, but only one that there is.
     if let (Scope::Tenant(id), None, true) = (scope, role, scope != Scope::NOBODY)
         && !app.tenants.tenant_exists(app.db.read().await?.conn(), id).await?
     {
         return Err(Error::not_found("tenant", id));
     }
-    Ok(Auth { actor: Actor::new(kind), scope, grant, role, person })
+    Ok(Auth { actor: Actor::new(kind), scope, grant, role, suspended, person })
 }
 
 /// What a caller shows.

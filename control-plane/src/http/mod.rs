@@ -37,8 +37,8 @@ pub use refusals::Refusals;
 
 use crate::app::App;
 use crate::domain::{
-    audit, cloudpods, consoles, drains, drift, feed, images, invariants, ipam, jobs, losses, oidc, plans, servers,
-    sessions, tenants, tokens, users, webhooks,
+    audit, cloudpods, consoles, customers, drains, drift, feed, images, invariants, ipam, jobs, losses, oidc, plans,
+    servers, sessions, tenants, tokens, users, webhooks,
 };
 use problem::Problem;
 
@@ -56,6 +56,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(sessions::account::routes::router())
         .merge(oidc::routes::router())
         .merge(tenants::routes::router())
+        .merge(customers::routes::router())
         .merge(tokens::routes::router())
         .merge(users::routes::router())
         .merge(cloudpods::routes::router())

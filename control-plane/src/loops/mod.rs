@@ -16,6 +16,7 @@ pub mod reconciler;
 pub mod renewals;
 pub mod retention;
 pub mod sealer;
+pub mod tenants;
 pub mod upkeep;
 pub mod webhooks;
 

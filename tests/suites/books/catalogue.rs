@@ -4,6 +4,7 @@ use control_plane::db::Window;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::images::{ImageCreate, ImagePatch, TemplateOverride};
 use control_plane::domain::plans::{PlanCreate, PlanPatch, Terms};
+use control_plane::domain::tenants::TenantFilter;
 use control_plane::error::Error;
 use control_plane::execute;
 
@@ -177,7 +178,8 @@ async fn the_default_tenant_is_made_once() {
     each(|books| async move {
         let again = Books::over(books.database.clone()).await;
         assert_eq!(books.tenant, again.tenant, "{}", books.name);
-        let listed = books.tenants.tenant_list(Scope::Platform, Window { limit: 10, after: None }).await.unwrap();
+        let (all, window) = (TenantFilter::default(), Window { limit: 10, after: None });
+        let listed = books.tenants.tenant_list(Scope::Platform, &all, window).await.unwrap();
         assert_eq!(listed.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["Default"]);
         let mut read = books.db.read().await.unwrap();
         assert!(books.tenants.tenant_exists(read.conn(), books.tenant).await.unwrap());

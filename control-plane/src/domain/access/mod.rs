@@ -236,6 +236,14 @@ impl Permissions {
         Self(self.0 | 1 << permission as u32)
     }
 
+    /// Those of them that change nothing but one's own account: what is left to the people of a suspended tenant.
+    #[must_use]
+    pub fn reading(self) -> Self {
+        let reads =
+            |permission: &Permission| permission.as_str().ends_with(":read") || *permission == Permission::AccountWrite;
+        self.iter().filter(reads).collect()
+    }
+
     /// Whether it is among them.
     #[must_use]
     pub fn has(self, permission: Permission) -> bool {
@@ -308,7 +316,7 @@ pub enum Standing {
     Active,
     /// It is suspended.
     Suspended,
-    /// Its tenant is.
+    /// Its tenant is: it counts for reading.
     TenantSuspended,
 }
 
@@ -347,6 +355,8 @@ pub struct Reach {
     pub grant: Permissions,
     /// What they are in that tenant; `None`: staff, who are above all roles.
     pub role: Option<Role>,
+    /// Whether the tenant is suspended, so that they may only read.
+    pub suspended: bool,
 }
 
 #[cfg(test)]

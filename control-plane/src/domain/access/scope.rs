@@ -42,7 +42,7 @@ pub fn resolve(principal: &Principal, door: Door, named: Option<TenantId>) -> Re
             (Door::Tenant, Some(tenant)) => Scope::Tenant(tenant),
             _ => Scope::Platform,
         };
-        return Ok(Reach { scope, grant: limited(Permissions::all()), role: None });
+        return Ok(Reach { scope, grant: limited(Permissions::all()), role: None, suspended: false });
     }
     let own = bounds.and_then(|limit| limit.tenant);
     if let (true, Some(tenant)) = (principal.staff, own) {
@@ -52,12 +52,13 @@ pub fn resolve(principal: &Principal, door: Door, named: Option<TenantId>) -> Re
         principal.memberships.iter().filter(|one| own.is_none_or(|own| own == one.tenant)).collect();
     let reach = |one: &Membership| Reach {
         scope: Scope::Tenant(one.tenant),
-        grant: limited(one.role.permissions()),
+        grant: limited(granted(one)),
         role: Some(one.role),
+        suspended: one.standing == Standing::TenantSuspended,
     };
-    let active: Vec<&&Membership> = theirs.iter().filter(|one| one.standing == Standing::Active).collect();
+    let active: Vec<&&Membership> = theirs.iter().filter(|one| one.standing != Standing::Suspended).collect();
     if active.is_empty() {
-        return Err(shut_out(theirs.first().map(|one| one.standing)));
+        return Err(shut_out(!theirs.is_empty()));
     }
     if door == Door::Platform {
         return Err(Error::Forbidden("this is for the platform's staff".to_owned()));
@@ -65,15 +66,15 @@ pub fn resolve(principal: &Principal, door: Door, named: Option<TenantId>) -> Re
     if let Some(named) = named {
         let one = theirs.iter().find(|one| one.tenant == named).ok_or_else(|| Error::not_found("tenant", named))?;
         return match one.standing {
-            Standing::Active => Ok(reach(one)),
-            standing => Err(shut_out(Some(standing))),
+            Standing::Active | Standing::TenantSuspended => Ok(reach(one)),
+            Standing::Suspended => Err(shut_out(true)),
         };
     }
     match (active.as_slice(), door) {
         ([one], _) => Ok(reach(one)),
         (several, Door::Own) => {
-            let any = several.iter().fold(Permissions::NONE, |all, one| all.or(one.role.permissions()));
-            Ok(Reach { scope: Scope::NOBODY, grant: limited(any), role: None })
+            let any = several.iter().fold(Permissions::NONE, |all, one| all.or(granted(one)));
+            Ok(Reach { scope: Scope::NOBODY, grant: limited(any), role: None, suspended: false })
         }
         (several, _) => {
             let ids: Vec<_> = several.iter().map(|one| one.tenant.to_string()).collect();
@@ -89,17 +90,21 @@ fn staff_in(tenant: TenantId, door: Door, named: Option<TenantId>, grant: Permis
     }
     match named {
         Some(other) if other != tenant => Err(Error::not_found("tenant", other)),
-        _ => Ok(Reach { scope: Scope::Tenant(tenant), grant, role: Some(Role::Owner) }),
+        _ => Ok(Reach { scope: Scope::Tenant(tenant), grant, role: Some(Role::Owner), suspended: false }),
     }
 }
 
-fn shut_out(standing: Option<Standing>) -> Error {
-    let text = match standing {
-        Some(Standing::TenantSuspended) => "this tenant is suspended; its people cannot come in",
-        Some(Standing::Suspended | Standing::Active) => {
-            "your access to this tenant is suspended; ask one of its owners"
-        }
-        None => "you do not belong to any tenant; ask to be invited to one",
+/// What somebody may do by a membership that counts.
+fn granted(one: &Membership) -> Permissions {
+    let all = one.role.permissions();
+    if one.standing == Standing::TenantSuspended { all.reading() } else { all }
+}
+
+fn shut_out(belongs: bool) -> Error {
+    let text = if belongs {
+        "your access to this tenant is suspended; ask one of its owners"
+    } else {
+        "you do not belong to any tenant; ask to be invited to one"
     };
     Error::Unauthorized(text.to_owned())
 }
@@ -126,8 +131,9 @@ mod tests {
         match resolve(principal, door, named.map(tenant)) {
             Ok(Reach { scope: Scope::Platform, .. }) => "all".to_owned(),
             Ok(Reach { scope: Scope::NOBODY, .. }) => "own".to_owned(),
-            Ok(Reach { scope: Scope::Tenant(id), role, .. }) => {
-                format!("{} {}", id.0.as_u128(), role.map_or("staff", Role::as_str))
+            Ok(Reach { scope: Scope::Tenant(id), role, suspended, grant: _ }) => {
+                let reads = if suspended { " reads" } else { "" };
+                format!("{} {}{reads}", id.0.as_u128(), role.map_or("staff", Role::as_str))
             }
             Err(error) => error.code().to_owned(),
         }
@@ -160,7 +166,9 @@ mod tests {
             (&half, Tenant, Some(1), "unauthorized"),
             (&out, Tenant, None, "unauthorized"),
             (&out, Own, None, "unauthorized"),
-            (&shut, Admin, Some(1), "unauthorized"),
+            (&shut, Admin, Some(1), "1 OWNER reads"),
+            (&shut, Tenant, None, "1 OWNER reads"),
+            (&shut, Platform, None, "forbidden"),
             (&nobody, Own, None, "unauthorized"),
             (&nobody, Platform, None, "unauthorized"),
             (&out, Platform, None, "unauthorized"),
@@ -171,6 +179,23 @@ mod tests {
             (&staff, Tenant, Some(2), "2 staff"),
         ] {
             assert_eq!(check(principal, door, named), expected, "{principal:?} {door:?} {named:?}");
+        }
+    }
+
+    #[test]
+    fn the_people_of_a_suspended_tenant_read_and_keep_their_accounts() {
+        let shut = who(false, &[(1, Role::Owner, Standing::TenantSuspended)]);
+        let grant = resolve(&shut, Door::Tenant, None).unwrap().grant;
+        for (permission, has) in [
+            (Permission::CloudpodsRead, true),
+            (Permission::AuditRead, true),
+            (Permission::AccountWrite, true),
+            (Permission::CloudpodsWrite, false),
+            (Permission::UsersWrite, false),
+            (Permission::TokensManage, false),
+            (Permission::ServersRead, false),
+        ] {
+            assert_eq!(grant.has(permission), has, "{permission}");
         }
     }
 

@@ -68,7 +68,7 @@ impl Service {
     /// Whether this person may sign in: staff, and whoever has a membership that counts.
     pub async fn may_sign_in(&self, conn: Conn<'_>, user: UserId) -> Result<bool> {
         let found = self.principal(conn, user).await?;
-        Ok(found.is_some_and(|one| one.staff || one.memberships.iter().any(|m| m.standing == Standing::Active)))
+        Ok(found.is_some_and(|one| one.staff || one.memberships.iter().any(|m| m.standing != Standing::Suspended)))
     }
 }
 

@@ -26,6 +26,7 @@ struct PersonRow {
     member_of: Option<TenantId>,
     role: Option<String>,
     suspended_at: Option<Ms>,
+    tenant_suspended_at: Option<Ms>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -42,6 +43,7 @@ struct TokenRow {
     member_of: Option<TenantId>,
     role: Option<String>,
     suspended_at: Option<Ms>,
+    tenant_suspended_at: Option<Ms>,
 }
 
 /// As it is kept. What a later version may have known and this one does not is no permission.
@@ -59,13 +61,17 @@ impl Named {
 /// The person of these rows.
 fn principal(rows: Vec<PersonRow>, limit: Option<&Limit>) -> Result<Option<Principal>> {
     let mut found: Option<Principal> = None;
-    for PersonRow { user_id, platform_role, member_of, role, suspended_at } in rows {
+    for PersonRow { user_id, platform_role, member_of, role, suspended_at, tenant_suspended_at } in rows {
         let principal = found.get_or_insert_with(|| {
             let (staff, memberships) = (platform_role.is_some(), Vec::new());
             Principal { user: user_id, staff, memberships, limit: limit.cloned() }
         });
         if let (Some(tenant), Some(role)) = (member_of, role) {
-            let standing = if suspended_at.is_some() { Standing::Suspended } else { Standing::Active };
+            let standing = match (suspended_at, tenant_suspended_at) {
+                (Some(_), _) => Standing::Suspended,
+                (None, Some(_)) => Standing::TenantSuspended,
+                (None, None) => Standing::Active,
+            };
             principal.memberships.push(Membership { tenant, role: role.parse()?, standing });
         }
     }
@@ -75,10 +81,12 @@ fn principal(rows: Vec<PersonRow>, limit: Option<&Limit>) -> Result<Option<Princ
 /// Whose the token of this hash is, unless it was revoked.
 pub(super) async fn token_shown(conn: Conn<'_>, secret_hash: &[u8]) -> Result<Option<Shown>> {
     const SQL: &str = "SELECT t.id AS token_id, t.name AS token_name, t.user_id, t.tenant_id AS token_tenant, t.permissions, t.expires_at, t.last_used_at,
-                              u.email, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at
+                              u.email, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at,
+                              tenants.suspended_at AS tenant_suspended_at
                        FROM api_tokens t
                        LEFT JOIN users u ON u.id = t.user_id
                        LEFT JOIN memberships m ON m.user_id = t.user_id AND (t.tenant_id IS NULL OR m.tenant_id = t.tenant_id)
+                       LEFT JOIN tenants ON tenants.id = m.tenant_id
                        WHERE t.secret_hash = $1 AND t.revoked_at IS NULL
                        ORDER BY m.created_at, m.tenant_id";
     let rows = fetch_all!(conn, TokenRow, SQL, secret_hash)?;
@@ -97,6 +105,7 @@ pub(super) async fn token_shown(conn: Conn<'_>, secret_hash: &[u8]) -> Result<Op
             member_of,
             role,
             suspended_at,
+            tenant_suspended_at,
         } = row;
         let user_id = match (user_id, email) {
             (Some(user_id), Some(_)) => user_id,
@@ -110,7 +119,7 @@ pub(super) async fn token_shown(conn: Conn<'_>, secret_hash: &[u8]) -> Result<Op
         let expires_at = expires_at.unwrap_or(Ms(0));
         limit = Some(Limit { token: token_id, tenant: token_tenant, permissions, expires_at });
         used = last_used_at;
-        people.push(PersonRow { user_id, platform_role, member_of, role, suspended_at });
+        people.push(PersonRow { user_id, platform_role, member_of, role, suspended_at, tenant_suspended_at });
     }
     Ok(principal(people, limit.as_ref())?.map(|principal| Shown::Person(principal, used)))
 }
@@ -123,10 +132,12 @@ pub(super) async fn token_hash(conn: Conn<'_>, token: TokenId) -> Result<Option<
 
 /// Whose a sign-in is, unless it has ended.
 pub(super) async fn session_shown(conn: Conn<'_>, id: SessionId, now: Ms) -> Result<Option<Principal>> {
-    const SQL: &str = "SELECT u.id AS user_id, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at
+    const SQL: &str = "SELECT u.id AS user_id, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at,
+                              tenants.suspended_at AS tenant_suspended_at
                        FROM sessions s
                        JOIN users u ON u.id = s.user_id
                        LEFT JOIN memberships m ON m.user_id = s.user_id
+                       LEFT JOIN tenants ON tenants.id = m.tenant_id
                        WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2
                        ORDER BY m.created_at, m.tenant_id";
     principal(fetch_all!(conn, PersonRow, SQL, id, now)?, None)
@@ -134,9 +145,11 @@ pub(super) async fn session_shown(conn: Conn<'_>, id: SessionId, now: Ms) -> Res
 
 /// Who this is.
 pub(super) async fn person(conn: Conn<'_>, id: UserId) -> Result<Option<Principal>> {
-    const SQL: &str = "SELECT u.id AS user_id, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at
+    const SQL: &str = "SELECT u.id AS user_id, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at,
+                              tenants.suspended_at AS tenant_suspended_at
                        FROM users u
                        LEFT JOIN memberships m ON m.user_id = u.id
+                       LEFT JOIN tenants ON tenants.id = m.tenant_id
                        WHERE u.id = $1
                        ORDER BY m.created_at, m.tenant_id";
     principal(fetch_all!(conn, PersonRow, SQL, id)?, None)

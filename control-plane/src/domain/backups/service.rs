@@ -195,6 +195,11 @@ impl Service {
         }
     }
 
+    /// Notes why a backup that was due is not made, '' when it is. `true`: that is another reason than before.
+    pub async fn policy_skipped_set(&self, tx: &mut Tx, pod: CloudPodId, reason: &str) -> Result<bool> {
+        store::policy_skipped_set(tx, pod, reason).await
+    }
+
     /// A pod that is no more has no schedule; what was made stays.
     pub async fn policy_end(&self, tx: &mut Tx, pod: CloudPodId) -> Result<()> {
         store::policy_end(tx, pod).await

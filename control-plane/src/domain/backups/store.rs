@@ -329,6 +329,12 @@ pub(super) async fn policy_advance(tx: &mut Tx, pod: CloudPodId, from: Ms, to: M
     Ok(execute!(tx.conn(), SQL, pod, from, to)? == 1)
 }
 
+/// Notes why a backup that was due is not made; '': it is. `true`: that is another reason than before.
+pub(super) async fn policy_skipped_set(tx: &mut Tx, pod: CloudPodId, reason: &str) -> Result<bool> {
+    const SQL: &str = "UPDATE backup_policies SET skipped = $2 WHERE pod_id = $1 AND skipped <> $2";
+    Ok(execute!(tx.conn(), SQL, pod, reason)? == 1)
+}
+
 /// A pod that is no more has no schedule.
 pub(super) async fn policy_end(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
     const SQL: &str = "UPDATE backup_policies SET every_hours = NULL, next_at = NULL WHERE pod_id = $1";

@@ -8,6 +8,7 @@ use super::{CloudPod, Detail, store};
 use crate::db::Tx;
 use crate::domain::audit::{Actor, Scope};
 use crate::domain::jobs::Job;
+use crate::domain::tenants::quotas;
 use crate::error::{Error, Result};
 use crate::ids::CloudPodId;
 
@@ -27,6 +28,18 @@ impl Service {
     /// The pod, held against other writers until the transaction ends.
     pub(super) async fn pod_held(&self, tx: &mut Tx, scope: Scope, id: CloudPodId) -> Result<CloudPod> {
         store::pod_lock(tx, scope, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// As [`Service::pod_held`], of a pod whose tenant is to get more: the tenant is held before it.
+    pub(super) async fn pod_held_to_grow(
+        &self,
+        tx: &mut Tx,
+        scope: Scope,
+        id: CloudPodId,
+    ) -> Result<(CloudPod, quotas::Held)> {
+        let tenant = store::pod_get(tx.conn(), scope, id).await?.ok_or_else(|| not_found(id))?.tenant;
+        let tenant = quotas::hold(tx, tenant).await?;
+        Ok((self.pod_held(tx, scope, id).await?, tenant))
     }
 
     /// Refuses when too many jobs of the pod wait already.

@@ -12,6 +12,8 @@ use crate::clock::Ms;
 pub struct Condition {
     /// Why and since when its customer may not use it.
     pub suspension: Option<Suspension>,
+    /// Whether its suspension, also one that is only queued, is its tenant's: that one's reactivation gives it back.
+    pub suspended_with_tenant: bool,
     /// What was changed and takes effect only once its VM is stopped and started.
     pub restart_causes: BTreeSet<RestartCause>,
     /// Its CD drive.
@@ -68,6 +70,8 @@ pub struct Media {
 pub struct ConditionView {
     /// Why it may not be used; null: it may.
     suspension: Option<Suspension>,
+    /// Whether its tenant's suspension took it, or is about to: it comes back with its tenant.
+    suspended_with_tenant: bool,
     /// What was changed takes effect at its next restart.
     restart_needed: bool,
     /// What that is.
@@ -79,9 +83,17 @@ pub struct ConditionView {
 
 impl From<Condition> for ConditionView {
     fn from(condition: Condition) -> Self {
-        let Condition { suspension, restart_causes, media, rescue, rebuilding: _, adopting: _, as_found: _ } =
-            condition;
+        let Condition {
+            suspension,
+            suspended_with_tenant,
+            restart_causes,
+            media,
+            rescue,
+            rebuilding: _,
+            adopting: _,
+            as_found: _,
+        } = condition;
         let restart_needed = !restart_causes.is_empty();
-        Self { suspension, restart_needed, restart_causes, media, rescue_iso: rescue }
+        Self { suspension, suspended_with_tenant, restart_needed, restart_causes, media, rescue_iso: rescue }
     }
 }

@@ -9,6 +9,8 @@ use crate::domain::check::Checks;
 use crate::domain::images::Image;
 use crate::domain::jobs::Power;
 use crate::domain::plans::Plan;
+use crate::domain::tenants::Tenant;
+use crate::domain::tenants::quotas::Amounts;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, IpPoolId, TenantId};
 
@@ -34,6 +36,7 @@ impl Service {
         input: &CloudPodCreate,
     ) -> Result<Resolved> {
         let tenant = self.tenant_resolve(conn.again(), scope, input.tenant).await?;
+        let Tenant { id: tenant, default_region, .. } = tenant;
         let mut checks = Checks::new();
         if let Err(message) = check::name(&input.name) {
             checks.wrong("name", message);
@@ -59,8 +62,11 @@ impl Service {
             let (has, needs) = (plan.terms.disk_gib, image.min_disk_gib);
             checks.wrong("plan", format!("its disk of {has} GiB is smaller than the {needs} GiB that the image needs"));
         }
-        let wish = self.wish_resolve(conn, &mut checks, input).await?;
+        let mut wish = self.wish_resolve(conn, &mut checks, input).await?;
         checks.finish()?;
+        if wish.region.is_none() && wish.server.is_none() {
+            wish.region = default_region;
+        }
         let (Some(plan), Some(image)) = (plan, image) else {
             return Err(Error::internal("a plan or image is missing, and no field was found wrong"));
         };
@@ -68,19 +74,15 @@ impl Service {
         Ok(Resolved { tenant, plan, image, wish, ssh_keys, user })
     }
 
-    async fn tenant_resolve(&self, mut conn: Conn<'_>, scope: Scope, wanted: Option<TenantId>) -> Result<TenantId> {
+    async fn tenant_resolve(&self, conn: Conn<'_>, scope: Scope, wanted: Option<TenantId>) -> Result<Tenant> {
         match (scope, wanted) {
-            (Scope::Tenant(own), None) => Ok(own),
-            (Scope::Tenant(own), Some(wanted)) if own == wanted => Ok(own),
-            (Scope::Tenant(_), Some(wanted)) => Err(Error::not_found("tenant", wanted)),
-            (Scope::Platform, None) => Ok(self.tenants.tenant_default(conn).await?.id),
-            (Scope::Platform, Some(wanted)) => {
-                if self.tenants.tenant_exists(conn.again(), wanted).await? {
-                    Ok(wanted)
-                } else {
-                    Err(Error::invalid("tenant_id", "no such tenant"))
-                }
-            }
+            (Scope::Tenant(own), Some(wanted)) if own != wanted => Err(Error::not_found("tenant", wanted)),
+            (Scope::Tenant(own), _) => self.tenants.tenant_get(conn, own).await,
+            (Scope::Platform, None) => self.tenants.tenant_default(conn).await,
+            (Scope::Platform, Some(wanted)) => match self.tenants.tenant_get(conn, wanted).await {
+                Err(Error::NotFound { .. }) => Err(Error::invalid("tenant_id", "no such tenant")),
+                found => found,
+            },
         }
     }
 
@@ -129,6 +131,19 @@ impl Service {
             anti_affinity: wanted.anti_affinity,
             pools,
         })
+    }
+}
+
+/// What a pod that is to be made takes of its tenant's quotas, with so many addresses. Addresses that no pool was named for are
+/// counted when they are given out.
+pub(super) fn taken(pod: &CloudPod, addresses: usize) -> Amounts {
+    Amounts {
+        pods: 1,
+        vcpu: pod.vcpu.into(),
+        memory_mib: pod.memory_mib,
+        disk_gib: pod.disk_gib,
+        addresses: addresses as u64,
+        ..Amounts::default()
     }
 }
 

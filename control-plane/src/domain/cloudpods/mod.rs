@@ -17,6 +17,7 @@ pub mod service;
 pub mod snapshots;
 pub mod state;
 mod store;
+pub mod tenancy;
 pub mod upkeep;
 mod views;
 

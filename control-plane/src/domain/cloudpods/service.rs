@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::create::{found, pod_new};
+use super::create::{found, pod_new, taken};
 use super::sagas::{Books, DestroyParams, PowerParams, RebootParams, ShutdownParams, kind};
 use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, Filter, Find, State, Wish, check, store};
 use crate::db::{Conn, Db, Tx, Window};
@@ -15,6 +15,7 @@ use crate::domain::jobs::service::Service as Jobs;
 use crate::domain::jobs::{Job, JobState, NewJob};
 use crate::domain::plans::service::Service as Plans;
 use crate::domain::scheduling::{Decision, Placement, Request};
+use crate::domain::tenants::quotas;
 use crate::domain::tenants::service::Service as Tenants;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::events::{Event, event_append};
@@ -72,7 +73,7 @@ impl Service {
         }
     }
 
-    /// Stores a new pod and the job that makes it.
+    /// Stores a new pod and the job that makes it, within its tenant's quotas.
     pub(super) async fn pod_begin(
         &self,
         actor: &Actor,
@@ -82,11 +83,14 @@ impl Service {
         source: Option<BackupId>,
     ) -> Result<(Detail, Job)> {
         let mut tx = self.db.begin().await?;
+        let tenant = quotas::hold(&mut tx, pod.tenant).await?;
+        tenant.open()?;
         if let Some(backup) = source
             && !self.books.backups.backup_hold(&mut tx, backup).await?
         {
             return Err(Error::conflict("backup_state", "the backup was deleted meanwhile: choose another one"));
         }
+        tenant.require(&mut tx, taken(&pod, pod.wish.pools.len())).await?;
         if let Err(error) = store::pod_insert(&mut tx, &pod).await {
             return if is_unique_violation(&error) {
                 drop(tx);

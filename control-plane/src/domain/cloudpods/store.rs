@@ -27,7 +27,8 @@ macro_rules! select_pods {
                     p.vcpu, p.memory_mib, p.disk_gib, p.placement, p.ssh_keys, p.cloud_init_user,
                     p.server_id, servers.name AS server_name, p.storage, p.vmid, p.template_vmid, p.start_on_boot, p.failure,
                     p.version, p.created_at, p.updated_at, p.deleted_at, p.suspend_reason, p.suspended_at, p.power_before,
-                    p.restart_causes, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding, p.adopting, p.as_found,
+                    p.suspended_with_tenant, p.restart_causes, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding, p.adopting,
+                    p.as_found,
                     moves.server_id AS moving_to_id, towards.name AS moving_to_name
                FROM cloudpods p
                JOIN plans ON plans.id = p.plan_id

@@ -1,9 +1,13 @@
 //! What can be done with tenants.
 
-use super::{Tenant, store};
+use serde_json::{Value, json};
+
+use super::quotas::{self, Limits, Quotas};
+use super::{SUSPENDED, Tenant, TenantCreate, TenantFilter, TenantPatch, TenantSuspension, store};
 use crate::clock::Clock;
-use crate::db::{Conn, Db, Window};
+use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
+use crate::domain::check::Checks;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 use crate::ids::TenantId;
@@ -31,22 +35,11 @@ impl Service {
             return Ok(tenant);
         }
         drop(read);
-        let now = self.clock.now();
-        let id = TenantId::generate();
+        let tenant = self.tenant_new(TenantCreate { name: DEFAULT.to_owned(), ..TenantCreate::default() });
         let mut tx = self.db.begin().await?;
-        if store::tenant_insert(&mut tx, id, DEFAULT, now).await? {
+        if store::tenant_insert(&mut tx, &tenant).await? {
             let actor = Actor::system("first start");
-            let (name, subject) = ("tenant.created", id.to_string());
-            let detail = serde_json::json!({ "name": DEFAULT });
-            let record = Record {
-                actor: &actor,
-                tenant: Some(id),
-                action: name,
-                target_kind: "tenant",
-                target_id: subject.clone(),
-            };
-            audit_append(&mut tx, now, record, &detail).await?;
-            event_append(&mut tx, now, Event { tenant: Some(id), name, subject }, &detail).await?;
+            self.note(&mut tx, &actor, tenant.id, "tenant.created", &json!({ "name": DEFAULT })).await?;
         }
         let tenant = self.tenant_default(tx.conn()).await?;
         tx.commit().await?;
@@ -60,17 +53,219 @@ impl Service {
 
     /// Whether there is such a tenant.
     pub async fn tenant_exists(&self, conn: Conn<'_>, id: TenantId) -> Result<bool> {
-        Ok(store::tenant_get(conn, id).await?.is_some())
+        Ok(store::tenant_get(conn, Scope::Platform, id).await?.is_some())
     }
 
     /// The tenant with this id.
     pub async fn tenant_get(&self, conn: Conn<'_>, id: TenantId) -> Result<Tenant> {
-        store::tenant_get(conn, id).await?.ok_or_else(|| Error::not_found("tenant", id))
+        store::tenant_get(conn, Scope::Platform, id).await?.ok_or_else(|| Error::not_found("tenant", id))
+    }
+
+    /// The tenant with this id, if it is in scope; outside a transaction.
+    pub async fn tenant_show(&self, scope: Scope, id: TenantId) -> Result<Tenant> {
+        let mut read = self.db.read().await?;
+        store::tenant_get(read.conn(), scope, id).await?.ok_or_else(|| Error::not_found("tenant", id))
     }
 
     /// A page of the tenants in scope, in the order of their making.
-    pub async fn tenant_list(&self, scope: Scope, window: Window<TenantId>) -> Result<Vec<Tenant>> {
+    pub async fn tenant_list(
+        &self,
+        scope: Scope,
+        filter: &TenantFilter,
+        window: Window<TenantId>,
+    ) -> Result<Vec<Tenant>> {
         let mut read = self.db.read().await?;
-        store::tenant_list(read.conn(), scope, window).await
+        store::tenant_list(read.conn(), scope, filter, window).await
     }
+
+    /// Makes a tenant. A name that another has is a conflict.
+    pub async fn tenant_create(&self, actor: &Actor, input: TenantCreate) -> Result<Tenant> {
+        let mut tx = self.db.begin().await?;
+        let tenant = self.tenant_create_in(&mut tx, actor, input).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// As [`Service::tenant_create`], in the caller's transaction.
+    pub async fn tenant_create_in(&self, tx: &mut Tx, actor: &Actor, input: TenantCreate) -> Result<Tenant> {
+        let limits = input.limits;
+        let tenant = self.tenant_new(input);
+        let mut checks = Checks::new();
+        check(&mut checks, &tenant);
+        quotas::check(&mut checks, &limits);
+        checks.finish()?;
+        if !store::tenant_insert(tx, &tenant).await? {
+            return Err(store::name_taken(&tenant.name));
+        }
+        quotas::limits_set(tx, tenant.id, &limits, (tenant.version, tenant.updated_at)).await?;
+        let detail = json!({ "after": shown(&tenant), "quotas": limits });
+        self.note(tx, actor, tenant.id, "tenant.created", &detail).await?;
+        Ok(tenant)
+    }
+
+    /// Changes a tenant's settings. `expected`: the version that the caller has read.
+    pub async fn tenant_update(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: TenantId,
+        expected: Option<i64>,
+        patch: TenantPatch,
+    ) -> Result<Tenant> {
+        let mut tx = self.db.begin().await?;
+        let before = held(&mut tx, scope, id, expected).await?;
+        let TenantPatch { name, contact_email, default_region } = patch;
+        if before.name == DEFAULT && name.as_ref().is_some_and(|name| name != DEFAULT) {
+            let detail = "pods that name no tenant go to the tenant Default: it keeps its name; make another tenant";
+            return Err(Error::conflict("tenant_default", detail));
+        }
+        let after = Tenant {
+            name: name.unwrap_or_else(|| before.name.clone()),
+            contact_email: contact_email.unwrap_or_else(|| before.contact_email.clone()),
+            default_region: default_region.unwrap_or_else(|| before.default_region.clone()),
+            version: before.version + 1,
+            updated_at: self.clock.now(),
+            ..before.clone()
+        };
+        let mut checks = Checks::new();
+        check(&mut checks, &after);
+        checks.finish()?;
+        store::tenant_update(&mut tx, &after).await?;
+        let detail = json!({ "before": shown(&before), "after": shown(&after) });
+        self.note(&mut tx, actor, id, "tenant.updated", &detail).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// How much a tenant may use, and uses.
+    pub async fn quotas_get(&self, scope: Scope, id: TenantId) -> Result<(Quotas, i64)> {
+        // One moment: what is used is counted by several statements.
+        let mut at = self.db.snapshot().await?;
+        let tenant = store::tenant_get(at.conn(), scope, id).await?.ok_or_else(|| Error::not_found("tenant", id))?;
+        Ok((quotas::quotas_get(at.conn(), id).await?, tenant.version))
+    }
+
+    /// Says how much a tenant may use; `change` turns what was into what shall be. What it uses beyond that stays its own, and it
+    /// gets no more. `expected`: the version that the caller has read.
+    pub async fn quotas_update(
+        &self,
+        actor: &Actor,
+        id: TenantId,
+        expected: Option<i64>,
+        change: impl FnOnce(Limits) -> Limits,
+    ) -> Result<(Quotas, i64)> {
+        let mut tx = self.db.begin().await?;
+        let tenant = held(&mut tx, Scope::Platform, id, expected).await?;
+        let before = quotas::quotas_get(tx.conn(), id).await?.limits;
+        let after = change(before);
+        let mut checks = Checks::new();
+        quotas::check(&mut checks, &after);
+        checks.finish()?;
+        let version = tenant.version + 1;
+        quotas::limits_set(&mut tx, id, &after, (version, self.clock.now())).await?;
+        let detail = json!({ "before": before, "after": after });
+        self.note(&mut tx, actor, id, "tenant.quotas_updated", &detail).await?;
+        let shown = quotas::quotas_get(tx.conn(), id).await?;
+        tx.commit().await?;
+        Ok((shown, version))
+    }
+
+    /// Marks a tenant as suspended, in the caller's transaction; it is held from then on. One that is suspended already stays so,
+    /// for the same reason. `true`: it was not suspended before.
+    pub async fn tenant_suspend_in(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        id: TenantId,
+        reason: &str,
+    ) -> Result<(Tenant, bool)> {
+        let mut checks = Checks::new();
+        checks.text("reason", reason, 1..=500);
+        checks.finish()?;
+        let before = held(tx, Scope::Platform, id, None).await?;
+        if before.suspension.is_some() {
+            return Ok((before, false));
+        }
+        let suspension = Some(TenantSuspension { reason: reason.to_owned(), since: self.clock.now() });
+        let after = self.suspension_store(tx, before, suspension).await?;
+        self.note(tx, actor, id, "tenant.suspended", &json!({ "name": after.name, "reason": reason })).await?;
+        Ok((after, true))
+    }
+
+    /// Ends a tenant's suspension, in the caller's transaction; it is held from then on. `true`: it was suspended.
+    pub async fn tenant_reactivate_in(&self, tx: &mut Tx, actor: &Actor, id: TenantId) -> Result<(Tenant, bool)> {
+        let before = held(tx, Scope::Platform, id, None).await?;
+        let Some(TenantSuspension { reason, since }) = before.suspension.clone() else { return Ok((before, false)) };
+        let after = self.suspension_store(tx, before, None).await?;
+        let detail = json!({ "name": after.name, "was_suspended_for": reason, "was_suspended_since": since });
+        self.note(tx, actor, id, "tenant.reactivated", &detail).await?;
+        Ok((after, true))
+    }
+
+    async fn suspension_store(
+        &self,
+        tx: &mut Tx,
+        before: Tenant,
+        suspension: Option<TenantSuspension>,
+    ) -> Result<Tenant> {
+        let after = Tenant { suspension, version: before.version + 1, updated_at: self.clock.now(), ..before };
+        store::tenant_update(tx, &after).await?;
+        Ok(after)
+    }
+
+    fn tenant_new(&self, input: TenantCreate) -> Tenant {
+        let TenantCreate { name, contact_email, default_region, limits: _ } = input;
+        let (now, id) = (self.clock.now(), TenantId::generate());
+        Tenant {
+            id,
+            name,
+            contact_email,
+            default_region,
+            suspension: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    async fn note(&self, tx: &mut Tx, actor: &Actor, id: TenantId, name: &'static str, detail: &Value) -> Result<()> {
+        let (at, tenant, subject) = (self.clock.now(), Some(id), id.to_string());
+        let record = Record { actor, tenant, action: name, target_kind: "tenant", target_id: subject.clone() };
+        audit_append(tx, at, record, detail).await?;
+        event_append(tx, at, Event { tenant, name, subject }, detail).await
+    }
+}
+
+/// What is refused of a tenant that is suspended.
+pub(super) fn suspended(reason: &str) -> Error {
+    Error::conflict(
+        SUSPENDED,
+        format!("the tenant is suspended ({reason}): this is possible again once the platform has reactivated it"),
+    )
+}
+
+/// The tenant, held until the transaction ends. 412 when it is not as the caller has read it.
+async fn held(tx: &mut Tx, scope: Scope, id: TenantId, expected: Option<i64>) -> Result<Tenant> {
+    let tenant = store::tenant_lock(tx, scope, id).await?.ok_or_else(|| Error::not_found("tenant", id))?;
+    if expected.is_some_and(|version| version != tenant.version) {
+        return Err(Error::Stale);
+    }
+    Ok(tenant)
+}
+
+fn check(checks: &mut Checks, tenant: &Tenant) {
+    checks.text("name", &tenant.name, 1..=100);
+    if let Some(email) = &tenant.contact_email {
+        checks.text("contact_email", email, 3..=254);
+        checks.require(email.contains('@'), "contact_email", "must be an address, such as anna@example.net");
+    }
+    if let Some(region) = &tenant.default_region {
+        checks.text("default_region", region, 1..=63);
+    }
+}
+
+fn shown(tenant: &Tenant) -> Value {
+    let Tenant { id: _, name, contact_email, default_region, suspension: _, version, created_at: _, updated_at: _ } =
+        tenant;
+    json!({ "name": name, "contact_email": contact_email, "default_region": default_region, "version": version })
 }

@@ -1,46 +1,119 @@
 //! The tenants' rows.
 
-use super::Tenant;
+use super::{Tenant, TenantFilter, TenantSuspension};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::TenantId;
-use crate::{execute, fetch_all, fetch_optional};
+use crate::{execute, fetch_all, fetch_optional, sql_by_db};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, contact_email, default_region, suspended_at, suspend_reason, version, created_at,
+                    COALESCE(updated_at, created_at) AS updated_at
+               FROM tenants WHERE ",
+            $rest
+        )
+    };
+}
 
 #[derive(sqlx::FromRow)]
 struct TenantRow {
     id: TenantId,
     name: String,
+    contact_email: Option<String>,
+    default_region: Option<String>,
+    suspended_at: Option<Ms>,
+    suspend_reason: String,
+    version: i64,
     created_at: Ms,
+    updated_at: Ms,
 }
 
 impl From<TenantRow> for Tenant {
-    fn from(TenantRow { id, name, created_at }: TenantRow) -> Self {
-        Self { id, name, created_at }
+    fn from(row: TenantRow) -> Self {
+        let TenantRow {
+            id,
+            name,
+            contact_email,
+            default_region,
+            suspended_at,
+            suspend_reason: reason,
+            version,
+            created_at,
+            updated_at,
+        } = row;
+        let suspension = suspended_at.map(|since| TenantSuspension { reason, since });
+        Self { id, name, contact_email, default_region, suspension, version, created_at, updated_at }
     }
 }
 
 pub(super) async fn tenant_by_name(conn: Conn<'_>, name: &str) -> Result<Option<Tenant>> {
-    const SQL: &str = "SELECT id, name, created_at FROM tenants WHERE name = $1";
+    const SQL: &str = select!("name = $1");
     Ok(fetch_optional!(conn, TenantRow, SQL, name)?.map(Tenant::from))
 }
 
-pub(super) async fn tenant_get(conn: Conn<'_>, id: TenantId) -> Result<Option<Tenant>> {
-    const SQL: &str = "SELECT id, name, created_at FROM tenants WHERE id = $1";
-    Ok(fetch_optional!(conn, TenantRow, SQL, id)?.map(Tenant::from))
+pub(super) async fn tenant_get(conn: Conn<'_>, scope: Scope, id: TenantId) -> Result<Option<Tenant>> {
+    const SQL: &str = select!("id = $1 AND ($2 IS NULL OR id = $2)");
+    Ok(fetch_optional!(conn, TenantRow, SQL, id, scope.tenant())?.map(Tenant::from))
+}
+
+/// The tenant, held until the transaction ends.
+pub(super) async fn tenant_lock(tx: &mut Tx, scope: Scope, id: TenantId) -> Result<Option<Tenant>> {
+    // SQLite has one writer. Rows that refer to the tenant, such as pods, may be written meanwhile.
+    const SQLITE: &str = select!("id = $1 AND ($2 IS NULL OR id = $2)");
+    const POSTGRES: &str = select!("id = $1 AND ($2 IS NULL OR id = $2) FOR NO KEY UPDATE");
+    let conn = tx.conn();
+    let sql = sql_by_db!(conn, sqlite: SQLITE, postgres: POSTGRES);
+    Ok(fetch_optional!(conn, TenantRow, sql, id, scope.tenant())?.map(Tenant::from))
 }
 
 /// `false`: there is one of this name.
-pub(super) async fn tenant_insert(tx: &mut Tx, id: TenantId, name: &str, now: Ms) -> Result<bool> {
-    const SQL: &str = "INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    Ok(execute!(tx.conn(), SQL, id, name, now)? == 1)
+pub(super) async fn tenant_insert(tx: &mut Tx, tenant: &Tenant) -> Result<bool> {
+    const SQL: &str = "INSERT INTO tenants (id, name, contact_email, default_region, version, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    let Tenant { id, name, contact_email, default_region, suspension: _, version, created_at, updated_at } = tenant;
+    let (email, region) = (contact_email.as_deref(), default_region.as_deref());
+    Ok(execute!(tx.conn(), SQL, *id, name.as_str(), email, region, *version, *created_at, *updated_at)? == 1)
 }
 
-pub(super) async fn tenant_list(conn: Conn<'_>, scope: Scope, window: Window<TenantId>) -> Result<Vec<Tenant>> {
+/// Stores a tenant that is held.
+pub(super) async fn tenant_update(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     const SQL: &str =
-        "SELECT id, name, created_at FROM tenants WHERE ($1 IS NULL OR id > $1) AND ($2 IS NULL OR id = $2)
-                       ORDER BY id LIMIT $3";
-    let Window { limit, after } = window;
-    Ok(fetch_all!(conn, TenantRow, SQL, after, scope.tenant(), limit)?.into_iter().map(Tenant::from).collect())
+        "UPDATE tenants SET name = $2, contact_email = $3, default_region = $4, suspended_at = $5, suspend_reason = $6,
+                            version = $7, updated_at = $8
+          WHERE id = $1";
+    let Tenant { id, name, contact_email, default_region, suspension, version, created_at: _, updated_at } = tenant;
+    let (since, reason) = suspension.as_ref().map_or((None, ""), |one| (Some(one.since), one.reason.as_str()));
+    let (email, region) = (contact_email.as_deref(), default_region.as_deref());
+    let stored = execute!(tx.conn(), SQL, *id, name.as_str(), email, region, since, reason, *version, *updated_at);
+    match stored {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(Error::Stale),
+        Err(error) if is_unique_violation(&error) => Err(name_taken(name)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn name_taken(name: &str) -> Error {
+    Error::conflict("tenant_name_taken", format!("there is a tenant named {name} already; choose another name"))
+}
+
+pub(super) async fn tenant_list(
+    conn: Conn<'_>,
+    scope: Scope,
+    filter: &TenantFilter,
+    window: Window<TenantId>,
+) -> Result<Vec<Tenant>> {
+    const SQL: &str = select!(
+        "($1 IS NULL OR id > $1) AND ($2 IS NULL OR id = $2)
+         AND ($3 IS NULL OR (suspended_at IS NOT NULL) = $3)
+         AND ($4 IS NULL OR substr(name, 1, length($4)) = $4)
+         ORDER BY id LIMIT $5"
+    );
+    let (Window { limit, after }, TenantFilter { suspended, name_prefix }) = (window, filter);
+    let rows = fetch_all!(conn, TenantRow, SQL, after, scope.tenant(), *suspended, name_prefix.as_deref(), limit)?;
+    Ok(rows.into_iter().map(Tenant::from).collect())
 }

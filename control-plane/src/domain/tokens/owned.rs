@@ -231,7 +231,7 @@ fn checked(maker: &Principal, name: &str, permissions: Permissions, days: Option
 /// The tenant of the token, if its maker may do there all that it is to be able to do.
 fn granted(maker: &Principal, tenant: Option<TenantId>, permissions: Permissions) -> Result<Option<TenantId>> {
     let door = if maker.staff { Door::Tenant } else { Door::Admin };
-    let Reach { scope, mut grant, role: _ } = resolve(maker, door, tenant)?;
+    let Reach { scope, mut grant, role: _, suspended: _ } = resolve(maker, door, tenant)?;
     if maker.staff && scope.tenant().is_some() {
         grant = grant.and(Role::Owner.permissions());
     }

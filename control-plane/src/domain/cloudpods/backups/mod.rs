@@ -22,6 +22,7 @@ use crate::domain::backups::{Backup, BackupPolicy, BackupState, NOTE_MAX, NewBac
 use crate::domain::check::Checks;
 use crate::domain::jobs::Job;
 use crate::domain::jobs::command::BackupMode;
+use crate::domain::tenants::quotas::{self, Amounts};
 use crate::error::{Error, Result};
 use crate::ids::{BackupId, CloudPodId, ServerId};
 
@@ -97,19 +98,19 @@ impl Service {
         }
         checks.finish()?;
         let mut tx = self.db.begin().await?;
-        let pod = self.pod_held(&mut tx, scope, id).await?;
-        pod.state.power_change("be backed up")?;
-        let job = self.backup_ask(&mut tx, actor, &pod, input, false).await?;
+        let held = self.pod_held_to_grow(&mut tx, scope, id).await?;
+        held.0.state.power_change("be backed up")?;
+        let job = self.backup_ask(&mut tx, actor, &held, input, false).await?;
         tx.commit().await?;
         self.asked(scope, id, job).await
     }
 
-    /// Queues the job that makes a backup of a pod that is held.
+    /// Queues the job that makes a backup of a pod that is held, as is its tenant.
     async fn backup_ask(
         &self,
         tx: &mut Tx,
         actor: &Actor,
-        pod: &CloudPod,
+        (pod, tenant): &(CloudPod, quotas::Held),
         input: BackupCreate,
         scheduled: bool,
     ) -> Result<Job> {
@@ -125,6 +126,7 @@ impl Service {
             Error::invalid("storage", format!("is missing, and server {name} has no backup storage: {cure}"))
         })?;
         host.takes_backups(&storage).map_err(|why| Error::invalid("storage", why))?;
+        tenant.require(tx, Amounts { backups: 1, ..Amounts::default() }).await?;
         let kept_until = keep_days.map(|days| self.books.clock.now().plus(DAY * days));
         let detail = json!({ "storage": storage, "mode": mode, "scheduled": scheduled, "protected": protected });
         let (tenant, server) = (pod.tenant, server.id);

@@ -9,6 +9,7 @@ use crate::domain::backups::BackupState;
 use crate::domain::cloudpods::State;
 use crate::domain::cloudpods::sagas::kind;
 use crate::domain::cloudpods::service::Service;
+use crate::domain::tenants::quotas::EXCEEDED;
 use crate::error::{Error, Result};
 use crate::ids::{BackupId, CloudPodId};
 
@@ -70,7 +71,8 @@ impl Service {
     /// Begins the backup that a pod's policy asks for now.
     async fn backup_due(&self, actor: &Actor, id: CloudPodId) -> Result<Due> {
         let mut tx = self.db.begin().await?;
-        let pod = self.pod_held(&mut tx, Scope::Platform, id).await?;
+        let held = self.pod_held_to_grow(&mut tx, Scope::Platform, id).await?;
+        let pod = &held.0;
         let policy = self.books.backups.policy_get(tx.conn(), id).await?;
         if let State::Deleted { .. } = pod.state {
             self.books.backups.policy_end(&mut tx, id).await?;
@@ -88,21 +90,28 @@ impl Service {
             State::Active | State::Suspended => None,
             _ => Some(format!("the pod is {}", pod.state.as_str())),
         };
+        let mut quota_full = false;
         let reason = if reason.is_some() {
             reason
         } else {
             let (storage, mode) = (policy.storage.clone(), policy.mode);
             let input = BackupCreate { storage, mode, note: String::new(), protected: false, keep_days: None };
-            match self.backup_ask(&mut tx, actor, &pod, input, true).await {
+            match self.backup_ask(&mut tx, actor, &held, input, true).await {
                 Ok(_) => None,
                 // What is wrong with it is written down beside the pod; nothing of it was.
-                Err(error) if !error.retryable() => Some(error.to_string()),
+                Err(error) if !error.retryable() => {
+                    quota_full = error.code() == EXCEEDED;
+                    Some(error.to_string())
+                }
                 Err(error) => return Err(error),
             }
         };
-        if let Some(reason) = &reason {
+        // A full quota is so every time until somebody does something: that is written down once.
+        let full = if quota_full { EXCEEDED } else { "" };
+        let told = self.books.backups.policy_skipped_set(&mut tx, id, full).await?;
+        if let Some(reason) = reason.as_ref().filter(|_| told || !quota_full) {
             tracing::warn!(pod = %id, reason, "a backup that was due is not made");
-            self.record(&mut tx, actor, &pod, "cloudpod.backup_skipped", &json!({ "reason": reason })).await?;
+            self.record(&mut tx, actor, pod, "cloudpod.backup_skipped", &json!({ "reason": reason })).await?;
         }
         tx.commit().await?;
         Ok(if reason.is_some() { Due::Skipped } else { Due::Begun })

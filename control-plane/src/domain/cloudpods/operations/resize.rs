@@ -4,7 +4,7 @@ use crate::db::Conn;
 use crate::domain::audit::{Actor, Scope};
 use crate::domain::check::Checks;
 use crate::domain::cloudpods::create::found;
-use crate::domain::cloudpods::sagas::{ResizeParams, RestartParams, kind, size_of};
+use crate::domain::cloudpods::sagas::{ResizeParams, RestartParams, growth, kind, size_of};
 use crate::domain::cloudpods::service::{Service, not_found};
 use crate::domain::cloudpods::{CloudPod, Detail, store};
 use crate::domain::jobs::Job;
@@ -28,7 +28,8 @@ pub struct Resize {
 }
 
 impl Service {
-    /// Changes a pod's size. `NoCapacity` when its server has no room for what it would grow by.
+    /// Changes a pod's size. `NoCapacity` when its server has no room for what it would grow by, a conflict when its tenant's quotas
+    /// have not.
     pub async fn cloudpod_resize(
         &self,
         actor: &Actor,
@@ -47,8 +48,10 @@ impl Service {
         }
         drop(read);
         let mut tx = self.db.begin().await?;
-        let pod = self.pod_held(&mut tx, scope, id).await?;
+        let (pod, tenant) = self.pod_held_to_grow(&mut tx, scope, id).await?;
         pod.state.power_change("be resized")?;
+        let held = self.books.servers.reservation_get(tx.conn(), id).await?.unwrap_or_else(|| size_of(&pod));
+        tenant.require(&mut tx, growth(held.max(size_of(&pod)), params.target(&pod))).await?;
         let said = json!({ "before": shown(size_of(&pod)), "after": shown(params.target(&pod)) });
         let named = (kind::RESIZE, "cloudpod.resize_requested");
         self.operation_store(tx, (actor, scope), &pod, named, &params, said).await

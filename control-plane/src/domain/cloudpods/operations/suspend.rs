@@ -37,11 +37,13 @@ impl Service {
         self.operation_store(tx, (actor, scope), &pod, named, &params, json!({ "reason": reason })).await
     }
 
-    /// Gives a suspended pod back to its customer: it runs again if it was wanted running before.
+    /// Gives a suspended pod back to its customer: it runs again if it was wanted running before. A conflict while its tenant is
+    /// suspended.
     pub async fn cloudpod_unsuspend(&self, actor: &Actor, scope: Scope, id: CloudPodId) -> Result<(Detail, Job)> {
         let mut tx = self.db.begin().await?;
-        let pod = self.pod_held(&mut tx, scope, id).await?;
+        let (pod, tenant) = self.pod_held_to_grow(&mut tx, scope, id).await?;
         pod.state.unsuspend()?;
+        tenant.open()?;
         let named = (kind::UNSUSPEND, "cloudpod.unsuspend_requested");
         self.operation_store(tx, (actor, scope), &pod, named, &json!({}), json!({})).await
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, release_all, state_store};
+use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, release_all, state_store, tenant_of};
 use crate::db::Tx;
 use crate::domain::access::Permission;
 use crate::domain::cloudpods::upkeep::store as upkeep;
@@ -101,6 +101,7 @@ impl Step for Claim {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let tenant = tenant_of(tx, job).await?;
         let pod = pod_of(tx, job).await?;
         if pod.state != State::Provisioning {
             let detail = format!("the pod {} is {} meanwhile", pod.name, pod.state.as_str());
@@ -109,9 +110,11 @@ impl Step for Claim {
         let AdoptParams { server, vmid, storage, addresses } = params_of(job)?;
         let books = &self.0;
         // Addresses before the VMID before the room, in the order in which other jobs take them.
+        let before = books.ipam.addresses_of(tx.conn(), pod.id).await?.len();
         for address in &addresses {
             books.ipam.address_claim(tx, pod.id, *address).await?;
         }
+        tenant.require_addresses_taken(tx, addresses.len().saturating_sub(before) as u64).await?;
         books.servers.vmid_claim(tx, server, vmid, pod.id).await?;
         let (vcpu, memory, disk) = (pod.vcpu, pod.memory_mib, pod.disk_gib);
         books.servers.reservation_claim(tx, pod.id, server, &storage, vcpu, memory, disk).await?;

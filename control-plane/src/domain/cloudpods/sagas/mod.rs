@@ -53,6 +53,7 @@ use crate::domain::scheduling::service::Service as Scheduling;
 use crate::domain::secrets::service::Service as Secrets;
 use crate::domain::servers::service::Service as Servers;
 use crate::domain::snapshots::service::Service as Snapshots;
+use crate::domain::tenants::quotas;
 use crate::domain::traffic::service::Service as Traffic;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
@@ -69,7 +70,7 @@ pub use reboot::RebootParams;
 pub(super) use rebuild::{RebuildParams, template_on};
 pub use rehome::RehomeParams;
 pub(super) use rescue::{RescueParams, in_rescue};
-pub(super) use resize::{ResizeParams, size_of};
+pub(super) use resize::{ResizeParams, growth, size_of};
 pub(super) use restart::RestartParams;
 pub use restore::RestoreParams;
 pub(super) use restore::{request_for, servers_seeing};
@@ -219,6 +220,12 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
 pub struct PowerParams {
     /// What was wanted before.
     pub was: DesiredPower,
+}
+
+/// The job's tenant, held until the transaction ends: before its pod is.
+async fn tenant_of(tx: &mut Tx, job: &Job) -> Result<quotas::Held> {
+    let none = || Error::internal(format!("job {} of kind {} names no tenant", job.id, job.kind));
+    quotas::hold(tx, job.tenant.ok_or_else(none)?).await
 }
 
 /// The job's pod, held against other writers.

@@ -10,11 +10,10 @@ use async_trait::async_trait;
 
 use super::firewall::ApplyFirewall;
 use super::running::{Configure, ResizeDisk, Start, Subject, Turn, WaitRunning};
-use super::vm::{not_placed, server_of, vmid_replace};
-use super::{Books, kind, order, pod_of, require_absent, state_store};
+use super::vm::{addresses_take, not_placed, server_of, vmid_replace};
+use super::{Books, kind, order, pod_of, require_absent, state_store, tenant_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
-use crate::domain::ipam::NetworkFacts;
 use crate::domain::jobs::{
     Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
@@ -135,12 +134,9 @@ impl Step for Address {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let tenant = tenant_of(tx, job).await?;
         let pod = wanted_pod_of(tx, job).await?;
-        let server = self.0.servers.server_get(tx.conn(), server_of(&pod)?).await?;
-        let network = NetworkFacts { region: server.region, bridge: server.bridge, bridges: server.seen.bridges };
-        let addresses = self.0.ipam.addresses_allocate(tx, pod.id, &network, &pod.wish.pools).await?;
-        let shown: Vec<_> = addresses.iter().map(|a| format!("{} from pool {}", a.address, a.pool_name)).collect();
-        Ok(Action::Done(if shown.is_empty() { "none: by DHCP".to_owned() } else { shown.join(", ") }))
+        Ok(Action::Done(addresses_take(tx, &self.0, &tenant, &pod).await?))
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::restart::{IfNeeded, RestartParams, restart_note, restart_undone};
 use super::running::{Restart, WaitRunning};
 use super::vm::configuration_of;
-use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
+use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of, tenant_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, RestartCause, State, store};
 use crate::domain::jobs::{Action, CommandFailure, CommandKind, CommandOutput, FailureKind, Job, Saga, Step, Verdict};
 use crate::domain::servers::Held;
+use crate::domain::tenants::quotas::Amounts;
 use crate::error::{Error, Result};
 use crate::ids::PlanId;
 
@@ -49,6 +50,16 @@ impl ResizeParams {
 /// The size that a pod has.
 pub(in crate::domain::cloudpods) fn size_of(pod: &CloudPod) -> Held {
     Held { vcpu: pod.vcpu, memory_mib: pod.memory_mib, disk_gib: pod.disk_gib }
+}
+
+/// What a pod that has, or holds, so much takes more of its tenant's quotas for a size.
+pub(in crate::domain::cloudpods) fn growth(from: Held, to: Held) -> Amounts {
+    Amounts {
+        vcpu: to.vcpu.saturating_sub(from.vcpu).into(),
+        memory_mib: to.memory_mib.saturating_sub(from.memory_mib),
+        disk_gib: to.disk_gib.saturating_sub(from.disk_gib),
+        ..Amounts::default()
+    }
 }
 
 /// The saga.
@@ -100,9 +111,12 @@ impl Step for Reserve {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let tenant = tenant_of(tx, job).await?;
         let pod = active_pod_of(tx, job, WANTED).await?;
         let target = params_of::<ResizeParams>(job)?.target(&pod);
         let held = self.0.servers.reservation_get(tx.conn(), pod.id).await?.unwrap_or_else(|| size_of(&pod));
+        // Again, now that it grows: others may have grown since it was asked for.
+        tenant.require(tx, growth(held.max(size_of(&pod)), target)).await?;
         if !self.0.servers.reservation_change(tx, pod.id, held.max(target)).await? {
             let lacks = self.0.servers.reservation_shortage(tx.conn(), pod.id, target).await?;
             return Err(Error::NoCapacity(lacks));

@@ -16,13 +16,14 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
-use super::vm::{configuration_of, server_of, vm_missing, vmid_replace};
-use super::{Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store};
+use super::vm::{addresses_take, configuration_of, server_of, vm_missing, vmid_replace};
+use super::{
+    Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store, tenant_of,
+};
 use crate::db::{Conn, Tx};
 use crate::domain::backups::Backup;
 use crate::domain::cloudpods::upkeep::require_unseen;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
-use crate::domain::ipam::NetworkFacts;
 use crate::domain::jobs::{
     Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
@@ -293,15 +294,12 @@ impl Step for Address {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let tenant = tenant_of(tx, job).await?;
         let (pod, params) = restored(tx, job).await?;
         if params.in_place {
             return Ok(in_place("its addresses are its own"));
         }
-        let server = self.0.servers.server_get(tx.conn(), server_of(&pod)?).await?;
-        let network = NetworkFacts { region: server.region, bridge: server.bridge, bridges: server.seen.bridges };
-        let addresses = self.0.ipam.addresses_allocate(tx, pod.id, &network, &pod.wish.pools).await?;
-        let shown: Vec<_> = addresses.iter().map(|a| format!("{} from pool {}", a.address, a.pool_name)).collect();
-        Ok(Action::Done(if shown.is_empty() { "none: by DHCP".to_owned() } else { shown.join(", ") }))
+        Ok(Action::Done(addresses_take(tx, &self.0, &tenant, &pod).await?))
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {

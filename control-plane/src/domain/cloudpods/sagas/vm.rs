@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::Books;
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, store};
-use crate::domain::ipam::AllocatedAddress;
+use crate::domain::ipam::{AllocatedAddress, NetworkFacts};
 use crate::domain::jobs::command::{Configure, Nic};
 use crate::domain::jobs::{Power, Verdict};
+use crate::domain::tenants::quotas;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
@@ -17,6 +18,22 @@ pub(super) fn server_of(pod: &CloudPod) -> Result<ServerId> {
 
 pub(super) fn not_placed(pod: &CloudPod) -> Error {
     Error::internal(format!("the pod {} is not placed, though a step needs its server", pod.id))
+}
+
+/// Gives a placed pod its addresses, within the quota of its tenant, which is held; in words. Repeatable.
+pub(super) async fn addresses_take(
+    tx: &mut Tx,
+    books: &Books,
+    tenant: &quotas::Held,
+    pod: &CloudPod,
+) -> Result<String> {
+    let server = books.servers.server_get(tx.conn(), server_of(pod)?).await?;
+    let network = NetworkFacts { region: server.region, bridge: server.bridge, bridges: server.seen.bridges };
+    let before = books.ipam.addresses_of(tx.conn(), pod.id).await?.len();
+    let addresses = books.ipam.addresses_allocate(tx, pod.id, &network, &pod.wish.pools).await?;
+    tenant.require_addresses_taken(tx, addresses.len().saturating_sub(before) as u64).await?;
+    let shown: Vec<_> = addresses.iter().map(|a| format!("{} from pool {}", a.address, a.pool_name)).collect();
+    Ok(if shown.is_empty() { "none: by DHCP".to_owned() } else { shown.join(", ") })
 }
 
 /// The whole configuration of a pod's VM, as its row has it: a command that configures has to repeat all of it. Of a VM that was adopted

@@ -14,6 +14,7 @@ use crate::domain::audit::{Actor, Scope};
 use crate::domain::check::Checks;
 use crate::domain::jobs::Job;
 use crate::domain::snapshots::{DESCRIPTION_MAX, Snapshot, SnapshotState, name_check};
+use crate::domain::tenants::quotas::Amounts;
 use crate::error::{Error, Result};
 use crate::ids::CloudPodId;
 
@@ -47,8 +48,9 @@ impl Service {
         checks.text("description", description, 0..=DESCRIPTION_MAX);
         checks.finish()?;
         let mut tx = self.db.begin().await?;
-        let pod = self.pod_held(&mut tx, scope, id).await?;
+        let (pod, tenant) = self.pod_held_to_grow(&mut tx, scope, id).await?;
         pod.state.power_change("be snapshotted")?;
+        tenant.require(&mut tx, Amounts { snapshots: 1, ..Amounts::default() }).await?;
         self.books.snapshots.snapshot_insert(&mut tx, id, name, description, memory).await?;
         let params = serde_json::to_value(SnapshotParams { name: name.to_owned() }).map_err(Error::internal)?;
         let (event, detail) = ("cloudpod.snapshot_requested", json!({ "snapshot": name, "memory": memory }));

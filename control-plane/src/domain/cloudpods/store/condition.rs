@@ -19,6 +19,7 @@ pub(super) struct ConditionRow {
     suspend_reason: String,
     suspended_at: Option<Ms>,
     power_before: Option<String>,
+    suspended_with_tenant: bool,
     restart_causes: Json<RestartCauses>,
     media_iso: String,
     media_first: bool,
@@ -44,6 +45,7 @@ impl From<ConditionRow> for Condition {
             suspend_reason: reason,
             suspended_at,
             power_before,
+            suspended_with_tenant,
             restart_causes: Json(RestartCauses { causes: restart_causes }),
             media_iso,
             media_first,
@@ -58,7 +60,16 @@ impl From<ConditionRow> for Condition {
             power_before: DesiredPower::parse(&before),
         });
         let media = Media { iso: given(media_iso), boot_from_cd: media_first };
-        Self { suspension, restart_causes, media, rescue: given(rescue_iso), rebuilding, adopting, as_found }
+        Self {
+            suspension,
+            suspended_with_tenant,
+            restart_causes,
+            media,
+            rescue: given(rescue_iso),
+            rebuilding,
+            adopting,
+            as_found,
+        }
     }
 }
 
@@ -74,9 +85,17 @@ pub(in super::super) async fn pod_suspension_set(tx: &mut Tx, id: CloudPodId, re
 /// What was wanted of its power before its suspension is wanted again.
 pub(in super::super) async fn pod_suspension_clear(tx: &mut Tx, id: CloudPodId, at: Ms) -> Result<()> {
     const SQL: &str = "UPDATE cloudpods SET desired_power = COALESCE(power_before, desired_power), suspend_reason = '',
-                              suspended_at = NULL, power_before = NULL, version = version + 1, updated_at = $2
+                              suspended_at = NULL, power_before = NULL, suspended_with_tenant = FALSE, version = version + 1, updated_at = $2
                         WHERE id = $1 AND suspended_at IS NOT NULL";
     execute!(tx.conn(), SQL, id, at)?;
+    Ok(())
+}
+
+/// Notes whether its suspension is its tenant's.
+pub(in super::super) async fn pod_with_tenant_set(tx: &mut Tx, id: CloudPodId, with: bool, at: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET suspended_with_tenant = $2, version = version + 1, updated_at = $3
+                        WHERE id = $1 AND suspended_with_tenant <> $2";
+    execute!(tx.conn(), SQL, id, with, at)?;
     Ok(())
 }
 

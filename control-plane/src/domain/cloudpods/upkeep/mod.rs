@@ -10,15 +10,16 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::asked::Asked;
-use super::create::{found, pod_new};
-use super::sagas::{AdoptParams, Books, OrphanParams, RehomeParams, kind};
+use super::create::{found, pod_new, taken};
+use super::sagas::{AdoptParams, Books, OrphanParams, RehomeParams, growth, kind, size_of};
 use super::service::{Service, not_found};
-use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, store as pods};
+use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, Wish, store as pods};
 use crate::db::{Conn, Tx};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::jobs::{Job, NewJob};
-use crate::domain::servers::{ConnectionState, Inventory};
+use crate::domain::servers::{ConnectionState, Held, Inventory};
+use crate::domain::tenants::quotas;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::events::{Event, event_append};
 use crate::ids::{CloudPodId, ServerId, TenantId};
@@ -67,7 +68,7 @@ impl Service {
         self.record(tx, actor, &pod, "cloudpod.drift_accepted", &detail).await
     }
 
-    /// Takes the size that a VM was given on its host for the pod's.
+    /// Takes the size that a VM was given on its host for the pod's, within its tenant's quotas.
     pub async fn size_adopt(
         &self,
         tx: &mut Tx,
@@ -77,8 +78,10 @@ impl Service {
         memory_mib: u64,
         disk_gib: u64,
     ) -> Result<()> {
-        let pod = self.hold(tx, id).await?;
+        let (pod, tenant) = self.pod_held_to_grow(tx, Scope::Platform, id).await?;
         pod.state.update()?;
+        let held = self.books.servers.reservation_get(tx.conn(), id).await?.unwrap_or_else(|| size_of(&pod));
+        tenant.require(tx, growth(held.max(size_of(&pod)), Held { vcpu, memory_mib, disk_gib })).await?;
         store::pod_size_set(tx, id, (vcpu, memory_mib, disk_gib), self.books.clock.now()).await?;
         self.books.servers.reservation_correct(tx, id, vcpu, memory_mib, disk_gib).await?;
         let detail = json!({
@@ -225,12 +228,17 @@ impl Service {
         pod.memory_mib = if seen.memory_mib == 0 { pod.memory_mib } else { seen.memory_mib };
         pod.disk_gib = if seen.disk_mib == 0 { pod.disk_gib } else { seen.disk_mib.div_ceil(1024) };
         pod.start_on_boot = seen.start_on_boot;
+        // It is where it is.
+        pod.wish = Wish::default();
         let params = AdoptParams { server: server.id, vmid, storage, addresses: parsed };
         self.adopt_store(actor, pod, params).await
     }
 
     async fn adopt_store(&self, actor: &Actor, pod: CloudPod, params: AdoptParams) -> Result<(Detail, Job)> {
         let mut tx = self.db.begin().await?;
+        let tenant = quotas::hold(&mut tx, pod.tenant).await?;
+        tenant.open()?;
+        tenant.require(&mut tx, taken(&pod, params.addresses.len())).await?;
         if let Err(error) = pods::pod_insert(&mut tx, &pod).await {
             return if is_unique_violation(&error) {
                 drop(tx);

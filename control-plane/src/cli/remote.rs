@@ -9,7 +9,10 @@ use super::common::Context;
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
-use super::{audit, backup, drift, image, invariants, ip_pool, job, login, plan, pod, server, snapshot, token, user};
+use super::{
+    audit, backup, customer, drift, image, invariants, ip_pool, job, login, plan, pod, server, snapshot, tenant, token,
+    user,
+};
 
 /// What `--help` says of all of them.
 pub const AFTER_HELP: &str = "\
@@ -67,6 +70,12 @@ pub enum Remote {
     /// A tenant's people
     #[command(subcommand)]
     User(user::Command),
+    /// Customer accounts, how much they may use, and whether they are suspended
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Tenants as customers: what they use and bring, and how they are doing. For staff
+    #[command(subcommand)]
+    Customer(customer::Command),
     /// API tokens, which stand beside `token rotate`
     #[command(skip)]
     Token(token::Command),
@@ -120,6 +129,8 @@ async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<S
         Remote::Invariants(command) => command.run(&context).await,
         Remote::Drift(command) => command.run(&context).await,
         Remote::User(command) => command.run(&context).await,
+        Remote::Tenant(command) => command.run(&context).await,
+        Remote::Customer(command) => command.run(&context).await,
         Remote::Token(command) => command.run(&context).await,
         Remote::Audit(command) => command.run(&context).await,
     }

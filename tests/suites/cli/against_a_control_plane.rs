@@ -107,6 +107,50 @@ fn what_pods_are_made_of_is_listed_shown_and_removed() {
 }
 
 #[test]
+fn a_tenant_from_its_making_to_its_suspension_and_back() {
+    let panel = Panel::start();
+    panel.run("tenant create acme --email it@acme.example --region eu --pods 3 --memory 8G -q").ok();
+    assert_eq!(panel.run("tenant list -q").ok(), "Default\nacme\n");
+    let shown = panel.run("tenant show acme").ok();
+    assert!(shown.contains("it@acme.example") && shown.contains("active"), "{shown}");
+    panel.run("tenant update acme --email none --name Acme").ok();
+    let changed = panel.run("tenant show Acme --json").json();
+    assert_eq!((&changed["contact_email"], &changed["default_region"]), (&Value::Null, &json!("eu")));
+    assert!(panel.run("tenant update Acme").fails(2).contains("nothing to change"));
+
+    let quotas = panel.run("tenant quota Acme").ok();
+    assert!(quotas.starts_with("QUOTA") && quotas.contains("unlimited"), "{quotas}");
+    let set = panel.run("tenant quota Acme --pods none --disk 2T --backups 7 --json").json();
+    let limits =
+        [&set["pods"]["limit"], &set["memory_mib"]["limit"], &set["disk_gib"]["limit"], &set["backups"]["limit"]];
+    assert_eq!(limits, [&Value::Null, &json!(8192), &json!(2048), &json!(7)]);
+
+    assert!(panel.run("tenant suspend Acme --reason unpaid").fails(2).contains("--yes"));
+    let suspended = panel.run("tenant suspend Acme --reason unpaid --yes").ok();
+    assert!(suspended.contains("suspended because") && suspended.contains("unpaid"), "{suspended}");
+    assert_eq!(panel.run("tenant list --state suspended -q").ok(), "Acme\n");
+    panel.run("tenant reactivate Acme").ok();
+    assert_eq!(panel.run("tenant list --state suspended -q").ok(), "");
+    panel.run("tenant show nobody").fails(4);
+}
+
+#[test]
+fn customers_are_listed_and_shown_with_why_they_are_doing_so() {
+    let panel = Panel::start();
+    panel.run("tenant create acme").ok();
+    assert_eq!(panel.run("customer list --sort name -q").ok(), "Default\nacme\n");
+    assert_eq!(panel.run("customer list --sort -name -q").ok(), "acme\nDefault\n");
+    let listed = panel.run("customer list --search ACM").ok();
+    assert!(listed.lines().nth(1).is_some_and(|row| row.starts_with("acme") && row.contains("100")), "{listed}");
+    let shown = panel.run("customer show acme").ok();
+    for part in ["overdue_payment", "failed_jobs", "suspended_pods", "inactivity", "quota_pressure", "unlimited"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(panel.run("customer show acme --json").json()["customer"]["health"]["score"], 100);
+    assert_eq!(panel.run("customer list --overdue -q").ok(), "");
+}
+
+#[test]
 fn what_is_refused_is_said_field_by_field() {
     let panel = Panel::start();
     let told = panel.run("server add -- -bad_name! --storage local").fails(2);

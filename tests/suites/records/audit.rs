@@ -351,6 +351,8 @@ async fn from_the_exported_records_alone_anybody_can_compute_the_chain() {
             (&json!("csv"), &json!("plan.created"))
         );
         app.api.get("/api/admin/audit/export?format=xml").await.expect_field("format");
+        let nobody = "/api/admin/audit/export?tenant_id=0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10";
+        app.api.get(nobody).await.expect_problem(404, "not_found");
         let out = tokio::process::Command::from(cli(&app, &["audit", "export", "--action", "plan.created"])).output();
         let out = out.await.unwrap();
         assert_eq!(String::from_utf8_lossy(&out.stdout).lines().count(), 3, "{}", String::from_utf8_lossy(&out.stderr));

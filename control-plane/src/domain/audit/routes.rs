@@ -249,6 +249,10 @@ async fn audit_export(
     let ExportQuery { format, tenant_id, actor, action, target_kind, target_id, from, until } = query;
     let filter = checked(Filter { actor, action, target_kind, target_id, from, until })?;
     let scope = auth.narrowed(tenant_id)?;
+    if let Some(tenant) = scope.tenant() {
+        // What is written down of the export names it.
+        app.tenants.tenant_get(app.db.read().await?.conn(), tenant).await?;
+    }
     app.audit.export_note(&auth.actor, scope, &filter, format.as_str()).await?;
     let named = format!("attachment; filename=\"audit.{}\"", format.as_str());
     let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, named)];

@@ -4,6 +4,8 @@
 
 #[path = "operations/commands.rs"]
 mod commands;
+#[path = "operations/contract.rs"]
+mod contract;
 #[path = "operations/rest.rs"]
 mod rest;
 

@@ -1,0 +1,59 @@
+// Keys of queries: what is shown, by its noun as events name it, and whose it is. An event of a noun makes the queries of it be
+// read anew.
+import { currentTenant } from './scope';
+
+export const NOUNS = [
+  'audit',
+  'backup',
+  'cloudpod',
+  'customer',
+  'drain',
+  'drift',
+  'image',
+  'invariant',
+  'invitation',
+  'ip_pool',
+  'job',
+  'me',
+  'plan',
+  'server',
+  'session',
+  'snapshot',
+  'tenant',
+  'token',
+  'user',
+  'webhook',
+] as const;
+export type Noun = (typeof NOUNS)[number];
+
+/** The key of a query, such as `key('server', 'list', filters)`. */
+export function key(noun: Noun, ...rest: unknown[]): unknown[] {
+  return [noun, currentTenant() ?? 'own', ...rest];
+}
+
+/** Which queries an event's noun makes old. */
+const CHANGED_BY: Record<string, Noun[]> = {
+  backup: ['backup', 'cloudpod'],
+  cloudpod: ['cloudpod', 'server'],
+  customer: ['customer'],
+  drain: ['drain', 'server'],
+  drift: ['drift', 'invariant'],
+  image: ['image'],
+  invitation: ['invitation'],
+  ip_pool: ['ip_pool'],
+  job: ['job', 'cloudpod'],
+  jobs: ['job'],
+  membership: ['user', 'me'],
+  plan: ['plan'],
+  server: ['server'],
+  session: ['session'],
+  snapshot: ['snapshot', 'cloudpod'],
+  tenant: ['tenant', 'customer'],
+  token: ['token'],
+  user: ['user', 'me'],
+  webhook: ['webhook'],
+};
+
+export function changedBy(event: string): Noun[] {
+  return CHANGED_BY[event.split('.', 1)[0] ?? ''] ?? [];
+}

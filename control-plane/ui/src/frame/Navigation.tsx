@@ -1,0 +1,45 @@
+import { Divider, NavLink, ScrollArea } from '@mantine/core';
+import { Link, useRouterState } from '@tanstack/react-router';
+import { Fragment } from 'react';
+import { useCan, useScope } from '@/api/me';
+import { menu } from '@/modules';
+import type { MenuEntry } from './menu';
+
+/** The entries that lead to something for the one who is signed in, here. */
+export function useMenu(): MenuEntry[] {
+  const can = useCan();
+  const { isPlatform } = useScope();
+  const here = isPlatform ? 'platform' : 'tenant';
+  return menu.filter(({ permission, where }) => can(permission) && (!where || where === here));
+}
+
+export function Navigation({ onGo }: { onGo: () => void }) {
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const entries = useMenu();
+  const isSetting = (entry: MenuEntry) => entry.to.startsWith('/settings/');
+  const firstSetting = entries.find(isSetting);
+  return (
+    <ScrollArea type="auto" h="100%">
+      {entries.map((entry) => {
+        const { label, icon: Icon, to } = entry;
+        const isHere = to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`);
+        return (
+          <Fragment key={to}>
+            {entry === firstSetting && <Divider my="xs" label="Settings" labelPosition="left" />}
+            <NavLink
+              renderRoot={(props) => <Link to={to} {...props} />}
+              label={label}
+              leftSection={<Icon aria-hidden size={18} stroke={1.6} />}
+              active={isHere}
+              aria-current={isHere ? 'page' : undefined}
+              onClick={onGo}
+              fw={isHere ? 600 : 450}
+              py={6}
+              style={{ borderRadius: 'var(--mantine-radius-sm)' }}
+            />
+          </Fragment>
+        );
+      })}
+    </ScrollArea>
+  );
+}

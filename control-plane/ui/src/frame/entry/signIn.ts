@@ -1,0 +1,16 @@
+import { api, unwrap } from '@/api/client';
+import { queries } from '@/api/queries';
+import type { components } from '@/api/schema';
+
+export type Shown = Omit<components['schemas']['SignIn'], 'cookies'>;
+
+/** Signs in by cookies. What was read before may be another person's. */
+export async function signIn(shown: Shown): Promise<void> {
+  await unwrap(api.POST('/api/auth/login', { body: { ...shown, cookies: true } }));
+  queries.clear();
+}
+
+/** Where to go on: only to paths of this console. */
+export function safeBack(back: string | undefined): string {
+  return back?.startsWith('/') && !back.startsWith('//') && !back.startsWith('/\\') ? back : '/';
+}

@@ -1,0 +1,73 @@
+import '@mantine/spotlight/styles.css';
+
+import { useDebouncedValue } from '@mantine/hooks';
+import { createSpotlight, Spotlight } from '@mantine/spotlight';
+import { IconSearch } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { key } from '@/api/keys';
+import { useCan, useScope } from '@/api/me';
+import { useMenu } from '../Navigation';
+import { find, type Hit } from './find';
+
+const [store, spotlight] = createSpotlight();
+
+interface Props {
+  open: boolean;
+  onClose: () => void;
+}
+
+export default function Search({ open, onClose }: Props) {
+  const navigate = useNavigate();
+  const can = useCan();
+  const { isPlatform } = useScope();
+  const pages = useMenu();
+  const [query, setQuery] = useState('');
+  const [asked] = useDebouncedValue(query.trim(), 200);
+  useEffect(() => (open ? spotlight.open() : spotlight.close()), [open]);
+
+  const found = useQuery({
+    queryKey: [...key('cloudpod', 'search'), asked, isPlatform],
+    queryFn: ({ signal }) => find(asked, { can, isPlatform }, signal),
+    enabled: open && asked.length > 1,
+  });
+  const wanted = query.trim().toLowerCase();
+  const hits: Hit[] = [
+    ...(asked.length > 1 && asked === query.trim() ? (found.data ?? []) : []),
+    ...pages
+      .filter(({ label }) => label.toLowerCase().includes(wanted))
+      .map(({ label, to, icon }): Hit => ({ id: to, label, about: 'Page', icon, link: { to } })),
+  ];
+  const nothing = found.isFetching || asked !== query.trim() ? 'Searching…' : 'Nothing is so called';
+
+  return (
+    <Spotlight.Root
+      store={store}
+      query={query}
+      onQueryChange={setQuery}
+      shortcut={null}
+      onSpotlightClose={onClose}
+      scrollable
+      maxHeight={420}
+    >
+      <Spotlight.Search
+        placeholder="A name, an id, an e-mail address, status:failed …"
+        aria-label="Search"
+        leftSection={<IconSearch aria-hidden size={18} stroke={1.6} />}
+      />
+      <Spotlight.ActionsList>
+        {hits.map(({ id, label, about, icon: Icon, link }) => (
+          <Spotlight.Action
+            key={id}
+            label={label}
+            description={about}
+            leftSection={<Icon aria-hidden size={20} stroke={1.5} />}
+            onClick={() => void navigate(link)}
+          />
+        ))}
+        {hits.length === 0 && <Spotlight.Empty>{nothing}</Spotlight.Empty>}
+      </Spotlight.ActionsList>
+    </Spotlight.Root>
+  );
+}

@@ -1,0 +1,34 @@
+import { Problem } from '@/api/problem';
+
+interface FormLike {
+  setErrors: (errors: Record<string, string>) => void;
+  getValues: () => object;
+}
+
+/** `storages[0].name`, as the API writes it, is `storages.0.name` in a form. */
+function pathOf(field: string): string {
+  return field.replaceAll(/\[(\d+)\]/g, '.$1');
+}
+
+function has(form: FormLike, field: string): boolean {
+  return (pathOf(field).split('.', 1)[0] ?? '') in form.getValues();
+}
+
+/** Puts each error to its field. */
+export function showAtFields(form: FormLike, problem: Problem): void {
+  const own = problem.errors.filter(({ field }) => has(form, field));
+  if (own.length === 0) return;
+  form.setErrors(Object.fromEntries(own.map(({ field, message }) => [pathOf(field), upper(message)])));
+}
+
+/** What of a problem no field of the form shows; null: all of it is at its field. */
+export function problemBeyond(form: FormLike, problem: Problem): Problem | null {
+  const left = problem.errors.filter(({ field }) => !has(form, field));
+  if (problem.errors.length > 0 && left.length === 0) return null;
+  const { status, code, message: detail, requestId: request_id } = problem;
+  return new Problem({ status, code, detail, request_id, errors: left });
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

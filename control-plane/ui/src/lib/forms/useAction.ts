@@ -1,0 +1,59 @@
+import type { UseFormReturnType } from '@mantine/form';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import type { Noun } from '@/api/keys';
+import { type Problem, problemOf } from '@/api/problem';
+import type { components } from '@/api/schema';
+import { watchJob } from '../jobs/watched';
+import { tellProblem } from '../page/tellProblem';
+import { problemBeyond, showAtFields } from './fields';
+import { offerTheirs } from './offerTheirs';
+
+interface Options<V, R> {
+  /** Does it, with `unwrap(api.POST(…))`. */
+  run: (values: V) => Promise<R>;
+  /** Whose fields get their errors. What is left is `problem`, to be shown by the form's `ProblemAlert`. */
+  form?: Pick<UseFormReturnType<Record<string, unknown>>, 'setErrors' | 'getValues'> | FormLike;
+  /** Read anew at once, where no event says it or it would come too late. */
+  changes?: Noun[];
+  done?: (result: R) => void;
+  /** Whether a problem is told in a notification: where there is no form to show it. */
+  tell?: boolean;
+}
+
+interface FormLike {
+  setErrors: (errors: Record<string, string>) => void;
+  getValues: () => object;
+}
+
+type Job = components['schemas']['Job'];
+
+/** A change: sent once, its errors at their fields, its job followed, a lost update explained. */
+export function useAction<R, V = void>({ run, form, changes = [], done, tell }: Options<V, R>) {
+  const queries = useQueryClient();
+  const refresh = () => Promise.all(changes.map((noun) => queries.invalidateQueries({ queryKey: [noun] })));
+  const mutation = useMutation<R, unknown, V>({
+    mutationFn: run,
+    onSuccess: (result) => {
+      void refresh();
+      const job = jobOf(result);
+      if (job) watchJob(job);
+      done?.(result);
+    },
+    onError: (cause) => {
+      const problem = problemOf(cause);
+      if (problem.status === 412) offerTheirs(() => void refresh());
+      else if (tell) tellProblem(problem);
+      if (form) showAtFields(form, problem);
+    },
+  });
+  const problem: Problem | null = mutation.error ? problemOf(mutation.error) : null;
+  return { ...mutation, problem: problem && form ? problemBeyond(form, problem) : problem };
+}
+
+/** The job of an answer that began one: the answer itself, or in it. */
+function jobOf(result: unknown): Job | undefined {
+  if (typeof result !== 'object' || result === null) return undefined;
+  const job = 'job' in result ? result.job : result;
+  const isJob = typeof job === 'object' && job !== null && 'attempts_max' in job && 'state' in job;
+  return isJob ? (job as Job) : undefined;
+}

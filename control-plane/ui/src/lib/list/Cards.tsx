@@ -1,0 +1,28 @@
+import { Group, Paper, Stack } from '@mantine/core';
+import { ChooseBox, type ListProps } from './List';
+import classes from './List.module.css';
+
+/** The rows of a list where a table has no room. */
+export function Cards<T>({ label, columns, rowKey, selection, items }: ListProps<T> & { items: T[] }) {
+  const [name, ...facts] = columns;
+  return (
+    <Stack component="ul" gap="xs" aria-label={label} className={classes.cards}>
+      {items.map((item) => (
+        <Paper component="li" key={rowKey(item)} withBorder p="sm" className={classes.row}>
+          <Group gap="xs" mb={4} wrap="nowrap">
+            {selection && <ChooseBox id={rowKey(item)} selection={selection} />}
+            {name?.show(item)}
+          </Group>
+          <dl className={classes.facts}>
+            {facts.map(({ key, title, show }) => (
+              <div key={key}>
+                <dt>{title}</dt>
+                <dd>{show(item)}</dd>
+              </div>
+            ))}
+          </dl>
+        </Paper>
+      ))}
+    </Stack>
+  );
+}

@@ -1,0 +1,91 @@
+import { Button, Group, Select, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { IconFilterOff } from '@tabler/icons-react';
+import { type ReactNode, useEffect, useState } from 'react';
+import { useListSearch } from './useListSearch';
+
+interface Props {
+  /** The parameters that are filters. */
+  names: string[];
+  children: ReactNode;
+}
+
+/** The filters of a list, in the URL. */
+export function Filters({ names, children }: Props) {
+  const { search, change } = useListSearch();
+  const isAny = names.some((name) => search[name] !== undefined);
+  return (
+    <Group component="search" gap="xs" align="flex-end">
+      {children}
+      {isAny && (
+        <Button
+          size="xs"
+          variant="subtle"
+          leftSection={<IconFilterOff aria-hidden size={14} />}
+          onClick={() => change(Object.fromEntries(names.map((name) => [name, undefined])))}
+        >
+          Clear
+        </Button>
+      )}
+    </Group>
+  );
+}
+
+/** Whether a list is narrowed, and its emptiness the filters'. */
+export function useIsFiltered(names: string[]): boolean {
+  const { search } = useListSearch();
+  return names.some((name) => search[name] !== undefined);
+}
+
+interface SelectProps {
+  name: string;
+  label: string;
+  options: { value: string; label: string }[];
+}
+
+export function FilterSelect({ name, label, options }: SelectProps) {
+  const { search, change } = useListSearch();
+  return (
+    <Select
+      size="xs"
+      label={label}
+      placeholder="All"
+      clearable
+      data={options}
+      w={{ base: '100%', xs: 150 }}
+      value={search[name] === undefined ? null : String(search[name])}
+      onChange={(value) => change({ [name]: value ?? undefined })}
+    />
+  );
+}
+
+interface TextProps {
+  name: string;
+  label: string;
+  placeholder?: string;
+}
+
+const TYPING_MS = 350;
+
+export function FilterText({ name, label, placeholder }: TextProps) {
+  const { search, change } = useListSearch();
+  const inUrl = String(search[name] ?? '');
+  const [typed, setTyped] = useState(inUrl);
+  useEffect(() => setTyped(inUrl), [inUrl]);
+  const apply = useDebouncedCallback((text: string) => {
+    change({ [name]: text.trim() || undefined }, { replace: true });
+  }, TYPING_MS);
+  return (
+    <TextInput
+      size="xs"
+      label={label}
+      placeholder={placeholder}
+      w={{ base: '100%', xs: 170 }}
+      value={typed}
+      onChange={(event) => {
+        setTyped(event.currentTarget.value);
+        apply(event.currentTarget.value);
+      }}
+    />
+  );
+}

@@ -1,0 +1,45 @@
+import { Progress, Text, Tooltip } from '@mantine/core';
+import { percent } from './units';
+
+interface Props {
+  /** Of what, for who does not see it. */
+  label: string;
+  used: number;
+  total: number;
+  show: (value: number) => string;
+}
+
+const FULL = 0.95;
+const MUCH = 0.8;
+
+/** How much of something is taken. */
+export function CapacityBar({ label, used, total, show }: Props) {
+  if (total <= 0) {
+    return (
+      <Text size="xs" c="dimmed">
+        Not known
+      </Text>
+    );
+  }
+  const share = used / total;
+  const color = share >= FULL ? 'red' : share >= MUCH ? 'yellow' : 'brand';
+  return (
+    <Tooltip label={`${label}: ${show(used)} of ${show(total)} reserved (${percent(share)})`}>
+      <div>
+        <Text size="xs" style={{ whiteSpace: 'nowrap' }}>
+          {show(used)}{' '}
+          <Text span inherit c="dimmed">
+            / {show(total)}
+          </Text>
+        </Text>
+        <Progress
+          value={Math.min(100, share * 100)}
+          color={color}
+          size={5}
+          mt={3}
+          aria-label={`${label}: ${percent(share)} reserved`}
+        />
+      </div>
+    </Tooltip>
+  );
+}

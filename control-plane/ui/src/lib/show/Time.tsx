@@ -1,0 +1,54 @@
+import { Tooltip } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
+
+const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
+const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+];
+const TICK_MS = 15_000;
+
+/** One clock for all times on the page. */
+let now = Date.now();
+let clock: ReturnType<typeof setInterval> | undefined;
+const watchers = new Set<() => void>();
+
+function watch(tell: () => void): () => void {
+  watchers.add(tell);
+  clock ??= setInterval(() => {
+    now = Date.now();
+    for (const one of watchers) one();
+  }, TICK_MS);
+  return () => {
+    watchers.delete(tell);
+    if (watchers.size > 0) return;
+    clearInterval(clock);
+    clock = undefined;
+  };
+}
+
+export function exact(at: string): string {
+  return EXACT.format(new Date(at));
+}
+
+export function relative(at: string, from: number): string {
+  const seconds = (Date.parse(at) - from) / 1000;
+  for (const [unit, length] of STEPS) {
+    if (Math.abs(seconds) >= length) return RELATIVE.format(Math.round(seconds / length), unit);
+  }
+  return Math.abs(seconds) < 20 ? 'just now' : RELATIVE.format(Math.round(seconds), 'second');
+}
+
+/** A time as people say it; exactly when one points at it. */
+export function Time({ at }: { at: string }) {
+  const from = useSyncExternalStore(watch, () => now);
+  return (
+    <Tooltip label={exact(at)}>
+      <time dateTime={at}>{relative(at, Math.max(from, now))}</time>
+    </Tooltip>
+  );
+}

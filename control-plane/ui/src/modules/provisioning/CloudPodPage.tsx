@@ -1,0 +1,5 @@
+import { Page } from '@/lib/page/Page';
+
+export function CloudPodPage() {
+  return <Page title="CloudPod">{null}</Page>;
+}

@@ -1,0 +1,39 @@
+import { IconServer2 } from '@tabler/icons-react';
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
+import type { MenuEntry } from '@/frame/menu';
+import { insideRoute } from '@/frame/routes';
+import { flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
+
+export const serversRoute = createRoute({
+  getParentRoute: () => insideRoute,
+  path: '/servers',
+  validateSearch: searchOf({
+    ...listSearch,
+    connection: oneOf(['pending', 'online', 'offline']),
+    scheduling: oneOf(['online', 'locked', 'draining']),
+    region: text,
+    label: text,
+    sort: oneOf(['name', '-name', 'created_at', '-created_at']),
+    /** Whether the drawer to add one is open. */
+    add: flag,
+  }),
+  component: lazyRouteComponent(() => import('./ServersPage'), 'ServersPage'),
+});
+
+/** `$server` is a server's id or name. */
+export const serverRoute = createRoute({
+  getParentRoute: () => insideRoute,
+  path: '/servers/$server',
+  component: lazyRouteComponent(() => import('./ServerPage'), 'ServerPage'),
+});
+
+export const serversRoutes = [serversRoute, serverRoute] as const;
+
+export const serversMenu: MenuEntry = {
+  label: 'Servers',
+  icon: IconServer2,
+  to: '/servers',
+  permission: 'servers:read',
+  where: 'platform',
+  shortcut: 's',
+};

@@ -237,6 +237,273 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Customers' profiles, page by page. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Whose name, company, contact or address of mail holds this, in any case. */
+                    q?: string;
+                    /** @description Suspended or not. */
+                    suspended?: boolean;
+                    /** @description With an order that is open beyond its time, or without. */
+                    overdue?: boolean;
+                    /** @description The newest first when left out. */
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_Customer"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes a tenant with a profile. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CustomerCreate"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Customer"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/customers/{tenant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One customer's profile. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    tenant_id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Customer"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Deletes a customer's profile. The tenant and its pods stay. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    tenant_id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description It is gone */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                412: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Changes a customer's profile, or makes it. With `If-Match`, only if it is still as it was read. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    tenant_id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CustomerPatch"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Customer"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                412: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
     "/api/admin/hosting/backups": {
         parameters: {
             query?: never;
@@ -3009,6 +3276,12 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    /** @description Only this one. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                    /** @description In this state. */
+                    state?: "active" | "suspended";
+                    /** @description Whose name begins so. */
+                    name_prefix?: string;
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -3040,7 +3313,406 @@ export interface paths {
             };
         };
         put?: never;
+        /** Makes a tenant. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TenantCreate"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tenant"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/tenants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One tenant. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tenant"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a tenant's settings. With `If-Match`, only if it is still as it was read. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TenantPatch"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tenant"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                412: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/admin/tenants/{id}/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much a tenant may use, and uses at this moment. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TenantQuotas"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Says how much a tenant may use. What it uses beyond that stays; it only gets no more. With `If-Match`, only if the tenant is
+         *     still as it was read.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TenantQuotasPatch"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TenantQuotas"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                412: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/admin/tenants/{id}/reactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a tenant's suspension: jobs give back the pods that it took. Pods that were suspended for another reason stay so. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tenant"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/tenants/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspends a tenant: its people may only read, nothing new is made for it, and jobs suspend its pods. Asked again, it stays suspended
+         *     for the first reason.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TenantSuspend"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tenant"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -5088,6 +5760,121 @@ export interface paths {
                     content: {
                         "text/event-stream": components["schemas"]["Event"];
                     };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Customers, page by page, with how they are doing; and on the first page all of them in figures. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Whose name, company, contact or address of mail holds this, in any case. */
+                    q?: string;
+                    /** @description Suspended or not. */
+                    suspended?: boolean;
+                    /** @description With an order that is open beyond its time, or without. */
+                    overdue?: boolean;
+                    /** @description The newest first when left out. */
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CustomerPage"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/customers/{tenant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One customer as a whole: what it has ordered and uses, who its people are, what happened, and how it is doing. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    tenant_id: components["schemas"]["TenantId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CustomerOverview"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description What is wrong, as a problem document */
                 default: {
@@ -9787,6 +10574,8 @@ export interface components {
             restart_causes: components["schemas"]["CloudPodRestartCause"][];
             /** @description What was changed takes effect at its next restart. */
             restart_needed: boolean;
+            /** @description Whether its tenant's suspension took it, or is about to: it comes back with its tenant. */
+            suspended_with_tenant: boolean;
             suspension?: components["schemas"]["CloudPodSuspension"] | null;
         };
         /**
@@ -9855,6 +10644,228 @@ export interface components {
              * @example /api/console/0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10
              */
             url: string;
+        };
+        /** @description A customer with its profile. */
+        Customer: {
+            contact_email?: string | null;
+            created_at: components["schemas"]["Ms"];
+            /** @description The tenant's. */
+            name: string;
+            profile: components["schemas"]["CustomerProfile"];
+            suspension?: components["schemas"]["TenantSuspension"] | null;
+            tenant_id: components["schemas"]["TenantId"];
+            /**
+             * Format: int64
+             * @description As in the header `ETag`: the profile's; 0: there is none.
+             */
+            version: number;
+        };
+        /** @description A pod in brief. */
+        CustomerCloudPod: {
+            created_at: components["schemas"]["Ms"];
+            /** Format: int64 */
+            disk_gib: number;
+            id: components["schemas"]["CloudPodId"];
+            /** Format: int64 */
+            memory_mib: number;
+            name: string;
+            plan: string;
+            state: string;
+            /** Format: int32 */
+            vcpu: number;
+        };
+        /** @description A tenant to be made, with its profile. */
+        CustomerCreate: {
+            /** @description Whom to write to; its owners when left out. */
+            contact_email?: string | null;
+            /**
+             * @description The tenant's; unique.
+             * @example acme
+             */
+            name: string;
+            /** @description What is known of it. */
+            profile?: components["schemas"]["CustomerPatch"];
+        };
+        /** @description Something that happened. */
+        CustomerEvent: {
+            /** @description `noun.verb`. */
+            action: string;
+            actor: string;
+            at: components["schemas"]["Ms"];
+            target_id: string;
+            target_kind: string;
+        };
+        /** @description How a customer is doing. */
+        CustomerHealth: {
+            /** @description Of what it is made. */
+            parts: components["schemas"]["CustomerHealthPart"][];
+            /**
+             * Format: int32
+             * @description 0 (badly) to 100: the mean of the parts' scores by their weights, rounded down.
+             */
+            score: number;
+        };
+        /** @description One part of it. */
+        CustomerHealthPart: {
+            /** @description `overdue_payment`, `failed_jobs`, `suspended_pods`, `inactivity` or `quota_pressure`. */
+            name: string;
+            /** @description In words. */
+            reason: string;
+            /**
+             * Format: int32
+             * @description 0 to 100.
+             */
+            score: number;
+            /**
+             * Format: int64
+             * @description What it is decided by: days overdue, percent of jobs failed, percent of pods suspended, days of inactivity, percent of a quota.
+             */
+            value: number;
+            /**
+             * Format: int32
+             * @description Its share of the whole, in percent: those of all parts are 100.
+             */
+            weight: number;
+        };
+        /** @description The platform's customers in figures. */
+        CustomerKpis: {
+            /**
+             * Format: int64
+             * @description Those that are not suspended.
+             */
+            active: number;
+            /** @description By currency: nothing is converted. */
+            revenue: components["schemas"]["CustomerRevenue"][];
+            /**
+             * Format: int64
+             * @description All tenants.
+             */
+            total: number;
+        };
+        /** @description Something to be paid once. */
+        CustomerOrder: {
+            amount: components["schemas"]["Money"];
+            created_at: components["schemas"]["Ms"];
+            description: string;
+            /** @description Open after this it is overdue. */
+            due_at: components["schemas"]["Ms"];
+            id: components["schemas"]["OrderId"];
+            paid_at?: components["schemas"]["Ms"] | null;
+            /** @description `open`, `paid`, `refunded` or `cancelled`. */
+            status: string;
+            subscription_id?: components["schemas"]["SubscriptionId"] | null;
+        };
+        /** @description A customer as a whole; of each list the newest 20. */
+        CustomerOverview: {
+            cloudpods: components["schemas"]["CustomerCloudPod"][];
+            customer: components["schemas"]["CustomerSummary"];
+            events: components["schemas"]["CustomerEvent"][];
+            orders: components["schemas"]["CustomerOrder"][];
+            profile: components["schemas"]["CustomerProfile"];
+            /** @description How much it may use, and uses. */
+            quotas: components["schemas"]["TenantQuotas"];
+            subscriptions: components["schemas"]["CustomerSubscription"][];
+            users: components["schemas"]["CustomerUser"][];
+        };
+        /** @description A page of customers, and all of them in figures. */
+        CustomerPage: {
+            /** @description The customers of this page. */
+            items: components["schemas"]["CustomerSummary"][];
+            kpis?: components["schemas"]["CustomerKpis"] | null;
+            /** @description To be given as `page_token` for the next page; null: there is none. */
+            next_page_token?: string | null;
+        };
+        /** @description A profile to be written down; what is left out stays, or is empty. */
+        CustomerPatch: {
+            address?: string | null;
+            company?: string | null;
+            contact?: string | null;
+            /**
+             * @description ISO 3166-1 alpha-2, or empty.
+             * @example DE
+             */
+            country?: string | null;
+            /** @description For the platform's people alone. */
+            note?: string | null;
+            phone?: string | null;
+            tax_number?: string | null;
+        };
+        /** @description What the platform knows of a customer. */
+        CustomerProfile: {
+            address: string;
+            company: string;
+            contact: string;
+            /** @description ISO 3166-1 alpha-2; empty: not known. */
+            country: string;
+            /** @description For the platform's people alone. */
+            note: string;
+            phone: string;
+            tax_number: string;
+        };
+        /** @description What customers bring in one currency. */
+        CustomerRevenue: {
+            /**
+             * Format: int64
+             * @description The total over those, rounded down.
+             */
+            average_minor: number;
+            /** @description ISO 4217. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description How many customers have paid in it.
+             */
+            customers: number;
+            /**
+             * Format: int64
+             * @description What was paid, in minor units.
+             */
+            total_minor: number;
+        };
+        /** @description What a customer has ordered, to be paid again and again. */
+        CustomerSubscription: {
+            cloudpod_id?: components["schemas"]["CloudPodId"] | null;
+            created_at: components["schemas"]["Ms"];
+            current_period_end?: components["schemas"]["Ms"] | null;
+            id: components["schemas"]["SubscriptionId"];
+            /** Format: int32 */
+            interval_months: number;
+            plan_id?: components["schemas"]["PlanId"] | null;
+            /** @description For each interval. */
+            price: components["schemas"]["Money"];
+            /** @description `trialing`, `active`, `past_due`, `suspended` or `cancelled`. */
+            status: string;
+        };
+        /** @description A customer in a list. */
+        CustomerSummary: {
+            /**
+             * Format: int64
+             * @description Pods that are not deleted.
+             */
+            cloudpods: number;
+            company: string;
+            contact_email?: string | null;
+            country: string;
+            created_at: components["schemas"]["Ms"];
+            /** @description How it is doing, and why. */
+            health: components["schemas"]["CustomerHealth"];
+            last_active_at?: components["schemas"]["Ms"] | null;
+            name: string;
+            /** @description What was paid, by currency. */
+            revenue: components["schemas"]["Money"][];
+            suspension?: components["schemas"]["TenantSuspension"] | null;
+            tenant_id: components["schemas"]["TenantId"];
+            /** Format: int64 */
+            users: number;
+        };
+        /** @description One of a customer's people in brief. */
+        CustomerUser: {
+            email: string;
+            id: components["schemas"]["UserId"];
+            last_sign_in_at?: components["schemas"]["Ms"] | null;
+            name: string;
+            role: components["schemas"]["Role"];
+            suspended_at?: components["schemas"]["Ms"] | null;
         };
         /**
          * Format: uuid
@@ -10665,6 +11676,16 @@ export interface components {
             /** @description An API token of its cluster, `user@realm!id=secret`. Kept sealed, shown never again. */
             token: string;
         };
+        /** @description An amount of money. */
+        Money: {
+            /**
+             * Format: int64
+             * @description In minor units of the currency (cents).
+             */
+            amount_minor: number;
+            /** @description ISO 4217. */
+            currency: string;
+        };
         /** Format: date-time */
         Ms: string;
         /** @description Something of another slice, with the name that people know it by. */
@@ -10724,6 +11745,11 @@ export interface components {
             /** @description Where to send a browser. */
             start: string;
         };
+        /**
+         * Format: uuid
+         * @description Something that a customer pays once.
+         */
+        OrderId: string;
         /** @description What somebody is in a tenant. */
         OwnMembership: {
             /** @description Whether it counts; otherwise it, or its tenant, is suspended. */
@@ -10859,6 +11885,26 @@ export interface components {
                 /** Format: int32 */
                 vmid?: number | null;
             })[];
+            /** @description To be given as `page_token` for the next page; null: there is none. */
+            next_page_token?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Customer: {
+            /** @description The items of this page. */
+            items: {
+                contact_email?: string | null;
+                created_at: components["schemas"]["Ms"];
+                /** @description The tenant's. */
+                name: string;
+                profile: components["schemas"]["CustomerProfile"];
+                suspension?: components["schemas"]["TenantSuspension"] | null;
+                tenant_id: components["schemas"]["TenantId"];
+                /**
+                 * Format: int64
+                 * @description As in the header `ETag`: the profile's; 0: there is none.
+                 */
+                version: number;
+            }[];
             /** @description To be given as `page_token` for the next page; null: there is none. */
             next_page_token?: string | null;
         };
@@ -11224,9 +12270,21 @@ export interface components {
         Page_Tenant: {
             /** @description The items of this page. */
             items: {
+                /** @description Whom to write to; null: its owners. */
+                contact_email?: string | null;
                 created_at: components["schemas"]["Ms"];
+                /** @description Where pods go that name neither a region nor a server; null: anywhere. */
+                default_region?: string | null;
                 id: components["schemas"]["TenantId"];
                 name: string;
+                state: components["schemas"]["TenantState"];
+                suspension?: components["schemas"]["TenantSuspension"] | null;
+                updated_at: components["schemas"]["Ms"];
+                /**
+                 * Format: int64
+                 * @description As in the header `ETag`. Its quotas have the same.
+                 */
+                version: number;
             }[];
             /** @description To be given as `page_token` for the next page; null: there is none. */
             next_page_token?: string | null;
@@ -11930,17 +12988,141 @@ export interface components {
             /** @description The same on all nodes of the cluster. */
             shared: boolean;
         };
+        /**
+         * Format: uuid
+         * @description Something that a customer pays again and again.
+         */
+        SubscriptionId: string;
         /** @description A customer account. */
         Tenant: {
+            /** @description Whom to write to; null: its owners. */
+            contact_email?: string | null;
             created_at: components["schemas"]["Ms"];
+            /** @description Where pods go that name neither a region nor a server; null: anywhere. */
+            default_region?: string | null;
             id: components["schemas"]["TenantId"];
             name: string;
+            state: components["schemas"]["TenantState"];
+            suspension?: components["schemas"]["TenantSuspension"] | null;
+            updated_at: components["schemas"]["Ms"];
+            /**
+             * Format: int64
+             * @description As in the header `ETag`. Its quotas have the same.
+             */
+            version: number;
+        };
+        /** @description A tenant to be made. */
+        TenantCreate: {
+            /** @description Whom to write to; its owners when left out. */
+            contact_email?: string | null;
+            /** @description Where pods go that name neither a region nor a server. */
+            default_region?: string | null;
+            /**
+             * @description Unique.
+             * @example acme
+             */
+            name: string;
+            /** @description How much it may use; unlimited when left out. */
+            quotas?: components["schemas"]["TenantLimits"];
         };
         /**
          * Format: uuid
          * @description A hosting company's customer account: the boundary of all customer data.
          */
         TenantId: string;
+        /** @description At most so much of each; null or left out: unlimited. */
+        TenantLimits: {
+            /** Format: int64 */
+            addresses?: number | null;
+            /** Format: int64 */
+            backups?: number | null;
+            /** Format: int64 */
+            disk_gib?: number | null;
+            /** Format: int64 */
+            memory_mib?: number | null;
+            /** Format: int64 */
+            pods?: number | null;
+            /** Format: int64 */
+            snapshots?: number | null;
+            /** Format: int64 */
+            vcpu?: number | null;
+        };
+        /** @description A change of a tenant's settings; what is left out stays. */
+        TenantPatch: {
+            /** @description Null: its owners. */
+            contact_email?: string | null;
+            /** @description Null: anywhere. */
+            default_region?: string | null;
+            /** @description Takes the permission tenants:manage. */
+            name?: string | null;
+        };
+        /** @description One quota. */
+        TenantQuota: {
+            /**
+             * Format: int64
+             * @description At most so much; null: unlimited.
+             */
+            limit?: number | null;
+            /**
+             * Format: int64
+             * @description So much is used. It may be above the limit when that was lowered: then nothing is added.
+             */
+            used: number;
+        };
+        /** @description How much a tenant may use, and uses. Its version, as in the header `ETag`, is the tenant's. */
+        TenantQuotas: {
+            /** @description Addresses that pods hold. */
+            addresses: components["schemas"]["TenantQuota"];
+            /** @description Backups, those of deleted pods too. */
+            backups: components["schemas"]["TenantQuota"];
+            /** @description Disks of all pods, in GiB. */
+            disk_gib: components["schemas"]["TenantQuota"];
+            /** @description Memory of all pods, in MiB. */
+            memory_mib: components["schemas"]["TenantQuota"];
+            /** @description Pods that are not deleted. */
+            pods: components["schemas"]["TenantQuota"];
+            /** @description Snapshots of all pods. */
+            snapshots: components["schemas"]["TenantQuota"];
+            /** @description Virtual CPUs of all pods. */
+            vcpu: components["schemas"]["TenantQuota"];
+        };
+        /** @description A change of quotas; what is left out stays, null: unlimited. */
+        TenantQuotasPatch: {
+            /** Format: int64 */
+            addresses?: number | null;
+            /** Format: int64 */
+            backups?: number | null;
+            /** Format: int64 */
+            disk_gib?: number | null;
+            /** Format: int64 */
+            memory_mib?: number | null;
+            /** Format: int64 */
+            pods?: number | null;
+            /** Format: int64 */
+            snapshots?: number | null;
+            /** Format: int64 */
+            vcpu?: number | null;
+        };
+        /**
+         * @description Whether a tenant's people may do what their roles say.
+         * @enum {string}
+         */
+        TenantState: "active" | "suspended";
+        /** @description Why a tenant is suspended. */
+        TenantSuspend: {
+            /**
+             * @description Its people read this.
+             * @example two invoices are overdue
+             */
+            reason: string;
+        };
+        /** @description Why and since when a tenant is suspended. */
+        TenantSuspension: {
+            /** @description In the words of whoever suspended it. */
+            reason: string;
+            /** @description Since when. */
+            since: components["schemas"]["Ms"];
+        };
         /**
          * Format: uuid
          * @description A bearer token of the API.

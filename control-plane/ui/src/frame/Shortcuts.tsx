@@ -1,10 +1,11 @@
 import { ActionIcon, Group, Kbd, Modal, Stack, Text } from '@mantine/core';
-import { useDisclosure, useHotkeys } from '@mantine/hooks';
+import { useDisclosure } from '@mantine/hooks';
 import { IconKeyboard } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { useRef } from 'react';
 import type { MenuEntry } from './menu';
 import { useMenu } from './Navigation';
+import { useKey } from './useKey';
 
 /** A second key has so long to follow `g`. */
 const SECOND_KEY_MS = 1500;
@@ -12,7 +13,9 @@ const SECOND_KEY_MS = 1500;
 export function Shortcuts() {
   const [open, help] = useDisclosure(false);
   const entries = useMenu().filter((entry) => entry.shortcut);
-  useHotkeys([['shift+?', help.toggle, { usePhysicalKeys: false }]]);
+  useKey(({ key }) => {
+    if (key === '?') help.toggle();
+  });
   useGo(entries);
   return (
     <>
@@ -56,22 +59,11 @@ function Line({ keys, label }: { keys: string[]; label: string }) {
 /** `g`, then a module's key. */
 function useGo(entries: MenuEntry[]): void {
   const navigate = useNavigate();
-  useEffect(() => {
-    let begun = 0;
-    const press = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-      const isSecond = event.timeStamp - begun < SECOND_KEY_MS;
-      begun = event.key === 'g' ? event.timeStamp : 0;
-      const entry = isSecond && entries.find((one) => one.shortcut === event.key);
-      if (entry) void navigate({ to: entry.to });
-    };
-    document.addEventListener('keydown', press);
-    return () => document.removeEventListener('keydown', press);
-  }, [entries, navigate]);
-}
-
-function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable], [role="textbox"]')
-  );
+  const begun = useRef(Number.NEGATIVE_INFINITY);
+  useKey(({ key, timeStamp }) => {
+    const isSecond = timeStamp - begun.current < SECOND_KEY_MS;
+    begun.current = key === 'g' ? timeStamp : Number.NEGATIVE_INFINITY;
+    const entry = isSecond && entries.find((one) => one.shortcut === key);
+    if (entry) void navigate({ to: entry.to });
+  });
 }

@@ -4,6 +4,7 @@ import { meQuery } from '@/api/me';
 import { problemOf } from '@/api/problem';
 import { queries } from '@/api/queries';
 import { setTenant } from '@/api/scope';
+import { csrfToken } from '@/api/session';
 import { searchOf, text } from '@/lib/search';
 import { ErrorPage } from './ErrorPage';
 import { NotFoundPage } from './NotFoundPage';
@@ -31,10 +32,11 @@ export const insideRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'inside',
   beforeLoad: async ({ location, search }) => {
+    const signIn = () => redirect({ to: '/sign-in', search: { back: location.href, tenant: undefined } });
+    if (!csrfToken()) throw signIn();
     const me = await queries.ensureQueryData(meQuery()).catch((cause: unknown) => {
       const problem = problemOf(cause);
-      if (problem.status === 401)
-        throw redirect({ to: '/sign-in', search: { back: location.href, tenant: undefined } });
+      if (problem.status === 401) throw signIn();
       // Not, or no longer, one of theirs.
       if (problem.status === 404 && search.tenant) throw redirect({ to: '/', search: { tenant: undefined } });
       throw problem;

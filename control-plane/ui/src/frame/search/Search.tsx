@@ -5,7 +5,7 @@ import { createSpotlight, Spotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { type KeyboardEvent, useEffect, useState } from 'react';
 import { key } from '@/api/keys';
 import { useCan, useScope } from '@/api/me';
 import { useMenu } from '../Navigation';
@@ -39,6 +39,15 @@ export default function Search({ open, onClose }: Props) {
       .filter(({ label }) => label.toLowerCase().includes(wanted))
       .map(({ label, to, icon }): Hit => ({ id: to, label, about: 'Page', icon, link: { to } })),
   ];
+  const go = ({ link }: Hit) => {
+    spotlight.close();
+    void navigate(link);
+  };
+  // Spotlight marks an action when somebody types; what is found comes later, and then none may be marked.
+  const onEnter = (event: KeyboardEvent) => {
+    const [first] = hits;
+    if (event.key === 'Enter' && first && !document.querySelector('[data-action][data-selected]')) go(first);
+  };
   const nothing = found.isFetching || asked !== query.trim() ? 'Searching…' : 'Nothing is so called';
 
   return (
@@ -49,11 +58,16 @@ export default function Search({ open, onClose }: Props) {
       shortcut={null}
       onSpotlightClose={onClose}
       scrollable
+      centered={false}
+      yOffset="10vh"
+      overlayProps={{ blur: 0, backgroundOpacity: 0.45 }}
+      attributes={{ content: { 'aria-label': 'Search' } }}
       maxHeight={420}
     >
       <Spotlight.Search
         placeholder="A name, an id, an e-mail address, status:failed …"
         aria-label="Search"
+        onKeyDown={onEnter}
         leftSection={<IconSearch aria-hidden size={18} stroke={1.6} />}
       />
       <Spotlight.ActionsList>

@@ -2,6 +2,7 @@ import { ActionIcon, Button, Kbd } from '@mantine/core';
 import { useHotkeys } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { lazy, Suspense, useState } from 'react';
+import { useKey } from '../useKey';
 
 const Search = lazy(() => import('./Search'));
 
@@ -13,10 +14,12 @@ export function SearchButton() {
     setOpen(true);
     setWasOpen(true);
   };
-  useHotkeys([
-    ['/', show, { usePhysicalKeys: false }],
-    ['mod+K', show],
-  ]);
+  useHotkeys([['mod+K', show]]);
+  useKey((event) => {
+    if (event.key !== '/') return;
+    event.preventDefault();
+    show();
+  });
   return (
     <>
       <Button

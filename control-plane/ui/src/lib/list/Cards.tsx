@@ -1,6 +1,7 @@
 import { Group, Paper, Stack } from '@mantine/core';
 import { ChooseBox, type ListProps } from './List';
 import classes from './List.module.css';
+import { openRow } from './openRow';
 
 /** The rows of a list where a table has no room. */
 export function Cards<T>({ label, columns, rowKey, selection, items }: ListProps<T> & { items: T[] }) {
@@ -8,7 +9,7 @@ export function Cards<T>({ label, columns, rowKey, selection, items }: ListProps
   return (
     <Stack component="ul" gap="xs" aria-label={label} className={classes.cards}>
       {items.map((item) => (
-        <Paper component="li" key={rowKey(item)} withBorder p="sm" className={classes.row}>
+        <Paper component="li" key={rowKey(item)} withBorder p="sm" className={classes.row} onClick={openRow}>
           <Group gap="xs" mb={4} wrap="nowrap">
             {selection && <ChooseBox id={rowKey(item)} selection={selection} />}
             {name?.show(item)}

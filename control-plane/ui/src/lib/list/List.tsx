@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import { ProblemAlert } from '../page/ProblemAlert';
 import { Cards } from './Cards';
 import classes from './List.module.css';
+import { openRow } from './openRow';
 import { Pager } from './Pager';
 import { SortHead } from './SortHead';
 
@@ -34,15 +35,15 @@ export interface ListProps<T> {
   label: string;
   query: UseQueryResult<Page<T>>;
   rowKey: (item: T) => string;
-  /** The first is the row's name: a link to what the row is about, or a button that opens it, with `className={rowLink}`. */
+  /** The first is the row's name: a link to what the row is about, or a button that opens it, with `{...rowLink}`. */
   columns: Column<T>[];
   /** Shown where there is nothing: say what to do next. */
   empty: ReactNode;
   selection?: Selection;
 }
 
-/** Stretches the link or button of a row's name over the row. */
-export const rowLink = classes.link ?? '';
+/** Makes the link or button of a row's name the one that the whole row presses. */
+export const rowLink = { className: classes.link, 'data-row-link': true } as const;
 
 const PLACES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
@@ -105,7 +106,12 @@ function Rows<T>({ label, columns, rowKey, selection, items }: ListProps<T> & { 
           </Table.Thead>
           <Table.Tbody>
             {items.map((item) => (
-              <Table.Tr key={rowKey(item)} className={classes.row} data-chosen={selection?.chosen.has(rowKey(item))}>
+              <Table.Tr
+                key={rowKey(item)}
+                className={classes.row}
+                onClick={openRow}
+                data-chosen={selection?.chosen.has(rowKey(item))}
+              >
                 {selection && (
                   <Table.Td>
                     <ChooseBox id={rowKey(item)} selection={selection} />
@@ -131,13 +137,5 @@ export function ChooseBox({ id, selection }: { id: string; selection: Selection 
     if (!next.delete(id)) next.add(id);
     selection.choose(next);
   };
-  return (
-    <Checkbox
-      size="xs"
-      className={classes.above}
-      aria-label="Choose this one"
-      checked={selection.chosen.has(id)}
-      onChange={toggle}
-    />
-  );
+  return <Checkbox size="xs" aria-label="Choose this one" checked={selection.chosen.has(id)} onChange={toggle} />;
 }

@@ -17,7 +17,7 @@ export const columns: Column<Server>[] = [
     sort: 'name',
     show: ({ name, region }) => (
       <Stack gap={0}>
-        <Link to="/servers/$server" params={{ server: name }} className={rowLink}>
+        <Link to="/servers/$server" params={{ server: name }} {...rowLink}>
           {name}
         </Link>
         <Text size="xs" c="dimmed">

@@ -22,7 +22,7 @@ export function ErrorPage({ error, reset }: ErrorComponentProps) {
           <Button variant="default" onClick={() => void router.navigate({ to: '/' })}>
             Go to the overview
           </Button>
-          <Button variant="subtle" onClick={() => void signOut().then(() => router.navigate({ to: '/sign-in' }))}>
+          <Button variant="subtle" onClick={() => void signOut(() => router.navigate({ to: '/sign-in' }))}>
             Sign out
           </Button>
         </Group>

@@ -14,7 +14,7 @@ export function UserMenu() {
   const { user, staff } = useMe();
   const navigate = useNavigate();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const leave = () => void signOut().then(() => navigate({ to: '/sign-in', search: { tenant: undefined } }));
+  const leave = () => void signOut(() => navigate({ to: '/sign-in', search: { tenant: undefined } }));
   return (
     <Menu position="bottom-end" width={230}>
       <Menu.Target>

@@ -1,6 +1,6 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { IconFilterOff } from '@tabler/icons-react';
+import { useDebouncedCallback, useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { IconFilter, IconFilterOff } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useListSearch } from './useListSearch';
 
@@ -10,14 +10,27 @@ interface Props {
   children: ReactNode;
 }
 
-/** The filters of a list, in the URL. */
+/** The filters of a list, in the URL. On a phone they are behind a button. */
 export function Filters({ names, children }: Props) {
   const { search, change } = useListSearch();
-  const isAny = names.some((name) => search[name] !== undefined);
+  const [open, { toggle }] = useDisclosure(false);
+  const isNarrow = useMediaQuery('(max-width: 36em)', false, { getInitialValueInEffect: false });
+  const set = names.filter((name) => search[name] !== undefined);
   return (
     <Group component="search" gap="xs" align="flex-end">
-      {children}
-      {isAny && (
+      {isNarrow && (
+        <Button
+          size="xs"
+          variant="default"
+          aria-expanded={open}
+          leftSection={<IconFilter aria-hidden size={14} />}
+          onClick={toggle}
+        >
+          {set.length > 0 ? `Filters (${set.length})` : 'Filters'}
+        </Button>
+      )}
+      {(open || !isNarrow) && children}
+      {set.length > 0 && (
         <Button
           size="xs"
           variant="subtle"

@@ -1,18 +1,31 @@
 import { Combobox, InputBase, Text, useCombobox } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
 import { IconBuilding, IconSelector, IconWorld } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useCan, useMe, useScope } from '@/api/me';
+import { useMe, useScope } from '@/api/me';
 import { tenantsQuery, useTenantName } from './tenants';
 
 const PLATFORM = '';
-const SHOWN_MAX = 50;
+const TYPING_MS = 250;
 
 /** Says whose data is shown, and lets those who may see others' choose. */
 export function TenantSwitcher() {
-  const me = useMe();
-  const can = useCan();
+  const { staff, memberships } = useMe();
+  const { isPlatform, tenant } = useScope();
+  const name = useTenantName(tenant);
+  const label = isPlatform ? 'Platform' : name;
+  if (staff || memberships.filter((one) => one.active).length > 1) return <Switcher label={label} />;
+  return (
+    <Text truncate size="sm" c="dimmed" visibleFrom="xs">
+      {label}
+    </Text>
+  );
+}
+
+function Switcher({ label }: { label: string }) {
+  const { staff } = useMe();
   const { isPlatform, tenant } = useScope();
   const navigate = useNavigate();
   const [query, setQuery] = useState('');
@@ -20,29 +33,12 @@ export function TenantSwitcher() {
     onDropdownOpen: () => combobox.focusSearchInput(),
     onDropdownClose: () => setQuery(''),
   });
-  const mayChoose = me.staff || me.memberships.filter((one) => one.active).length > 1;
-  const listed = useQuery({ ...tenantsQuery(), enabled: me.staff && can('tenants:read') && combobox.dropdownOpened });
-  const name = useTenantName(tenant);
-  const label = isPlatform ? 'Platform' : name;
   const Icon = isPlatform ? IconWorld : IconBuilding;
-  if (!mayChoose)
-    return (
-      <Text truncate size="sm" c="dimmed" visibleFrom="xs">
-        {label}
-      </Text>
-    );
-
-  const ids = me.staff
-    ? (listed.data?.items ?? [])
-    : me.memberships.filter((one) => one.active).map((one) => ({ id: one.tenant_id, name: one.tenant_id }));
-  const wanted = query.trim().toLowerCase();
-  const found = ids.filter((one) => `${one.name} ${one.id}`.toLowerCase().includes(wanted)).slice(0, SHOWN_MAX);
   const choose = (value: string) => {
     combobox.closeDropdown();
     // A page of one tenant's may not be there in another's.
     void navigate({ to: '/', search: { tenant: value || undefined } });
   };
-
   return (
     <Combobox store={combobox} width={280} position="bottom-start" onOptionSubmit={choose}>
       <Combobox.Target targetType="button">
@@ -65,38 +61,62 @@ export function TenantSwitcher() {
         </InputBase>
       </Combobox.Target>
       <Combobox.Dropdown>
-        <Combobox.Search
-          value={query}
-          onChange={(event) => setQuery(event.currentTarget.value)}
-          placeholder="Name or id"
-          aria-label="Search tenants"
-        />
-        <Combobox.Options mah={320} style={{ overflowY: 'auto' }} aria-label="Tenants">
-          {me.staff && !wanted && (
-            <Combobox.Option value={PLATFORM} active={isPlatform}>
-              <b>Platform</b>
-              <Text size="xs" c="dimmed">
-                All tenants, and the servers
-              </Text>
-            </Combobox.Option>
-          )}
-          {found.map((one) => (
-            <Combobox.Option key={one.id} value={one.id} active={one.id === tenant}>
-              {one.name}
-            </Combobox.Option>
-          ))}
-          {found.length === 0 && (
-            <Combobox.Empty>{listed.isLoading ? 'Loading…' : 'No tenant is so called'}</Combobox.Empty>
-          )}
-        </Combobox.Options>
-        {listed.data?.next_page_token && (
-          <Combobox.Footer>
-            <Text size="xs" c="dimmed">
-              These are the first 200; the others are among the customers.
-            </Text>
-          </Combobox.Footer>
+        {staff && (
+          <Combobox.Search
+            value={query}
+            onChange={(event) => setQuery(event.currentTarget.value)}
+            placeholder="Its name begins with"
+            aria-label="Search tenants"
+          />
         )}
+        <Combobox.Options mah={320} style={{ overflowY: 'auto' }} aria-label="Tenants">
+          {staff ? <All query={query.trim()} isOpen={combobox.dropdownOpened} /> : <Own />}
+        </Combobox.Options>
       </Combobox.Dropdown>
     </Combobox>
+  );
+}
+
+function All({ query, isOpen }: { query: string; isOpen: boolean }) {
+  const { isPlatform, tenant } = useScope();
+  const [asked] = useDebouncedValue(query, TYPING_MS);
+  const found = useQuery({ ...tenantsQuery(asked), enabled: isOpen });
+  return (
+    <>
+      {!query && (
+        <Combobox.Option value={PLATFORM} active={isPlatform}>
+          <b>Platform</b>
+          <Text size="xs" c="dimmed">
+            All tenants, and the servers
+          </Text>
+        </Combobox.Option>
+      )}
+      {found.data?.items.map(({ id, name }) => (
+        <Combobox.Option key={id} value={id} active={id === tenant}>
+          {name}
+        </Combobox.Option>
+      ))}
+      {found.isLoading && <Combobox.Empty>Loading…</Combobox.Empty>}
+      {found.data?.items.length === 0 && <Combobox.Empty>No tenant is so called</Combobox.Empty>}
+      {found.data?.next_page_token && <Combobox.Empty>There are more: type the beginning of a name</Combobox.Empty>}
+    </>
+  );
+}
+
+function Own() {
+  const { memberships } = useMe();
+  const active = memberships.filter((one) => one.active);
+  return active.map(({ tenant_id, role }) => <OwnOption key={tenant_id} id={tenant_id} role={role} />);
+}
+
+function OwnOption({ id, role }: { id: string; role: string }) {
+  const { tenant } = useScope();
+  return (
+    <Combobox.Option value={id} active={id === tenant}>
+      {useTenantName(id)}
+      <Text size="xs" c="dimmed">
+        {role.charAt(0) + role.slice(1).toLowerCase()}
+      </Text>
+    </Combobox.Option>
   );
 }

@@ -1,22 +1,32 @@
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
-import { useCan } from '@/api/me';
+import { useMe } from '@/api/me';
 
-export function tenantsQuery() {
+const LIMIT = 50;
+
+/** For staff: the tenants whose name begins so. */
+export function tenantsQuery(name_prefix: string) {
+  const query = { name_prefix: name_prefix || undefined, limit: LIMIT };
   return queryOptions({
-    queryKey: key('tenant', 'list'),
-    queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tenants', { params: { query: { limit: 200 } }, signal })),
-    staleTime: 300_000,
-    // Who belongs to several tenants cannot list them; their ids are shown then.
-    retry: false,
+    queryKey: key('tenant', 'list', query),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tenants', { params: { query }, signal })),
+    staleTime: 60_000,
+    placeholderData: (before) => before,
   });
 }
 
-/** What a tenant is called, as far as the one who is signed in can know; the end of its id otherwise. */
+/** What a tenant is called; the end of its id for a member who may not know. */
 export function useTenantName(tenant: string | undefined): string {
-  const can = useCan();
-  const listed = useQuery({ ...tenantsQuery(), enabled: Boolean(tenant) && can('tenants:read') });
+  const { staff, memberships } = useMe();
+  const role = memberships.find((one) => one.tenant_id === tenant)?.role;
+  const listed = useQuery({
+    queryKey: key('tenant', 'named', tenant),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/api/admin/tenants', { params: { query: { tenant_id: tenant, limit: 1 } }, signal })),
+    enabled: Boolean(tenant) && (staff || (role !== undefined && role !== 'MEMBER')),
+    staleTime: 300_000,
+  });
   if (!tenant) return '';
-  return listed.data?.items.find((one) => one.id === tenant)?.name ?? `Tenant …${tenant.slice(-6)}`;
+  return listed.data?.items[0]?.name ?? `Tenant …${tenant.slice(-6)}`;
 }

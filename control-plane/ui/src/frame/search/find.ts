@@ -4,9 +4,7 @@ import type { NavigateOptions } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import type { Permission } from '@/api/me';
 import { problemOf } from '@/api/problem';
-import { queries } from '@/api/queries';
 import { JOB_STATES } from '@/modules/provisioning/routes';
-import { tenantsQuery } from '../tenants';
 
 export interface Hit {
   id: string;
@@ -33,7 +31,7 @@ export async function find(text: string, { can, isPlatform }: Who, signal: Abort
   if (can('cloudpods:read')) asked.push(UUID.test(text) ? pod(text, signal) : pods(text, signal));
   if (can('provisioning:read') && UUID.test(text)) asked.push(job(text, signal));
   if (can('users:read') && !UUID.test(text)) asked.push(people(text, signal));
-  if (isPlatform && can('tenants:read')) asked.push(tenants(text));
+  if (isPlatform && can('tenants:read')) asked.push(tenants(text, signal));
   return (await Promise.all(asked.map(orNothing))).flat();
 }
 
@@ -101,11 +99,10 @@ async function people(text: string, signal: AbortSignal): Promise<Hit[]> {
   });
 }
 
-async function tenants(text: string): Promise<Hit[]> {
-  const { items } = await queries.ensureQueryData(tenantsQuery());
-  const wanted = text.toLowerCase();
-  const found = items.filter(({ id, name }) => id === wanted || name.toLowerCase().includes(wanted)).slice(0, LIMIT);
-  return found.map(({ id, name }) => {
+async function tenants(text: string, signal: AbortSignal): Promise<Hit[]> {
+  const query = { name_prefix: text, limit: LIMIT };
+  const { items } = await unwrap(api.GET('/api/admin/tenants', { params: { query }, signal }));
+  return items.map(({ id, name }) => {
     const link: NavigateOptions = { to: '/', search: { tenant: id } };
     return { id, label: name, about: 'Customer: look as they do', icon: IconBuildingStore, link };
   });

@@ -1,6 +1,7 @@
 import { Problem } from '@/api/problem';
 
-interface FormLike {
+/** Mantine's `useForm`, as far as errors need it. */
+export interface FormLike {
   setErrors: (errors: Record<string, string>) => void;
   getValues: () => object;
 }

@@ -1,28 +1,22 @@
-import type { UseFormReturnType } from '@mantine/form';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { Noun } from '@/api/keys';
 import { type Problem, problemOf } from '@/api/problem';
 import type { components } from '@/api/schema';
 import { watchJob } from '../jobs/watched';
 import { tellProblem } from '../page/tellProblem';
-import { problemBeyond, showAtFields } from './fields';
+import { type FormLike, problemBeyond, showAtFields } from './fields';
 import { offerTheirs } from './offerTheirs';
 
 interface Options<V, R> {
   /** Does it, with `unwrap(api.POST(…))`. */
   run: (values: V) => Promise<R>;
   /** Whose fields get their errors. What is left is `problem`, to be shown by the form's `ProblemAlert`. */
-  form?: Pick<UseFormReturnType<Record<string, unknown>>, 'setErrors' | 'getValues'> | FormLike;
+  form?: FormLike;
   /** Read anew at once, where no event says it or it would come too late. */
   changes?: Noun[];
   done?: (result: R) => void;
   /** Whether a problem is told in a notification: where there is no form to show it. */
   tell?: boolean;
-}
-
-interface FormLike {
-  setErrors: (errors: Record<string, string>) => void;
-  getValues: () => object;
 }
 
 type Job = components['schemas']['Job'];

@@ -3,6 +3,8 @@
 
 #[path = "edge/bounds.rs"]
 mod bounds;
+#[path = "edge/console.rs"]
+mod console;
 #[path = "edge/description.rs"]
 mod description;
 #[path = "edge/idempotency.rs"]

@@ -1,5 +1,6 @@
 //! The REST edge. One line per slice in [`router`]; everything else here is what all of them share.
 
+mod assets;
 mod attempts;
 pub mod auth;
 pub mod cookies;
@@ -91,6 +92,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn(observe::collected))
         .layer(from_fn_with_state(app.clone(), auth::layer))
         .layer(from_fn_with_state(app.clone(), refusals::layer))
+        .layer(from_fn(assets::layer))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(app.clone(), observe::layer))

@@ -193,7 +193,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Auth {
 }
 
 fn missing() -> Error {
-    Error::Unauthorized("show a token: Authorization: Bearer <token>".to_owned())
+    Error::Unauthorized("sign in, or show a token: Authorization: Bearer <token>".to_owned())
 }
 
 /// The layer.

@@ -1,8 +1,10 @@
 //! The API's description (OpenAPI 3.1): what the slices say of themselves, and what holds for all of them.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
@@ -55,7 +57,33 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
             operation.parameters.get_or_insert_default().push(idempotency_key().into());
         }
     }
+    distinguish(&mut api);
     api
+}
+
+/// One handler serves several prefixes, but an operation's id is its own: below `/api/` the handler's name, elsewhere with the prefix
+/// before it.
+fn distinguish(api: &mut OpenApi) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for operation in api.paths.paths.values_mut().flat_map(operations) {
+        *seen.entry(operation.operation_id.clone().unwrap_or_default()).or_default() += 1;
+    }
+    for (path, item) in &mut api.paths.paths {
+        let prefix = match door_of(path) {
+            Door::Platform => "platform",
+            Door::Admin => "admin",
+            Door::Tenant | Door::Own => continue,
+        };
+        for id in operations(item).filter_map(|operation| operation.operation_id.as_mut()) {
+            if seen.get(id).is_some_and(|times| *times > 1) {
+                *id = format!("{prefix}_{id}");
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
 fn complete_operation(operation: &mut Operation, is_open: bool) {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use mpanel_tests::TestApp;
 use mpanel_tests::app::send;
 use reqwest::Method;
@@ -22,6 +24,8 @@ async fn every_operation_refuses_strangers_and_says_what_it_needs() {
     assert_eq!(api["openapi"], "3.1.0");
     let operations = operations(&api);
     assert!(operations.len() > 5, "{operations:?}");
+    let ids: BTreeSet<_> = operations.iter().map(|(_, _, about)| about["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len(), "each operation has an id of its own");
     for (path, method, about) in operations {
         let name = format!("{method} {path}");
         assert!(about["tags"][0].is_string(), "{name} has no tag");

@@ -388,11 +388,18 @@ async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
             assert_eq!(list(scope, Find { state: Some("active"), ..all() }, 50, None).await, newest);
             let webs = Find { name_prefix: Some("web".into()), ..all() };
             assert_eq!(list(scope, webs, 50, None).await, [made[4], made[2]]);
+            let held = bench.pod(made[2]).await.addresses[0].address.to_string();
+            let at = |address: &str| Find { address: Some(address.parse().unwrap()), ..all() };
+            assert_eq!(list(scope, at(&held), 50, None).await, [made[2]]);
+            assert!(list(scope, Find { state: Some("deleted"), ..at(&held) }, 50, None).await.is_empty());
+            assert!(list(scope, at("203.0.113.99"), 50, None).await.is_empty(), "nobody holds it");
             let here = Find { server: Some(server), plan: Some("small".into()), ..all() };
             assert_eq!(list(scope, here, 50, None).await, newest);
         }
         let stranger = Scope::Tenant(TenantId::generate());
         assert!(list(stranger, all(), 50, None).await.is_empty());
+        let held = bench.pod(made[1]).await.addresses[0].address.to_string().parse().unwrap();
+        assert!(list(stranger, Find { address: Some(held), ..all() }, 50, None).await.is_empty(), "nor by an address");
         assert_eq!(bench.pods.cloudpod_get(stranger, made[1]).await.unwrap_err().code(), "not_found");
         for kind in [
             bench.pods.cloudpod_stop(&actor(), stranger, made[1]).await.err(),

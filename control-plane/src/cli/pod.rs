@@ -40,6 +40,9 @@ pub enum Command {
         /// Only on this server: name or id
         #[arg(long)]
         server: Option<String>,
+        /// Only the one that holds this IP address
+        #[arg(long)]
+        address: Option<String>,
         #[command(flatten)]
         limit: Limit,
     },
@@ -156,10 +159,11 @@ impl Command {
         match self {
             Self::Create(create) => create_run(context, &create).await,
             Self::Adopt(adopt) => adopt.run(context).await,
-            Self::List { state, server, limit } => {
+            Self::List { state, server, address, limit } => {
                 let mut filter = Vec::new();
                 filter.extend(state.map(|state| ("state", state)));
                 filter.extend(server.map(|server| ("server_id", server)));
+                filter.extend(address.map(|address| ("address", address)));
                 let page = context.client.list(&PODS, &filter, limit.limit as usize).await?;
                 context.list(&page, "name", list_table)
             }

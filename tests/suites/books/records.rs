@@ -151,6 +151,9 @@ async fn lists_are_filtered_sorted_and_paged() {
         assert_eq!(list(all(), ServerSort::CreatedAtDescending).await, "cab");
         let eu = ServerFilter { region: Some("eu".into()), ..all() };
         assert_eq!(list(eu, ServerSort::Name).await, "bc", "{}", books.name);
+        let begins = |begin: &str| ServerFilter { name_prefix: Some(begin.into()), ..all() };
+        assert_eq!(list(begins("b"), ServerSort::NameDescending).await, "b", "{}", books.name);
+        assert_eq!(list(begins("%"), ServerSort::CreatedAt).await, "", "it is no pattern");
         let ssd = ServerFilter { label: Some(("disk.type".into(), "ssd".into())), ..all() };
         assert_eq!(list(ssd, ServerSort::Name).await, "ab", "{}", books.name);
         let online = ServerFilter { connection: Some(ConnectionState::Online), ..all() };

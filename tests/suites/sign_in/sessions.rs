@@ -25,6 +25,7 @@ async fn a_person_signs_in_refreshes_and_signs_out() {
             (Some(id.to_string().as_str()), Some(ANN))
         );
         assert_eq!((me["staff"].as_bool(), me["memberships"][0]["role"].as_str()), (Some(false), Some("OWNER")));
+        assert_eq!(me["memberships"][0]["tenant_name"], "Default");
         assert_eq!(me["session_id"], first["session_id"]);
         let second = refresh(&app.api, text(&first, "refresh_token")).await.expect(200);
         assert_eq!((&second["session_id"], &second["expires_at"]), (&first["session_id"], &first["expires_at"]));

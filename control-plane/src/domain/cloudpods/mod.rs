@@ -22,6 +22,7 @@ pub mod upkeep;
 mod views;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +201,7 @@ struct Filter {
     server: Option<ServerId>,
     plan: Option<PlanId>,
     name_prefix: Option<String>,
+    id: Option<CloudPodId>,
 }
 
 /// Which pods to list.
@@ -213,4 +215,6 @@ pub struct Find {
     pub plan: Option<String>,
     /// Whose name begins so.
     pub name_prefix: Option<String>,
+    /// That holds this address.
+    pub address: Option<IpAddr>,
 }

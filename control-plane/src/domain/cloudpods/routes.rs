@@ -1,6 +1,7 @@
 //! CloudPods over REST. The same handlers answer under three prefixes, which decide only whose pods are in scope.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -176,6 +177,9 @@ struct ListQuery {
     /// Whose name begins so.
     #[param(max_length = 63)]
     name_prefix: Option<String>,
+    /// That holds this IP address.
+    #[param(value_type = Option<String>)]
+    address: Option<IpAddr>,
 }
 
 /// The states of a pod.
@@ -256,10 +260,10 @@ async fn cloudpod_list(
     Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<CloudPodView>>> {
     auth.require(Permission::CloudpodsRead)?;
-    let ListQuery { tenant_id, state, server_id, plan_id, name_prefix } = filter;
+    let ListQuery { tenant_id, state, server_id, plan_id, name_prefix, address } = filter;
     let scope = narrowed(&auth, tenant_id)?;
     let server_id = auth.server_named(&app, "server_id", server_id.as_deref()).await?;
-    let find = Find { state: state.map(StateName::as_str), server: server_id, plan: plan_id, name_prefix };
+    let find = Find { state: state.map(StateName::as_str), server: server_id, plan: plan_id, name_prefix, address };
     let pods = app.cloudpods.cloudpod_list(scope, find, page.window()?).await?;
     Ok(Json(page.page(pods, |detail| detail.pod.id)?.map(CloudPodView::from)))
 }

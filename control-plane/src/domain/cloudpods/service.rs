@@ -126,7 +126,7 @@ impl Service {
 
     /// The newest first, with their addresses. `Invalid` when it names a plan that does not exist.
     pub async fn cloudpod_list(&self, scope: Scope, find: Find, window: Window<CloudPodId>) -> Result<Vec<Detail>> {
-        let Find { state, server, plan, name_prefix } = find;
+        let Find { state, server, plan, name_prefix, address } = find;
         let mut read = self.db.read().await?;
         let mut checks = Checks::new();
         let plan = match plan {
@@ -134,7 +134,14 @@ impl Service {
             Some(plan) => found(&mut checks, "plan_id", self.plans.plan_find(read.conn(), &plan).await)?,
         };
         checks.finish()?;
-        let filter = Filter { state, server, plan: plan.map(|plan| plan.id), name_prefix };
+        let id = match address {
+            None => None,
+            Some(address) => match self.books.ipam.holder_of(read.conn(), address).await? {
+                None => return Ok(Vec::new()),
+                holder => holder,
+            },
+        };
+        let filter = Filter { state, server, plan: plan.map(|plan| plan.id), name_prefix, id };
         let pods = store::pod_list(read.conn(), scope, &filter, window).await?;
         let ids: Vec<_> = pods.iter().map(|pod| pod.id).collect();
         let mut addresses = self.books.ipam.addresses_of_pods(read.conn(), &ids).await?;

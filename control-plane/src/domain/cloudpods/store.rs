@@ -205,6 +205,7 @@ macro_rules! select_page {
               AND ($4 IS NULL OR p.server_id = $4)
               AND ($5 IS NULL OR p.plan_id = $5)
               AND ($6 IS NULL OR substr(p.name, 1, length($6)) = $6)
+              AND ($8 IS NULL OR p.id = $8)
             ORDER BY p.id DESC LIMIT $7"
         )
     };
@@ -217,19 +218,23 @@ pub(super) async fn pod_list(
     filter: &Filter,
     window: Window<CloudPodId>,
 ) -> Result<Vec<CloudPod>> {
-    // Four texts, so that each can be answered from one index, in the order of the page.
+    // Several texts, so that each can be answered from one index, in the order of the page.
     const ALL_LIVE: &str =
         select_page!("WHERE ($1 IS NULL OR p.tenant_id = $1) AND p.state <> 'deleted' AND $2 IS NULL");
     const ALL_IN_STATE: &str = select_page!("WHERE ($1 IS NULL OR p.tenant_id = $1) AND p.state = $2");
     const TENANT_LIVE: &str = select_page!("WHERE p.tenant_id = $1 AND p.state <> 'deleted' AND $2 IS NULL");
     const TENANT_IN_STATE: &str = select_page!("WHERE p.tenant_id = $1 AND p.state = $2");
+    const ONE: &str = select_page!(
+        "WHERE p.id = $8 AND ($1 IS NULL OR p.tenant_id = $1) AND (p.state = $2 OR $2 IS NULL AND p.state <> 'deleted')"
+    );
     let sql = match (scope, filter.state) {
+        _ if filter.id.is_some() => ONE,
         (Scope::Platform, None) => ALL_LIVE,
         (Scope::Platform, Some(_)) => ALL_IN_STATE,
         (Scope::Tenant(_), None) => TENANT_LIVE,
         (Scope::Tenant(_), Some(_)) => TENANT_IN_STATE,
     };
-    let Filter { state, server, plan, name_prefix } = filter;
+    let Filter { state, server, plan, name_prefix, id } = filter;
     fetch_all!(
         conn,
         PodRow,
@@ -240,7 +245,8 @@ pub(super) async fn pod_list(
         *server,
         *plan,
         name_prefix.as_deref(),
-        window.limit
+        window.limit,
+        *id
     )?
     .into_iter()
     .map(CloudPod::try_from)

@@ -1,6 +1,7 @@
 //! What can be done with address pools, and the allocation of addresses.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use serde_json::json;
 
@@ -166,6 +167,11 @@ impl Service {
             }
         }
         if full.is_empty() { store::addresses_of(tx.conn(), pod).await } else { Err(Error::NoAddresses(full)) }
+    }
+
+    /// Which pod holds an address.
+    pub async fn holder_of(&self, conn: Conn<'_>, address: IpAddr) -> Result<Option<CloudPodId>> {
+        store::holder_of(conn, address).await
     }
 
     /// The addresses that a pod holds, v4 first.

@@ -374,6 +374,11 @@ struct AllocatedRow {
     allocated_at: Ms,
 }
 
+pub(super) async fn holder_of(conn: Conn<'_>, address: IpAddr) -> Result<Option<CloudPodId>> {
+    const SQL: &str = "SELECT pod_id FROM ip_addresses WHERE address = $1";
+    Ok(fetch_optional!(conn, (CloudPodId,), SQL, address.to_string())?.map(|(id,)| id))
+}
+
 pub(super) async fn addresses_of(conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<AllocatedAddress>> {
     const SQL: &str =
         "SELECT a.pool_id, p.name AS pool_name, p.family, a.address, p.prefix_length, p.gateway, p.dns, p.bridge,

@@ -152,6 +152,9 @@ struct ListFilter {
     region: Option<String>,
     /// One label, as `key=value`.
     label: Option<String>,
+    /// Whose name begins so.
+    #[param(max_length = 63)]
+    name_prefix: Option<String>,
     #[param(inline)]
     sort: Option<Sort>,
 }
@@ -219,7 +222,7 @@ async fn server_list(
     list: Listing<ListFilter>,
 ) -> Result<Json<Page<ServerView>>> {
     auth.require(Permission::ServersRead)?;
-    let ListFilter { connection, scheduling, region, label, sort } = list.filter;
+    let ListFilter { connection, scheduling, region, label, name_prefix, sort } = list.filter;
     let label = match label.as_deref().map(|text| text.split_once('=')) {
         None => None,
         Some(Some((key, value))) => Some((key.to_owned(), value.to_owned())),
@@ -231,7 +234,7 @@ async fn server_list(
         Some(Sort::Name) => ServerSort::Name,
         Some(Sort::NameDescending) => ServerSort::NameDescending,
     };
-    let filter = ServerFilter { connection, scheduling, region, label };
+    let filter = ServerFilter { connection, scheduling, region, label, name_prefix };
     let servers = app.servers.server_list(&filter, sort, list.page.window()?).await?;
     let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
     let page = list.page.page(servers, |server| (server.name.clone(), server.id))?;

@@ -49,6 +49,8 @@ pub struct ServerFilter {
     pub region: Option<String>,
     /// By one label's key and value.
     pub label: Option<(String, String)>,
+    /// Whose name begins so.
+    pub name_prefix: Option<String>,
 }
 
 /// In which order to list.

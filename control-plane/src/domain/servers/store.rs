@@ -318,7 +318,8 @@ macro_rules! list {
         concat!(
             select!(
                 "AND ($1 IS NULL OR connection = $1) AND ($2 IS NULL OR scheduling = $2) AND ($3 IS NULL OR region = $3)
-                 AND ($4 IS NULL OR labels ->> $4 = $5) "
+                 AND ($4 IS NULL OR labels ->> $4 = $5)
+                 AND ($8 IS NULL OR substr(name, 1, length($8)) = $8) "
             ),
             $rest
         )
@@ -336,25 +337,49 @@ pub(super) async fn server_list(
     // Ids are in the order of their creation.
     const BY_AGE: &str = list!("AND ($6 IS NULL OR id > $6) ORDER BY id LIMIT $7");
     const BY_AGE_DOWN: &str = list!("AND ($6 IS NULL OR id < $6) ORDER BY id DESC LIMIT $7");
-    let ServerFilter { connection, scheduling, region, label } = filter;
+    let ServerFilter { connection, scheduling, region, label, name_prefix } = filter;
     let (connection, scheduling) = (connection.map(ConnectionState::as_str), scheduling.map(SchedulingState::as_str));
     let (key, value) = label.as_ref().map(|(k, v)| (k.as_str(), v.as_str())).unzip();
-    let region = region.as_deref();
+    let (region, begin) = (region.as_deref(), name_prefix.as_deref());
     let Window { limit, after } = window;
     let (name, id) = after.unzip();
     let name = name.as_deref();
     let rows = match sort {
         ServerSort::Name => {
-            fetch_all!(conn.again(), ServerRow, BY_NAME, connection, scheduling, region, key, value, name, limit)
+            fetch_all!(conn.again(), ServerRow, BY_NAME, connection, scheduling, region, key, value, name, limit, begin)
         }
         ServerSort::NameDescending => {
-            fetch_all!(conn.again(), ServerRow, BY_NAME_DOWN, connection, scheduling, region, key, value, name, limit)
+            fetch_all!(
+                conn.again(),
+                ServerRow,
+                BY_NAME_DOWN,
+                connection,
+                scheduling,
+                region,
+                key,
+                value,
+                name,
+                limit,
+                begin
+            )
         }
         ServerSort::CreatedAt => {
-            fetch_all!(conn.again(), ServerRow, BY_AGE, connection, scheduling, region, key, value, id, limit)
+            fetch_all!(conn.again(), ServerRow, BY_AGE, connection, scheduling, region, key, value, id, limit, begin)
         }
         ServerSort::CreatedAtDescending => {
-            fetch_all!(conn.again(), ServerRow, BY_AGE_DOWN, connection, scheduling, region, key, value, id, limit)
+            fetch_all!(
+                conn.again(),
+                ServerRow,
+                BY_AGE_DOWN,
+                connection,
+                scheduling,
+                region,
+                key,
+                value,
+                id,
+                limit,
+                begin
+            )
         }
     }?;
     with_all_storages(conn, rows).await

@@ -114,6 +114,7 @@ struct Person {
 #[schema(as = OwnMembership)]
 struct Membership {
     tenant_id: TenantId,
+    tenant_name: String,
     role: Role,
     /// Whether it counts; otherwise it, or its tenant, is suspended.
     active: bool,
@@ -224,8 +225,11 @@ async fn me(State(app): State<Arc<App>>, auth: Auth) -> Result<Json<Me>> {
         totp_enabled: account.totp_enabled_at.is_some(),
         recovery_codes_left,
     };
+    let ids: Vec<_> = memberships.iter().map(|one| one.tenant).collect();
+    let mut names = app.tenants.tenant_names(&ids).await?;
     let memberships = memberships.iter().map(|one| Membership {
         tenant_id: one.tenant,
+        tenant_name: names.remove(&one.tenant).unwrap_or_default(),
         role: one.role,
         active: one.standing == Standing::Active,
     });

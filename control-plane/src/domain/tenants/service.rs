@@ -1,5 +1,7 @@
 //! What can be done with tenants.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::quotas::{self, Limits, Quotas};
@@ -65,6 +67,11 @@ impl Service {
     pub async fn tenant_show(&self, scope: Scope, id: TenantId) -> Result<Tenant> {
         let mut read = self.db.read().await?;
         store::tenant_get(read.conn(), scope, id).await?.ok_or_else(|| Error::not_found("tenant", id))
+    }
+
+    /// What several are called.
+    pub async fn tenant_names(&self, ids: &[TenantId]) -> Result<HashMap<TenantId, String>> {
+        store::tenant_names(self.db.read().await?.conn(), ids).await
     }
 
     /// A page of the tenants in scope, in the order of their making.

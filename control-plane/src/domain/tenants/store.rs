@@ -1,12 +1,14 @@
 //! The tenants' rows.
 
+use std::collections::HashMap;
+
 use super::{Tenant, TenantFilter, TenantSuspension};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::TenantId;
-use crate::{execute, fetch_all, fetch_optional, sql_by_db};
+use crate::{execute, fetch_all, fetch_by_ids, fetch_optional, sql_by_db};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -99,6 +101,12 @@ pub(super) async fn tenant_update(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
 
 pub(super) fn name_taken(name: &str) -> Error {
     Error::conflict("tenant_name_taken", format!("there is a tenant named {name} already; choose another name"))
+}
+
+/// What several are called: one statement.
+pub(super) async fn tenant_names(conn: Conn<'_>, ids: &[TenantId]) -> Result<HashMap<TenantId, String>> {
+    let rows = fetch_by_ids!(conn, (TenantId, String), "SELECT id, name FROM tenants WHERE id", "", ids)?;
+    Ok(rows.into_iter().collect())
 }
 
 pub(super) async fn tenant_list(

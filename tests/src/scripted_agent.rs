@@ -286,17 +286,20 @@ impl Querier for ScriptedAgents {
             return Err(QueryError::NotConnected);
         }
         let check = |vmid: u32| {
-            let vm = state.host.vms.get(&(server, vmid))?;
+            let Some(vm) = state.host.vms.get(&(server, vmid)) else {
+                let error = format!("there is no VM {vmid} here");
+                return MigrateCheck { vmid, error, ..MigrateCheck::default() };
+            };
             let pinned = vm.pod.is_some_and(|pod| state.host.pinned.contains(&pod));
-            Some(MigrateCheck {
+            MigrateCheck {
                 vmid,
                 blockers: if pinned { vec!["hostpci0: a passed-through device".to_owned()] } else { Vec::new() },
                 local_disk_mib: vm.disk_gib << 10,
                 running: vm.power == Power::Running,
                 ..MigrateCheck::default()
-            })
+            }
         };
-        Ok(vmids.into_iter().filter_map(check).collect())
+        Ok(vmids.into_iter().map(check).collect())
     }
 
     async fn storage_content(

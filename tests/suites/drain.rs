@@ -16,6 +16,10 @@ use mpanel_tests::pod_bench::{PodBench, SOON, actor, vm};
 use mpanel_tests::scripted_agent::Fail;
 use mpanel_tests::{TestDatabase, databases, eventually};
 
+#[path = "drain/blockers.rs"]
+mod blockers;
+#[path = "drain/fill_back.rs"]
+mod fill_back;
 #[path = "drain/people.rs"]
 mod people;
 #[path = "drain/processes.rs"]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::common::{Confirm, Context, Limit, Wait, labels, object, parse_label, text, texts};
@@ -91,6 +91,26 @@ pub enum Command {
     },
     #[command(flatten)]
     Operation(Operation),
+    /// Change a pod's record: its name, and the host that it is pinned to
+    #[command(after_help = "Example:\n  mpanel pod edit web-1 --any-server")]
+    Edit(Edit),
+}
+
+/// A change of a pod's record.
+#[derive(Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true).args(["rename", "server", "any_server"]))]
+pub struct Edit {
+    /// Name or id
+    pod: String,
+    /// Its new name; the VM keeps the one that it was made with
+    #[arg(long, value_name = "NAME")]
+    rename: Option<String>,
+    /// Pin it to this server, so that drains move it nowhere else: name or id
+    #[arg(long, conflicts_with = "any_server")]
+    server: Option<String>,
+    /// Let it go to any server
+    #[arg(long)]
+    any_server: bool,
 }
 
 /// A pod to be made.
@@ -110,7 +130,7 @@ pub struct Create {
     /// The user that the keys are for [default: the image's]
     #[arg(long)]
     user: Option<String>,
-    /// Only on this server: name or id
+    /// Only on this server, which drains keep to as well: name or id
     #[arg(long)]
     server: Option<String>,
     /// Only in this region
@@ -181,6 +201,7 @@ impl Command {
                 context.job(&answer.body, &wait, &format!("{pod} is being destroyed")).await
             }
             Self::Operation(operation) => operation.run(context).await,
+            Self::Edit(edit) => edit_run(context, edit).await,
         }
     }
 }
@@ -202,6 +223,17 @@ async fn create_run(context: &Context, create: &Create) -> Result<()> {
         show(context, &create.name, false).await?;
     }
     Ok(())
+}
+
+async fn edit_run(context: &Context, edit: Edit) -> Result<()> {
+    let Edit { pod, rename, server, any_server } = edit;
+    let id = id_of(context, &pod).await?;
+    let mut body = object([("name", rename.into()), ("server", server.into())]);
+    if any_server {
+        body["server"] = Value::Null;
+    }
+    context.client.patch(&path(&id, &[]), &body, None).await?;
+    if context.out.quiet && !context.out.json { Ok(()) } else { show(context, &id, false).await }
 }
 
 async fn gentle_run(context: &Context, gentle: Gentle, verb: &str, force: bool) -> Result<()> {
@@ -325,7 +357,10 @@ async fn show(context: &Context, given: &str, placement: bool) -> Result<()> {
     let seen = when(&pod["observed_at"], now);
     let seen = if seen.is_empty() { String::new() } else { format!(" (seen {seen})") };
     table.field("Power", format!("{}{seen}, wanted: {}", text(&pod["observed_power"]), text(&pod["desired_power"])));
+    table.field("CD", cd(&pod["media"]));
+    table.field("Rescue", rescue(&pod));
     table.field("Server", text(&pod["server"]));
+    table.field("Pinned to", pin(&pod));
     table.field("VMID", text(&pod["vmid"]));
     table.field("Storage", text(&pod["storage"]));
     table.field("Addresses", addresses(&pod, true));
@@ -339,6 +374,25 @@ async fn show(context: &Context, given: &str, placement: bool) -> Result<()> {
     table.field("Created", when(&pod["created_at"], now));
     context.out.table(&table)?;
     explanation.map_or(Ok(()), |explanation| placement_show(context, &explanation))
+}
+
+fn cd(media: &Value) -> String {
+    let first = if media["boot_from_cd"] == true { ", booted from before the disk" } else { "" };
+    media["iso"].as_str().map_or_else(String::new, |iso| format!("{iso}{first}"))
+}
+
+fn rescue(pod: &Value) -> String {
+    let name = text(&pod["name"]);
+    pod["rescue_iso"].as_str().map_or_else(String::new, |iso| format!("from {iso}, until `mpanel pod unrescue {name}`"))
+}
+
+fn pin(pod: &Value) -> String {
+    let (pinned, name) = (&pod["placement"]["server"], text(&pod["name"]));
+    if pinned.is_null() {
+        return String::new();
+    }
+    let server = if *pinned == pod["server"]["id"] { &pod["server"] } else { pinned };
+    format!("{}, also for drains, until `mpanel pod edit {name} --any-server`", text(server))
 }
 
 fn placement_show(context: &Context, placement: &Value) -> Result<()> {

@@ -147,6 +147,15 @@ pub struct Wish {
     pub pools: Vec<IpPoolId>,
 }
 
+/// A change of a pod's record; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct CloudPodPatch {
+    /// Its name.
+    pub name: Option<String>,
+    /// The only server that it may be on, id or name; `Some(None)`: any.
+    pub server: Option<Option<String>>,
+}
+
 /// A pod and its addresses.
 #[derive(Clone, Debug)]
 pub struct Detail {

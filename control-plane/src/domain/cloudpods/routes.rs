@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::views::{CloudPodView, PlacedView, PlacementView};
-use super::{CloudPodCreate, Detail, Find, PlacementInput};
+use super::{CloudPodCreate, CloudPodPatch, Detail, Find, PlacementInput};
 use crate::app::App;
 use crate::domain::access::Permission;
 use crate::domain::audit::Scope;
@@ -25,6 +25,7 @@ use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
 use crate::http::json::{Body, MaybeBody};
 use crate::http::page::{Listing, Page, PageQuery};
+use crate::http::patch::clearable;
 use crate::http::path::Path;
 use crate::http::query::Params;
 use crate::ids::{CloudPodId, TenantId};
@@ -121,10 +122,16 @@ struct PreviewBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CloudPodPatch)]
+#[expect(clippy::option_option, reason = "a field left out and a field that is null mean different things")]
 struct PatchBody {
     /// A new name for its record; the VM keeps the name that it was made with.
     #[schema(max_length = 63)]
     name: Option<String>,
+    /// The only server that it may be on, by id or name, which holds for drains too; null: any. It is moved nowhere by this.
+    /// Takes the permission servers:read.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>)]
+    server: Option<Option<String>>,
 }
 
 /// How a guest is asked to shut down.
@@ -341,7 +348,7 @@ async fn cloudpod_create(
     Ok(answer(&app, &auth, app.cloudpods.cloudpod_create(&auth.actor, auth.scope, input).await?))
 }
 
-/// Renames a CloudPod.
+/// Changes a CloudPod's record: its name, and the server that it is pinned to.
 #[utoipa::path(patch, path = "/cloudpods/{id}", tag = "CloudPods", params(("id" = CloudPodId, Path), TenantQuery),
     request_body = PatchBody, responses((status = 200, body = CloudPodView), (status = 404), (status = 409),
         (status = 412), (status = 422)),
@@ -356,8 +363,10 @@ async fn cloudpod_update(
 ) -> Result<Tagged<CloudPodView>> {
     auth.require(Permission::CloudpodsWrite)?;
     let scope = narrowed(&auth, query.tenant_id)?;
-    let name = body.name.as_deref();
-    let detail = app.cloudpods.cloudpod_update(&auth.actor, scope, id, if_match.version(), name).await?;
+    let PatchBody { name, server } = body;
+    auth.host_choice("server", server.as_ref())?;
+    let patch = CloudPodPatch { name, server };
+    let detail = app.cloudpods.cloudpod_update(&auth.actor, scope, id, if_match.version(), patch).await?;
     Ok(Tagged { version: detail.pod.version, body: detail.into() })
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::create::{found, pod_new, taken};
 use super::sagas::{Books, DestroyParams, PowerParams, RebootParams, ShutdownParams, kind};
-use super::{CloudPod, CloudPodCreate, DesiredPower, Detail, Filter, Find, State, Wish, check, store};
+use super::{CloudPod, CloudPodCreate, CloudPodPatch, DesiredPower, Detail, Filter, Find, State, Wish, check, store};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::{Permission, Permissions};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
@@ -151,35 +151,51 @@ impl Service {
             .collect())
     }
 
-    /// Renames a pod's record; its VM keeps the name that it was made with. `version`: what the caller read, if it said so.
+    /// Changes a pod's record; its VM keeps the name that it was made with. `version`: what the caller read, if it said so.
     pub async fn cloudpod_update(
         &self,
         actor: &Actor,
         scope: Scope,
         id: CloudPodId,
         version: Option<i64>,
-        name: Option<&str>,
+        patch: CloudPodPatch,
     ) -> Result<Detail> {
-        if let Some(name) = name {
-            check::name(name).map_err(|message| Error::invalid("name", message))?;
+        let CloudPodPatch { name, server } = patch;
+        let mut checks = Checks::new();
+        if let Some(Err(message)) = name.as_deref().map(check::name) {
+            checks.wrong("name", message);
         }
         let mut tx = self.db.begin().await?;
         let pod = store::pod_lock(&mut tx, scope, id).await?.ok_or_else(|| not_found(id))?;
         if version.is_some_and(|version| version != pod.version) {
             return Err(Error::Stale);
         }
-        if let Some(name) = name.filter(|name| *name != pod.name) {
+        let pinned = match server {
+            None => pod.wish.server,
+            Some(None) => None,
+            Some(Some(server)) => {
+                let server = self.books.servers.server_find(tx.conn(), &server).await;
+                found(&mut checks, "server", server)?.map(|server| server.id)
+            }
+        };
+        checks.finish()?;
+        let name = name.unwrap_or_else(|| pod.name.clone());
+        if (&name, pinned) != (&pod.name, pod.wish.server) {
             pod.state.update()?;
-            match store::pod_rename(&mut tx, id, pod.version, name, self.books.clock.now()).await {
+            let wish = Wish { server: pinned, ..pod.wish.clone() };
+            match store::pod_update(&mut tx, id, pod.version, &name, &wish, self.books.clock.now()).await {
                 Ok(true) => {}
                 Ok(false) => return Err(Error::Stale),
                 Err(error) if is_unique_violation(&error) => {
                     drop(tx);
-                    return Err(self.name_conflict(pod.tenant, name).await?);
+                    return Err(self.name_conflict(pod.tenant, &name).await?);
                 }
                 Err(error) => return Err(error.into()),
             }
-            let detail = json!({ "before": { "name": pod.name }, "after": { "name": name } });
+            let detail = json!({
+                "before": { "name": pod.name, "pinned_to": pod.wish.server },
+                "after": { "name": name, "pinned_to": pinned },
+            });
             self.record(&mut tx, actor, &pod, "cloudpod.updated", &detail).await?;
         }
         tx.commit().await?;

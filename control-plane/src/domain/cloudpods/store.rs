@@ -320,16 +320,17 @@ pub(super) async fn pod_state_set(tx: &mut Tx, id: CloudPodId, from: &'static st
 }
 
 /// Renames it. `false`: somebody changed it since `version`.
-pub(super) async fn pod_rename(
+pub(super) async fn pod_update(
     tx: &mut Tx,
     id: CloudPodId,
     version: i64,
     name: &str,
+    wish: &Wish,
     at: Ms,
 ) -> Result<bool, sqlx::Error> {
-    const SQL: &str = "UPDATE cloudpods SET name = $3, version = version + 1, updated_at = $4
+    const SQL: &str = "UPDATE cloudpods SET name = $3, placement = $4, version = version + 1, updated_at = $5
                         WHERE id = $1 AND version = $2 AND state <> 'deleted'";
-    Ok(execute!(tx.conn(), SQL, id, version, name, at)? == 1)
+    Ok(execute!(tx.conn(), SQL, id, version, name, Json(wish), at)? == 1)
 }
 
 pub(super) async fn pod_desire(tx: &mut Tx, id: CloudPodId, power: DesiredPower, at: Ms) -> Result<()> {

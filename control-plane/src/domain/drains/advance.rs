@@ -4,13 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::plan::{method_of, state_blocker};
+use super::plan::{NO_VM, destination, method_of};
 use super::service::Service;
-use super::{Drain, DrainPod, DrainState, Kind, PlanRow, PodState, store};
+use super::{Drain, DrainPod, DrainState, Kind, PodState, store};
 use crate::db::Tx;
 use crate::domain::audit::Actor;
 use crate::domain::cloudpods::Named;
-use crate::domain::cloudpods::moves::{MoveWish, Terrain, nowhere};
+use crate::domain::cloudpods::moves::{MoveWish, Terrain};
 use crate::domain::cloudpods::sagas::MigrateParams;
 use crate::domain::jobs::JobState;
 use crate::domain::servers::Method;
@@ -69,19 +69,20 @@ impl Service {
         Ok(changed)
     }
 
-    /// A pod that came after the plan was made, by a job that had begun before, is one more to move.
-    async fn newcomers_note(&self, tx: &mut Tx, drain: &Drain) -> Result<bool> {
-        if drain.kind != Kind::Drain || !drain.state.is_open() {
+    /// What is to be moved and the plan does not know: a pod that came after it was made, by a job that had begun before; a pod
+    /// that the drain before a filling took away, by a move that ended only now.
+    pub(super) async fn newcomers_note(&self, tx: &mut Tx, drain: &Drain) -> Result<bool> {
+        if !drain.state.is_open() {
             return Ok(false);
         }
-        let mut added = false;
-        for (pod, name) in store::newcomers(tx.conn(), drain).await? {
-            let row =
-                PlanRow { pod, name, method: None, target: None, bytes: None, blocker: String::new(), refused: false };
-            store::pod_insert(tx, drain, &row, self.limits.tries_max).await?;
-            added = true;
+        let rows = match drain.kind {
+            Kind::Drain => store::newcomers(tx.conn(), drain).await?,
+            Kind::FillBack => store::pods_away(tx.conn(), drain).await?,
+        };
+        for row in &rows {
+            store::pod_insert(tx, drain, row, self.limits.tries_max).await?;
         }
-        Ok(added)
+        Ok(!rows.is_empty())
     }
 
     /// Takes in what became of a pod; whether that is news.
@@ -128,7 +129,7 @@ impl Service {
         if state == JobState::Cancelled {
             row.attempts = self.limits.tries_max;
             "somebody cancelled its move; repeat the drain to try again".clone_into(&mut row.blocker);
-        } else if matches!(code, "proxmox_refused" | "cloudpod_running" | "deadline") {
+        } else if matches!(code, "proxmox_refused" | "cloudpod_running" | "deadline" | "vm_missing") {
             row.attempts = self.limits.tries_max;
         } else if !matches!(code, "no_capacity" | "cloudpod_moving") {
             row.attempts += 1;
@@ -183,12 +184,9 @@ impl Service {
     /// Queues the move of one pod, or says what keeps it.
     async fn move_begin(&self, tx: &mut Tx, drain: &Drain, row: &mut DrainPod, ground: &mut Ground) -> Result<()> {
         let pod = self.pods.pod_read(tx.conn(), row.pod).await?;
-        let source = match (&pod.server, state_blocker(&pod)) {
-            (Some(source), None) => source.id,
-            (_, blocker) => {
-                block(row, blocker.unwrap_or_else(|| "it has no VM".to_owned()));
-                return Ok(());
-            }
+        let Some(source) = pod.server.as_ref().map(|server| server.id) else {
+            block(row, NO_VM.to_owned());
+            return Ok(());
         };
         let home = (drain.kind == Kind::FillBack).then_some(drain.server);
         let wish = MoveWish { target: home, avoid: row.avoid.clone(), ..MoveWish::default() };
@@ -200,16 +198,16 @@ impl Service {
         let terrain = ground.terrains.entry(source).or_insert(terrain);
         let limit = self.limits.per_target;
         let full: HashSet<_> = ground.towards.iter().filter(|(_, n)| **n >= limit).map(|(id, _)| *id).collect();
-        let chosen = match terrain.choose(&ask, &full) {
+        let chosen = match destination(&pod, terrain, &ask, &full) {
             Ok(chosen) => chosen,
-            Err(_) if !full.is_empty() && terrain.choose(&ask, &HashSet::new()).is_ok() => {
+            Err(_) if !full.is_empty() && destination(&pod, terrain, &ask, &HashSet::new()).is_ok() => {
                 // There is room, and others are on their way there: its turn comes.
                 row.state = PodState::Planned;
                 row.blocker.clear();
                 return Ok(());
             }
-            Err(explanation) => {
-                block(row, nowhere(&explanation).to_string());
+            Err(blocker) => {
+                block(row, blocker);
                 return Ok(());
             }
         };
@@ -256,7 +254,13 @@ impl Service {
                 (false, false) => (DrainState::Running, String::new()),
             }
         } else if drain.kind == Kind::FillBack {
-            (DrainState::Done, String::new())
+            match store::moves_away_count(tx.conn(), drain.server).await? {
+                0 => (DrainState::Done, String::new()),
+                n => (
+                    DrainState::Running,
+                    format!("{n} pod(s) are still on their way from it, and come back after that"),
+                ),
+            }
         } else {
             self.judge_left(tx, drain, rows, late).await?
         };

@@ -5,13 +5,17 @@ use std::collections::{HashMap, HashSet};
 use super::Options;
 use super::service::Service;
 use crate::db::Conn;
-use crate::domain::cloudpods::moves::{MoveWish, nowhere};
+use crate::domain::cloudpods::moves::{MoveAsk, MoveChoice, MoveWish, Terrain, nowhere};
 use crate::domain::cloudpods::{CloudPod, Named};
 use crate::domain::jobs::Power;
+use crate::domain::scheduling::unreachable;
 use crate::domain::servers::Method;
 use crate::domain::servers::query::MigrateCheck;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, ServerId};
+
+/// What keeps a pod that is on no host.
+pub(super) const NO_VM: &str = "it has no VM";
 
 /// What would become of one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,19 +37,34 @@ pub struct PlanRow {
 }
 
 impl PlanRow {
+    /// A pod of which nothing is known yet but that it is to be moved.
+    pub(super) fn unplanned(pod: CloudPodId, name: String) -> Self {
+        Self { pod, name, method: None, target: None, bytes: None, blocker: String::new(), refused: false }
+    }
+
     /// A pod that cannot be moved as things are.
     fn blocked(pod: &CloudPod, blocker: String) -> Self {
-        let name = pod.name.clone();
-        Self { pod: pod.id, name, method: None, target: None, bytes: None, blocker, refused: false }
+        Self { blocker, ..Self::unplanned(pod.id, pod.name.clone()) }
     }
 }
 
-/// Why it cannot be moved, as far as its own state tells.
-pub(super) fn state_blocker(pod: &CloudPod) -> Option<String> {
+/// Where a pod of the terrain's server goes, or what keeps it there: the preview and the drain itself go by this.
+pub(super) fn destination(
+    pod: &CloudPod,
+    terrain: &Terrain,
+    ask: &MoveAsk,
+    full: &HashSet<ServerId>,
+) -> Result<MoveChoice, String> {
     if let Err(refused) = pod.state.migrate() {
-        return Some(Error::from(refused).to_string());
+        return Err(Error::from(refused).to_string());
     }
-    pod.vmid.is_none().then(|| "it has no VM".to_owned())
+    if pod.vmid.is_none() {
+        return Err(NO_VM.to_owned());
+    }
+    if let Some(reason) = unreachable(&terrain.source) {
+        return Err(format!("nothing can be moved from server {} at present: {reason}", terrain.source.name));
+    }
+    terrain.choose(ask, full).map_err(|explanation| nowhere(&explanation).to_string())
 }
 
 /// How it would be moved, as far as its last observation tells.
@@ -70,19 +89,20 @@ impl Service {
         let mut terrain = self.pods.move_terrain(conn.again(), server).await?;
         let mut rows = Vec::new();
         for pod in pods {
-            if let Some(blocker) = state_blocker(pod) {
-                rows.push(PlanRow::blocked(pod, blocker));
-                continue;
-            }
             let ask = self.pods.move_ask(conn.again(), pod, MoveWish::default()).await?;
-            let chosen = match terrain.choose(&ask, &HashSet::new()) {
-                Ok(chosen) => chosen,
-                Err(explanation) => {
-                    rows.push(PlanRow::blocked(pod, nowhere(&explanation).to_string()));
+            let check = pod.vmid.and_then(|vmid| checks.get(&vmid));
+            let chosen = match (destination(pod, &terrain, &ask, &HashSet::new()), check) {
+                (Ok(_), Some(check)) if !check.error.is_empty() => {
+                    rows.push(PlanRow::blocked(pod, format!("its host says of VM {}: {}", check.vmid, check.error)));
+                    continue;
+                }
+                (Ok(chosen), _) => chosen,
+                (Err(blocker), _) => {
+                    rows.push(PlanRow::blocked(pod, blocker));
                     continue;
                 }
             };
-            let check = pod.vmid.and_then(|vmid| checks.get(&vmid)).filter(|_| !chosen.remote);
+            let check = check.filter(|_| !chosen.remote);
             if let Some(check) = check.filter(|check| !check.blockers.is_empty() && !options.allow_shutdown) {
                 let blocker = check.blockers.join("; ");
                 rows.push(PlanRow { refused: true, ..PlanRow::blocked(pod, blocker) });

@@ -42,7 +42,7 @@ pub struct StatusWish {
     pub change: StatusChange,
     /// What a drain may do.
     pub options: Options,
-    /// An opened server gets back what its last drain took away.
+    /// An opened server gets back what was moved away since it was closed.
     pub fill_back: bool,
 }
 
@@ -90,6 +90,9 @@ impl Service {
                 if let Some(open) = other {
                     told = self.cancel_in(&mut tx, actor, open).await?;
                 }
+                if online {
+                    store::drains_opened(&mut tx, id, self.clock.now()).await?;
+                }
                 match change.status {
                     SchedulingState::Draining => {
                         Some(self.drain_begin(&mut tx, actor, id, &change, options, &plan).await?)
@@ -125,7 +128,7 @@ impl Service {
             return HashMap::new();
         }
         match self.querier.migrate_checks(server, vmids, CHECKS_WITHIN).await {
-            Ok(checks) => checks.into_iter().filter(|c| c.error.is_empty()).map(|c| (c.vmid, c)).collect(),
+            Ok(checks) => checks.into_iter().map(|check| (check.vmid, check)).collect(),
             Err(error) => {
                 tracing::info!(%server, %error, "a drain is planned without what its host could say");
                 HashMap::new()
@@ -137,7 +140,7 @@ impl Service {
     pub async fn drain_get(&self, server: ServerId) -> Result<Detail> {
         let mut read = self.db.read().await?;
         let record = self.servers.server_get(read.conn(), server).await?;
-        let drain = store::drain_newest(read.conn(), server, None).await?;
+        let drain = store::drain_newest(read.conn(), server).await?;
         let drain = drain.ok_or_else(|| Error::not_found("drain of the server", &record.name))?;
         let pods = store::pods(read.conn(), drain.id).await?;
         Ok(Detail { drain, server: record.name, pods })
@@ -216,20 +219,8 @@ impl Service {
         change: &StatusChange,
         options: Options,
     ) -> Result<Drain> {
-        let last = store::drain_newest(tx.conn(), server, Some(Kind::Drain)).await?;
         let drain = self.drain_insert(tx, actor, server, Kind::FillBack, change, options).await?;
-        let moved = match last {
-            None => Vec::new(),
-            Some(last) => store::pods(tx.conn(), last.id).await?,
-        };
-        let away = |row: &DrainPod| {
-            row.state == PodState::Moved && row.pod_state != "deleted" && row.at.is_some_and(|at| at != server)
-        };
-        for row in moved.into_iter().filter(away) {
-            let (pod, name, method, bytes) = (row.pod, row.name, row.method, row.bytes);
-            let row = PlanRow { pod, name, method, target: None, bytes, blocker: String::new(), refused: false };
-            store::pod_insert(tx, &drain, &row, self.limits.tries_max).await?;
-        }
+        self.newcomers_note(tx, &drain).await?;
         Ok(drain)
     }
 

@@ -10,7 +10,7 @@ use crate::domain::jobs::JobState;
 use crate::domain::servers::Method;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, DrainId, JobId, ServerId};
-use crate::{execute, fetch_all, fetch_optional, sql_by_db};
+use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
 struct DrainRow {
@@ -107,10 +107,10 @@ pub(super) async fn drain_open(tx: &mut Tx, server: ServerId) -> Result<Option<D
     one(fetch_optional!(conn, DrainRow, sql, server)?)
 }
 
-/// The server's newest drain, of this kind if one is named.
-pub(super) async fn drain_newest(conn: Conn<'_>, server: ServerId, kind: Option<Kind>) -> Result<Option<Drain>> {
-    const SQL: &str = select_drains!("WHERE server_id = $1 AND ($2 IS NULL OR kind = $2) ORDER BY id DESC LIMIT 1");
-    one(fetch_optional!(conn, DrainRow, SQL, server, kind.map(Kind::as_str))?)
+/// The server's newest drain, or filling.
+pub(super) async fn drain_newest(conn: Conn<'_>, server: ServerId) -> Result<Option<Drain>> {
+    const SQL: &str = select_drains!("WHERE server_id = $1 ORDER BY id DESC LIMIT 1");
+    one(fetch_optional!(conn, DrainRow, SQL, server)?)
 }
 
 pub(super) async fn drain_insert(tx: &mut Tx, drain: &Drain) -> Result<()> {
@@ -187,14 +187,58 @@ pub(super) async fn drain_store(tx: &mut Tx, drain: &Drain) -> Result<()> {
     Ok(())
 }
 
+/// How many moves of the server's drains are still under way.
+pub(super) async fn moves_away_count(conn: Conn<'_>, server: ServerId) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) FROM drain_pods d JOIN drains r ON r.id = d.drain_id
+                        WHERE d.state = 'moving' AND r.server_id = $1 AND r.kind = 'drain'";
+    Ok(fetch_one!(conn, (i64,), SQL, server)?.0)
+}
+
 /// Pods on the drained server that its plan does not know.
-pub(super) async fn newcomers(conn: Conn<'_>, drain: &Drain) -> Result<Vec<(CloudPodId, String)>> {
+pub(super) async fn newcomers(conn: Conn<'_>, drain: &Drain) -> Result<Vec<PlanRow>> {
     const SQL: &str = "SELECT p.id, p.name FROM cloudpods p
                         WHERE p.server_id = $1
                           AND NOT EXISTS (SELECT 1 FROM drain_pods d WHERE d.drain_id = $2 AND d.pod_id = p.id
                                              AND d.state NOT IN ('moved', 'gone'))
                         ORDER BY p.id";
-    Ok(fetch_all!(conn, (CloudPodId, String), SQL, drain.server, drain.id)?)
+    let rows = fetch_all!(conn, (CloudPodId, String), SQL, drain.server, drain.id)?;
+    Ok(rows.into_iter().map(|(pod, name)| PlanRow::unplanned(pod, name)).collect())
+}
+
+/// The server takes new pods again: its drains until now are over together.
+pub(super) async fn drains_opened(tx: &mut Tx, server: ServerId, now: Ms) -> Result<()> {
+    const SQL: &str = "UPDATE drains SET opened_at = $2 WHERE server_id = $1 AND opened_at IS NULL";
+    execute!(tx.conn(), SQL, server, now)?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Away {
+    pod_id: CloudPodId,
+    name: String,
+    method: String,
+    bytes: Option<i64>,
+}
+
+/// What is wanted back by a filling that does not know it yet: the pods that are where the drains before the server's last
+/// opening put them, by an order of theirs that somebody tried again too.
+pub(super) async fn pods_away(conn: Conn<'_>, filling: &Drain) -> Result<Vec<PlanRow>> {
+    const SQL: &str = "SELECT d.pod_id, p.name, d.method, d.bytes
+           FROM drains r
+           JOIN drain_pods d ON d.drain_id = r.id
+           JOIN cloudpods p ON p.id = d.pod_id AND p.server_id = d.target_id
+           LEFT JOIN jobs j ON j.id = d.job_id
+          WHERE r.server_id = $1 AND r.kind = 'drain' AND (d.state = 'moved' OR j.state = 'succeeded')
+            AND r.opened_at = (SELECT n.opened_at FROM drains n
+                                WHERE n.server_id = $1 AND n.kind = 'drain' ORDER BY n.id DESC LIMIT 1)
+            AND NOT EXISTS (SELECT 1 FROM drain_pods f WHERE f.drain_id = $2 AND f.pod_id = d.pod_id)
+          ORDER BY d.pod_id, r.id";
+    let rows = fetch_all!(conn, Away, SQL, filling.server, filling.id)?;
+    let planned = |Away { pod_id, name, method, bytes }| {
+        let (method, bytes) = (Method::parse(&method), loaded_option(bytes, "bytes")?);
+        Ok(PlanRow { method, bytes, ..PlanRow::unplanned(pod_id, name) })
+    };
+    rows.into_iter().map(planned).collect()
 }
 
 /// JSONB holds objects only.

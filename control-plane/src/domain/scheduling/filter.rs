@@ -90,8 +90,19 @@ pub enum Reason {
     Lost,
     /// It was tried before, and did not work.
     Avoided,
-    /// It is in another Proxmox cluster, and nothing says how VMs get there.
+    /// It is in another Proxmox cluster, and a move within the cluster is wanted.
     OtherCluster,
+    /// It is in another Proxmox cluster, and nothing says how VMs get to it, the server of this name.
+    NoEndpoint(String),
+    /// It is in another Proxmox cluster, where Proxmox moves no VM that has snapshots.
+    Snapshots,
+    /// The pod was asked for on the server of this name, and nobody has taken that back.
+    Pinned {
+        /// The pod's name.
+        pod: String,
+        /// The server's name.
+        server: String,
+    },
     /// It lacks a bridge that the pod's network cards are on.
     Bridge(String),
     /// The pod's network cards are on several bridges, which a move to another cluster cannot tell apart.
@@ -131,6 +142,9 @@ impl Reason {
             Self::Lost => "lost",
             Self::Avoided => "avoided",
             Self::OtherCluster => "other_cluster",
+            Self::NoEndpoint(_) => "no_endpoint",
+            Self::Snapshots => "snapshots",
+            Self::Pinned { .. } => "pinned",
             Self::Bridge(_) => "bridge",
             Self::Bridges => "bridges",
         }
@@ -159,7 +173,7 @@ impl fmt::Display for Reason {
             Self::Label { key, wants, has: None } => write!(f, "it lacks the label `{key}={wants}`"),
             Self::NoTemplate => f.write_str("it has no template for the image"),
             Self::BackupUnseen(storage) => {
-                write!(f, "it is not known to see the backup's storage `{storage}`; if it does, make that its backup storage")
+                write!(f, "it is not known to see the backup's storage `{storage}`; if it does: `mpanel server edit SERVER --backup-storage {storage}`")
             }
             Self::Unknown => f.write_str("its agent has not told yet how large it is and what runs on it"),
             Self::Memory { needs_mib, free_mib } => write!(f, "memory: {needs_mib} MiB needed, {free_mib} MiB free"),
@@ -177,7 +191,17 @@ impl fmt::Display for Reason {
             Self::Lost => f.write_str("another request took its room a moment ago"),
             Self::Avoided => f.write_str("a move to it has failed before"),
             Self::OtherCluster => {
-                f.write_str("it is in another Proxmox cluster and has no migration endpoint, or a move within the cluster is wanted")
+                f.write_str("it is in another Proxmox cluster, and a live or offline move within the cluster was asked for")
+            }
+            Self::NoEndpoint(name) => write!(
+                f,
+                "it is in another Proxmox cluster and has no migration endpoint: `mpanel server endpoint {name} --host …` sets one"
+            ),
+            Self::Snapshots => f.write_str(
+                "it is in another Proxmox cluster, where Proxmox moves no VM with snapshots: delete them (`mpanel snapshot list`)",
+            ),
+            Self::Pinned { pod, server } => {
+                write!(f, "the pod is pinned to server {server}: `mpanel pod edit {pod} --any-server` lets it go")
             }
             Self::Bridge(name) => write!(f, "it has no bridge `{name}`, which the pod's network cards are on"),
             Self::Bridges => f.write_str("it is in another Proxmox cluster, and the pod's network cards are on several bridges"),
@@ -205,14 +229,20 @@ pub fn filter<'a>(request: &Request, server: &'a ServerCapacity) -> Result<Fit<'
     }
 }
 
-fn refuse_by_state(request: &Request, server: &ServerCapacity, reasons: &mut Vec<Reason>) {
+/// Why nothing that is ordered on a server would be done at present; it ends by itself.
+#[must_use]
+pub fn unreachable(server: &ServerCapacity) -> Option<Reason> {
     if server.connection != ConnectionState::Online {
-        reasons.push(Reason::NotOnline(server.connection));
+        Some(Reason::NotOnline(server.connection))
     } else if !server.refuses.is_empty() {
-        reasons.push(Reason::Refuses(server.refuses.clone()));
-    } else if let Some(silent) = server.proxmox_silent.filter(|_| server.is_stale()) {
-        reasons.push(Reason::ProxmoxSilent(silent));
+        Some(Reason::Refuses(server.refuses.clone()))
+    } else {
+        server.proxmox_silent.filter(|_| server.is_stale()).map(Reason::ProxmoxSilent)
     }
+}
+
+fn refuse_by_state(request: &Request, server: &ServerCapacity, reasons: &mut Vec<Reason>) {
+    reasons.extend(unreachable(server));
     if server.scheduling != SchedulingState::Online {
         reasons.push(Reason::Scheduling(server.scheduling));
     }

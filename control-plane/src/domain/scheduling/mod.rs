@@ -16,7 +16,7 @@ use crate::domain::servers::ServerCapacity;
 use crate::error::{Error, FieldError};
 use crate::ids::ServerId;
 
-pub use filter::{Reason, filter};
+pub use filter::{Reason, filter, unreachable};
 pub use score::Score;
 
 /// The most servers that an explanation names one by one; the rest is counted by reason.
@@ -222,7 +222,7 @@ impl Explanation {
         if self.servers == 0 {
             lines.push(FieldError {
                 field: "servers".to_owned(),
-                message: "no server is registered; register one with POST /api/platform/servers".to_owned(),
+                message: "no server is registered; register one: `mpanel server add NAME`".to_owned(),
             });
         } else if not_online == self.servers {
             lines.push(FieldError {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::sagas::Books;
 use super::super::{CloudPod, service};
-use crate::db::Conn;
+use crate::db::{Conn, Window};
 use crate::domain::scheduling::{Choice, Decision, Explanation, Reason, Request, place};
 use crate::domain::servers::{Method, ServerCapacity};
 use crate::error::{Error, Result};
@@ -52,6 +52,10 @@ pub struct MoveAsk {
     bridge_there: Option<String>,
     /// It holds addresses, which only its own region routes.
     addressed: bool,
+    /// It has snapshots.
+    snapshots: bool,
+    /// Its name.
+    name: String,
 }
 
 /// Where it goes.
@@ -71,6 +75,8 @@ impl MoveAsk {
     /// What `pod` needs, and what somebody wants of its move.
     pub async fn read(books: &Books, mut conn: Conn<'_>, pod: &CloudPod, wish: MoveWish) -> Result<Self> {
         let mut request = service::request_of(books, conn.again(), pod).await?;
+        let one = Window { limit: 1, after: None };
+        let snapshots = !books.snapshots.snapshot_list(conn.again(), pod.id, &one).await?.is_empty();
         let addresses = books.ipam.addresses_of(conn.again(), pod.id).await?;
         request.server = wish.target.or(request.server);
         request.storage = wish.storage.clone().or(request.storage);
@@ -83,8 +89,8 @@ impl MoveAsk {
         }
         bridges.sort();
         bridges.dedup();
-        let (storage, addressed) = (pod.storage.clone(), !addresses.is_empty());
-        Ok(Self { request, wish, storage, bridges, bridge_there, addressed })
+        let (storage, addressed, name) = (pod.storage.clone(), !addresses.is_empty(), pod.name.clone());
+        Ok(Self { request, wish, storage, bridges, bridge_there, addressed, snapshots, name })
     }
 }
 
@@ -142,10 +148,12 @@ impl Terrain {
         }
         let mut request = self.request(ask, &self.others, lost);
         for server in &self.others {
-            let reason = if matches!(ask.wish.method, Some(Method::Live | Method::Offline))
-                || !self.endpoints.contains(&server.id)
-            {
+            let reason = if matches!(ask.wish.method, Some(Method::Live | Method::Offline)) {
                 Reason::OtherCluster
+            } else if !self.endpoints.contains(&server.id) {
+                Reason::NoEndpoint(server.name.clone())
+            } else if ask.snapshots {
+                Reason::Snapshots
             } else if ask.bridges.len() > 1 {
                 Reason::Bridges
             } else if let Some(bridge) = ask.bridge_there.as_ref().filter(|bridge| lacks(server, bridge)) {
@@ -183,6 +191,11 @@ impl Terrain {
         wanted_here && ask.storage.as_ref().is_some_and(|storage| self.is_shared(storage))
     }
 
+    fn server_name(&self, id: ServerId) -> String {
+        let mut all = std::iter::once(&self.source).chain(&self.cluster).chain(&self.others);
+        all.find(|server| server.id == id).map_or_else(|| id.to_string(), |server| server.name.clone())
+    }
+
     fn is_shared(&self, storage: &str) -> bool {
         self.source.storages.iter().any(|known| known.shared && known.name == storage)
     }
@@ -196,6 +209,13 @@ impl Terrain {
             request.region = request.region.or_else(|| Some(self.source.region.clone()));
         }
         request.barred = ask.wish.avoid.iter().map(|server| (*server, Reason::Avoided)).collect();
+        // A wish of today's goes before the one that the pod was made with.
+        if let Some(pinned) = request.server.take_if(|_| ask.wish.target.is_none()) {
+            let to = self.server_name(pinned);
+            let others = servers.iter().filter(|server| server.id != pinned);
+            let reason = || Reason::Pinned { pod: ask.name.clone(), server: to.clone() };
+            request.barred.extend(others.map(|server| (server.id, reason())));
+        }
         request
     }
 }

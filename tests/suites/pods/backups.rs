@@ -407,6 +407,36 @@ async fn a_storage_that_holds_no_backups_is_refused_by_name_before_anything_is_m
     }
 }
 
+#[tokio::test]
+async fn no_policy_begins_on_a_server_that_has_nowhere_for_backups() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let offered = async |storage: Option<&str>| {
+            let backup_storage = Some(storage.map(str::to_owned));
+            let patch = ServerPatch { backup_storage, ..ServerPatch::default() };
+            bench.books.servers.server_update(&actor(), server, None, patch).await.unwrap();
+        };
+        let set = async |patch| bench.pods.policy_update(&actor(), Scope::Platform, pod, None, patch).await;
+        let daily = || PolicyPatch { every_hours: Some(Some(24)), keep_last: Some(Some(7)), ..PolicyPatch::default() };
+        offered(None).await;
+        let Error::Invalid(fields) = set(daily()).await.unwrap_err() else { panic!("{}", database.name) };
+        assert_eq!(fields[0].field, "storage");
+        let cure = "`mpanel server edit pve1 --backup-storage STORAGE`";
+        assert!(fields[0].message.contains(cure), "{}", fields[0].message);
+        let named = PolicyPatch { storage: Some(Some(BACKUP_STORAGE.into())), ..daily() };
+        assert_eq!(set(named).await.unwrap().storage.as_deref(), Some(BACKUP_STORAGE));
+        let taken_away = PolicyPatch { storage: Some(None), ..PolicyPatch::default() };
+        assert!(matches!(set(taken_away.clone()).await.unwrap_err(), Error::Invalid(_)), "{}", database.name);
+        offered(Some(BACKUP_STORAGE)).await;
+        assert_eq!(set(taken_away).await.unwrap().every_hours, Some(24));
+        // One that ends needs no storage.
+        offered(None).await;
+        set(PolicyPatch { every_hours: Some(None), ..PolicyPatch::default() }).await.unwrap();
+    }
+}
+
 /// A pod of that name, made of the newest backup of `of`, and otherwise as that is or was.
 pub async fn recreate(bench: &PodBench, of: CloudPodId, name: &str) -> Result<(Detail, Job)> {
     let wanted = Recreate { name: name.into(), ..Recreate::default() };

@@ -22,6 +22,7 @@ use crate::domain::backups::{Backup, BackupPolicy, BackupState, NOTE_MAX, NewBac
 use crate::domain::check::Checks;
 use crate::domain::jobs::Job;
 use crate::domain::jobs::command::BackupMode;
+use crate::domain::servers::Server;
 use crate::domain::tenants::quotas::{self, Amounts};
 use crate::error::{Error, Result};
 use crate::ids::{BackupId, CloudPodId, ServerId};
@@ -121,11 +122,7 @@ impl Service {
             return Err(Error::conflict("cloudpod_without_vm", "the pod has no VM to back up"));
         };
         let host = self.books.servers.server_get(tx.conn(), server.id).await?;
-        let storage = storage.or_else(|| host.backup_storage.clone()).ok_or_else(|| {
-            let (name, cure) = (&server.name, "name one, or give the server one as its `backup_storage`");
-            Error::invalid("storage", format!("is missing, and server {name} has no backup storage: {cure}"))
-        })?;
-        host.takes_backups(&storage).map_err(|why| Error::invalid("storage", why))?;
+        let storage = storage_on(&host, storage)?;
         tenant.require(tx, Amounts { backups: 1, ..Amounts::default() }).await?;
         let kept_until = keep_days.map(|days| self.books.clock.now().plus(DAY * days));
         let detail = json!({ "storage": storage, "mode": mode, "scheduled": scheduled, "protected": protected });
@@ -289,8 +286,8 @@ impl Service {
             && !servers_seeing(&self.books, tx.conn(), backup).await?.contains_key(&target)
         {
             let detail = format!(
-                "is not known to see the storage {} of server {}: choose one of the same cluster, or one that has that storage as its `backup_storage`",
-                backup.storage, backup.server_name
+                "is not known to see the storage {} of server {}: choose one of the same cluster, or say that a server has that storage: `mpanel server edit SERVER --backup-storage {}`",
+                backup.storage, backup.server_name, backup.storage
             );
             return Err(Error::invalid("server", detail));
         }
@@ -338,9 +335,11 @@ impl Service {
             version: before.version + 1,
         };
         policy_check(&after)?;
-        if let (Some(server), Some(storage)) = (&pod.server, after.storage.as_ref().filter(|_| storage_named)) {
+        let named = after.storage.is_some() && storage_named;
+        let begins = after.every_hours.is_some() && (storage_named || before.every_hours.is_none());
+        if let Some(server) = pod.server.as_ref().filter(|_| named || begins) {
             let host = self.books.servers.server_get(tx.conn(), server.id).await?;
-            host.takes_backups(storage).map_err(|why| Error::invalid("storage", why))?;
+            storage_on(&host, after.storage.clone())?;
         }
         if after.every_hours != before.every_hours {
             after.next_at = None;
@@ -352,6 +351,17 @@ impl Service {
         tx.commit().await?;
         Ok(after)
     }
+}
+
+/// The storage that backups of a pod on `host` go to: the one that is named, or else the host's.
+fn storage_on(host: &Server, named: Option<String>) -> Result<String> {
+    let storage = named.or_else(|| host.backup_storage.clone()).ok_or_else(|| {
+        let name = &host.name;
+        let cure = format!("name one, or give the server one: `mpanel server edit {name} --backup-storage STORAGE`");
+        Error::invalid("storage", format!("is missing, and server {name} has no backup storage: {cure}"))
+    })?;
+    host.takes_backups(&storage).map_err(|why| Error::invalid("storage", why))?;
+    Ok(storage)
 }
 
 fn ready(backup: &Backup) -> Result<()> {

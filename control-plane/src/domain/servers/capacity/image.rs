@@ -21,7 +21,7 @@ impl Service {
             }
             let Some(vmid) = store::vmid_free(tx.conn(), &record).await? else {
                 let (min, max) = (record.vmid_min, record.vmid_max);
-                let message = format!("every VMID from {min} to {max} is in use; widen the server's range");
+                let message = super::vmids_used_up(&record.name, min, max);
                 return Err(Error::NoCapacity(vec![crate::error::FieldError { field: record.name, message }]));
             };
             if store::image_vmid_insert(tx, &record, vmid, image, self.clock.now()).await? {

@@ -221,11 +221,8 @@ impl Service {
             }
             let Some(vmid) = store::vmid_free(tx.conn(), &record).await? else {
                 return Err(Error::NoCapacity(vec![crate::error::FieldError {
+                    message: vmids_used_up(&record.name, record.vmid_min, record.vmid_max),
                     field: record.name,
-                    message: format!(
-                        "every VMID from {} to {} is in use; widen the server's range",
-                        record.vmid_min, record.vmid_max
-                    ),
                 }]));
             };
             if store::vmid_insert(tx, &record, vmid, pod, self.clock.now()).await? {
@@ -298,4 +295,8 @@ fn storage_capacity(space: &str, storage: &ServerStorage, shared: &BTreeMap<(Str
         offered: storage.offered,
         name: whole.name,
     }
+}
+
+fn vmids_used_up(server: &str, min: u32, max: u32) -> String {
+    format!("every VMID from {min} to {max} is in use; widen the range: `mpanel server edit {server} --vmid-range A-B`")
 }

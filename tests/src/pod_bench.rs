@@ -125,6 +125,10 @@ impl Saga for FaultySaga {
         self.inner.permission(job)
     }
 
+    fn ends_pod(&self) -> bool {
+        self.inner.ends_pod()
+    }
+
     fn attempts_max(&self) -> u32 {
         4
     }

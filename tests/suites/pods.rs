@@ -4,7 +4,7 @@
 use control_plane::db::Window;
 use control_plane::domain::access::Permissions;
 use control_plane::domain::audit::Scope;
-use control_plane::domain::cloudpods::{DesiredPower, Detail, Find, PlacementInput, State};
+use control_plane::domain::cloudpods::{CloudPodPatch, DesiredPower, Detail, Find, PlacementInput, State};
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::scheduling::Verdict;
 use control_plane::error::Error;
@@ -137,8 +137,9 @@ async fn nothing_is_freed_before_the_vm_is_known_to_be_absent() {
         bench.agents.heal();
         done(&bench, "destroy", detail.pod.id).await;
         assert_eq!(bench.held().await, NOTHING);
-        bench.jobs.job_retry(&actor(), Scope::Platform, job.id).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Failed, "the stuck job finds nothing left to undo");
+        let mut at = bench.db.snapshot().await.unwrap();
+        assert!(bench.jobs.stuck_check(at.conn()).await.unwrap().is_ok(), "{}", database.name);
         assert!(matches!(bench.pod(detail.pod.id).await.pod.state, State::Deleted { .. }));
     }
 }
@@ -351,7 +352,8 @@ async fn a_name_has_one_live_pod_whoever_asks_at_once() {
         assert_eq!(bench.held().await, ONE_POD);
         let other = bench.active("web-2").await;
         let update = async |version, name: &str| {
-            bench.pods.cloudpod_update(&actor(), Scope::Platform, other, version, Some(name)).await
+            let patch = CloudPodPatch { name: Some(name.into()), server: None };
+            bench.pods.cloudpod_update(&actor(), Scope::Platform, other, version, patch).await
         };
         assert_eq!(update(None, "web-1").await.unwrap_err().code(), "cloudpod_name_taken");
         let renamed = update(None, "web-3").await.unwrap();

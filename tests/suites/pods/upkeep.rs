@@ -68,6 +68,10 @@ async fn a_vm_whose_adoption_did_not_succeed_is_let_go_and_never_destroyed() {
         assert_eq!((theirs.2.pod, theirs.2.power), (None, Power::Running), "as it was before");
         assert!(!bench.agents.orders().contains(&"destroy"));
 
+        // One that could be undone holds nothing, not even its name.
+        bench.agents.fail("inspect", 1, Fail::Before, FailureKind::Permission);
+        let (_, job) = adopt(&bench, "ours").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed, "{}", database.name);
         // Once adopted it is a pod like any other.
         let (asked, job) = adopt(&bench, "ours").await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);

@@ -6,11 +6,12 @@ use control_plane::domain::cloudpods::State;
 use control_plane::domain::cloudpods::backups::BackupCreate;
 use control_plane::domain::drift::{Action, Drift, Filter, Kind};
 use control_plane::domain::jobs::command::BackupMode;
-use control_plane::domain::jobs::{JobState, Power};
+use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::servers::lost::{FenceOutcome, FencedVm};
 use control_plane::domain::servers::{SchedulingState, StatusChange};
 use control_plane::ids::{BackupId, CloudPodId, JobId, ServerId};
 use mpanel_tests::pod_bench::{PodBench, SOON, TEMPLATE, actor, staff, vm};
+use mpanel_tests::scripted_agent::Fail;
 use mpanel_tests::{databases, eventually};
 
 const WHY: &str = "the mainboard burnt";
@@ -121,6 +122,24 @@ async fn jobs_under_way_on_a_lost_host_end_with_a_clear_code() {
         }
         assert!(matches!(state(&bench, made.pod.id).await, State::Failed { .. }));
         assert_eq!(bench.held().await, [0, 2, 0, 1], "what was being made holds nothing");
+    }
+}
+
+#[tokio::test]
+async fn what_was_stuck_of_a_pod_ends_when_its_host_is_declared_lost() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        bench.agents.vague();
+        bench.agents.fail("start", 1, Fail::Before, FailureKind::NoSpace);
+        let (made, job) = bench.create("web-1").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Stuck, "{}", database.name);
+        bench.offline(server).await;
+        declare(&bench, server).await;
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed, "{}", database.name);
+        assert!(matches!(state(&bench, made.pod.id).await, State::Failed { .. }));
+        let mut at = bench.db.snapshot().await.unwrap();
+        assert!(bench.jobs.stuck_check(at.conn()).await.unwrap().is_ok(), "{}", database.name);
     }
 }
 

@@ -13,6 +13,8 @@
 //!                                deleted
 //! ```
 //!
+//! A pod whose adoption failed holds nothing and is `deleted` at once, so that its name is free.
+//!
 //! A transition consumes the state and either gives the next one or says why not and what to do.
 
 use crate::clock::Ms;
@@ -106,6 +108,15 @@ impl State {
     pub fn provision_fail(self, cause: String) -> Self {
         match self {
             Self::Requested | Self::Provisioning | Self::Failed { .. } => Self::Failed { cause },
+            Self::Active | Self::Suspended | Self::Deleting | Self::Deleted { .. } => self,
+        }
+    }
+
+    /// The VM that it was to be made of is somebody else's again: there is nothing that it could be.
+    #[must_use]
+    pub fn adoption_fail(self, at: Ms) -> Self {
+        match self {
+            Self::Requested | Self::Provisioning | Self::Failed { .. } => Self::Deleted { at },
             Self::Active | Self::Suspended | Self::Deleting | Self::Deleted { .. } => self,
         }
     }

@@ -6,6 +6,7 @@
 
 pub(super) mod declared;
 mod queue;
+mod resumed;
 mod sessions;
 
 use std::collections::HashMap;
@@ -489,6 +490,9 @@ impl Engine {
         job.finished_at = state.is_final().then_some(now);
         store::job_store(tx, &job, None).await?;
         saga.ended(tx, &job, &end).await?;
+        if let Some(pod) = job.pod.filter(|_| state == JobState::Succeeded && saga.ends_pod()) {
+            self.stuck_resume(tx, pod, now).await?;
+        }
         let actor = Actor::system("engine");
         let record = Record {
             actor: &actor,

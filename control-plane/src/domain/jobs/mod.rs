@@ -234,6 +234,11 @@ pub trait Saga: Send + Sync {
         Ok(())
     }
 
+    /// Whether its pod is gone once it has succeeded: what was stuck of the pod is undone anew then.
+    fn ends_pod(&self) -> bool {
+        false
+    }
+
     /// How many tries each step gets.
     fn attempts_max(&self) -> u32 {
         8
@@ -283,6 +288,15 @@ impl Registry {
     pub fn get(&self, kind: &str) -> Result<&Arc<dyn Saga>> {
         self.sagas.get(kind).ok_or_else(|| crate::error::Error::internal(format!("no saga does jobs of kind {kind}")))
     }
+}
+
+/// What a job's pod and server are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobNames {
+    /// `None`: it has none.
+    pub pod: Option<String>,
+    /// `None`: it has none.
+    pub server: Option<String>,
 }
 
 /// What is shown of a step that has begun.

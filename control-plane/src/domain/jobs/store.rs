@@ -1,16 +1,18 @@
 mod claim;
 
+use std::collections::HashMap;
+
 use sqlx::types::Json;
 
 pub(super) use self::claim::{Claim, Due, Rooms, any_lapsed, jobs_claim, jobs_due, leases_lapse, room_taken, rooms_of};
 
 use super::service::JobFilter;
-use super::{Job, JobError, JobState, LogLine, NewJob, StepRow};
+use super::{Job, JobError, JobNames, JobState, LogLine, NewJob, StepRow};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::error::{Error, Result, is_unique_violation};
-use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
+use crate::ids::{CloudPodId, CommandId, IdList, InstanceId, JobId, ServerId, TenantId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
@@ -433,6 +435,42 @@ struct StoredStep {
 }
 
 /// The last of its steps that ever began.
+#[derive(sqlx::FromRow)]
+struct NamesRow {
+    id: JobId,
+    pod_name: Option<String>,
+    server_name: Option<String>,
+}
+
+pub(super) async fn job_names(conn: Conn<'_>, jobs: &[Job]) -> Result<HashMap<JobId, JobNames>> {
+    macro_rules! names {
+        ($list:literal) => {
+            concat!(
+                "SELECT j.id, p.name AS pod_name, s.name AS server_name
+                   FROM jobs j LEFT JOIN cloudpods p ON p.id = j.pod_id LEFT JOIN servers s ON s.id = j.server_id
+                  WHERE j.id IN (SELECT ",
+                $list,
+                ")"
+            )
+        };
+    }
+    let list: IdList = jobs.iter().map(|job| job.id.0).collect();
+    let sql = sql_by_db!(
+        conn,
+        sqlite: names!("unhex(value) FROM json_each($1, '$.ids')"),
+        postgres: names!("value::uuid FROM jsonb_array_elements_text($1 -> 'ids')")
+    );
+    let rows = fetch_all!(conn, NamesRow, sql, Json(list))?;
+    let named = |NamesRow { id, pod_name, server_name }| (id, JobNames { pod: pod_name, server: server_name });
+    Ok(rows.into_iter().map(named).collect())
+}
+
+pub(super) async fn jobs_stuck_of_pod(conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<JobId>> {
+    const SQL: &str = "SELECT id FROM jobs WHERE pod_id = $1 AND state = 'stuck'
+                         AND state IN ('queued', 'running', 'undoing', 'stuck') ORDER BY id";
+    Ok(fetch_all!(conn, (JobId,), SQL, pod)?.into_iter().map(|(id,)| id).collect())
+}
+
 pub(super) async fn step_last(conn: Conn<'_>, id: JobId) -> Result<Option<usize>> {
     const SQL: &str = "SELECT MAX(idx) FROM job_steps WHERE job_id = $1";
     let (last,): (Option<i64>,) = fetch_one!(conn, (Option<i64>,), SQL, id)?;

@@ -1,7 +1,7 @@
 //! Makes a pod of a VM that somebody else made: claim → stamp → inspect.
 //!
-//! Nothing of the VM is changed but its stamp. Undone, the stamp is taken off again, and then the books forget it. Until it has
-//! succeeded the VM is somebody else's: where it cannot be undone, a deletion of the pod lets go of the VM instead of destroying it.
+//! Nothing of the VM is changed but its stamp. Undone, the stamp is taken off again, and then the books forget it: the pod is
+//! deleted, and its name free. Until it has succeeded the VM is somebody else's: where it cannot be undone, a deletion of the pod lets go of the VM instead of destroying it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,16 +77,13 @@ impl Saga for Adopt {
                 store::pod_adopting_set(tx, pod.id, false, self.books.clock.now()).await?;
                 pod.state.clone().provision_succeed()?
             }
-            End::Failed(error) => pod
-                .state
-                .clone()
-                .provision_fail(format!("it could not be adopted: {}; the VM was left as it is", error.detail)),
+            // The job says why.
+            End::Failed(_) | End::Cancelled => pod.state.clone().adoption_fail(self.books.clock.now()),
             End::Stuck(error) => pod.state.clone().provision_fail(format!(
                 "it could not be adopted: {}; and the VM may still bear its stamp, so that what was claimed stays held: see \
                  the job {}; the VM is left as it is, also when the pod is deleted",
                 error.detail, job.id
             )),
-            End::Cancelled => pod.state.clone().provision_fail("its adoption was cancelled".to_owned()),
         };
         state_store(tx, &self.books, job, &pod, to).await
     }

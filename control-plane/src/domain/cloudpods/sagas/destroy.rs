@@ -62,6 +62,10 @@ impl Saga for Destroy {
         &self.steps
     }
 
+    fn ends_pod(&self) -> bool {
+        true
+    }
+
     async fn ended(&self, tx: &mut Tx, job: &Job, end: &End) -> Result<()> {
         let pod = pod_of(tx, job).await?;
         let to = match end {

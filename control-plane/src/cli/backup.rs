@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::common::{Confirm, Context, Limit, Wait, object, text};
+use super::common::{Confirm, Context, Limit, Wait, object, only, parse_id, text};
 use super::failure::{Failure, Result};
 use super::humane::{mib, parse_duration, when};
 use super::output::{document, line};
@@ -14,6 +14,9 @@ use super::table::Table;
 use crate::clock::Clock;
 
 const BACKUPS: [&str; 3] = ["admin", "hosting", "backups"];
+
+/// The newest that is ready.
+const LATEST: &str = "latest";
 
 /// Copies of pods on another storage, and when they are made by themselves.
 #[derive(Subcommand)]
@@ -69,9 +72,10 @@ pub enum Command {
 /// One backup.
 #[derive(Args)]
 pub struct One {
-    /// The pod: name, or its id where it is gone
+    /// The pod, which may be gone: name or id
     pod: String,
     /// The backup's id, or `latest`
+    #[arg(value_parser = parse_backup)]
     backup: String,
 }
 
@@ -160,7 +164,7 @@ impl Command {
                 context.list(&page, "id", list_table)
             }
             Self::List { pod: Some(pod), limit } => {
-                let id = pod::id_of(context, &pod).await?;
+                let id = pod_id(context, &pod).await?;
                 let page = context.client.list(&pod::path(&id, &["backups"]), &[], limit.limit as usize).await?;
                 context.list(&page, "id", list_table)
             }
@@ -186,10 +190,25 @@ impl Command {
     }
 }
 
+fn parse_backup(text: &str) -> Result<String, String> {
+    if text == LATEST { Ok(text.to_owned()) } else { parse_id(text).map_err(|why| format!("{why}, or say `{LATEST}`")) }
+}
+
+/// The id of a pod that is given by name or id; of one that is gone, as its backups know it.
+async fn pod_id(context: &Context, given: &str) -> Result<String> {
+    match pod::id_of(context, given).await {
+        Err(Failure::Problem(problem)) if problem.status == 404 => {}
+        found => return found,
+    }
+    let page = context.client.list(&BACKUPS, &[], usize::MAX).await?;
+    let pods = page["items"].as_array().into_iter().flatten().map(|backup| &backup["cloudpod"]);
+    only("pod", given, pods.filter(|pod| pod["name"] == given).map(|pod| text(&pod["id"])))
+}
+
 impl One {
     async fn ids(&self, context: &Context) -> Result<(String, String)> {
-        let pod = pod::id_of(context, &self.pod).await?;
-        if self.backup != "latest" {
+        let pod = pod_id(context, &self.pod).await?;
+        if self.backup != LATEST {
             return Ok((pod, self.backup.clone()));
         }
         let page = context.client.list(&pod::path(&pod, &["backups"]), &[], 1000).await?;

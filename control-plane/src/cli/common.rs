@@ -1,5 +1,6 @@
 //! What several commands share.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
@@ -123,15 +124,21 @@ impl Context {
             return Ok(given.to_owned());
         }
         let page = self.client.list(path, &[(filter, given.to_owned())], usize::MAX).await?;
-        let mut ids = page["items"].as_array().into_iter().flatten().filter(|item| item["name"] == given);
-        let found = ids.next().map(|item| text(&item["id"]));
-        match (found, ids.next()) {
-            (Some(id), None) => Ok(id),
-            (Some(_), Some(_)) => {
-                Err(Failure::usage(format!("several tenants have a {noun} called {given}; name it by its id")))
-            }
-            (None, _) => Err(Failure::not_found(noun, given)),
+        let ids = page["items"].as_array().into_iter().flatten().filter(|item| item["name"] == given);
+        only(noun, given, ids.map(|item| text(&item["id"])))
+    }
+}
+
+/// The only id among those of what is called so.
+pub fn only(noun: &str, given: &str, ids: impl Iterator<Item = String>) -> Result<String> {
+    let ids: BTreeSet<String> = ids.collect();
+    match (ids.first(), ids.len()) {
+        (Some(id), 1) => Ok(id.clone()),
+        (Some(_), _) => {
+            let ids = ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(Failure::usage(format!("more than one {noun} is called {given}; name it by its id: {ids}")))
         }
+        (None, _) => Err(Failure::not_found(noun, given)),
     }
 }
 
@@ -153,6 +160,14 @@ pub fn text(value: &Value) -> String {
 pub fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let given = fields.into_iter().filter(|(_, value)| !value.is_null());
     Value::Object(given.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+/// Reads an id, so that something else is not looked up as one.
+pub fn parse_id(text: &str) -> Result<String, String> {
+    match text.parse::<Uuid>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("an id looks like 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01; `list` shows them".to_owned()),
+    }
 }
 
 /// Reads `key=value`.

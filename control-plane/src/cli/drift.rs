@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::common::{Confirm, Context, Limit, Wait, text};
+use super::common::{Confirm, Context, Limit, Wait, parse_id, text};
 use super::failure::Result;
 use super::humane::when;
 use super::output::document;
@@ -38,12 +38,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel drift show 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01")]
     Show {
         /// Its id
+        #[arg(value_parser = parse_id)]
         drift: String,
     },
     /// Put the pod back as it is wanted: start or stop it, or have it start with its host or not
     #[command(after_help = "Example:\n  mpanel drift heal 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --wait")]
     Heal {
         /// Its id
+        #[arg(value_parser = parse_id)]
         drift: String,
         #[command(flatten)]
         wait: Wait,
@@ -52,6 +54,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel drift accept 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --wait")]
     Accept {
         /// Its id
+        #[arg(value_parser = parse_id)]
         drift: String,
         #[command(flatten)]
         wait: Wait,
@@ -62,6 +65,7 @@ pub enum Command {
     )]
     Release {
         /// Its id
+        #[arg(value_parser = parse_id)]
         drift: String,
         /// The VM, typed: SERVER/VMID
         #[arg(long, value_name = "SERVER/VMID")]
@@ -77,6 +81,7 @@ pub enum Command {
     )]
     Destroy {
         /// Its id
+        #[arg(value_parser = parse_id)]
         drift: String,
         /// The VM, typed: SERVER/VMID
         #[arg(long, value_name = "SERVER/VMID")]

@@ -3,8 +3,8 @@
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::Value;
 
-use super::common::{Confirm, Context, Limit, Wait, object, text};
-use super::failure::Result;
+use super::common::{Confirm, Context, Limit, Wait, object, only, parse_id, text};
+use super::failure::{Failure, Result};
 use super::humane::{gib, parse_gib, when};
 use super::output::{document, line};
 use super::table::Table;
@@ -46,9 +46,9 @@ pub enum Command {
         wait: Wait,
     },
     /// Remove an image that was made of a pod, with its template
-    #[command(after_help = "Example:\n  mpanel image destroy 0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10 --yes --wait")]
+    #[command(after_help = "Example:\n  mpanel image destroy golden --yes --wait")]
     Destroy {
-        /// Its id
+        /// Name or id
         image: String,
         #[command(flatten)]
         confirm: Confirm,
@@ -133,7 +133,15 @@ impl Command {
                 context.list(&page, "name", list_table)
             }
             Self::Show { image } => {
-                let answer = context.client.get(&[&IMAGES[..], &[image.as_str()]].concat(), &[]).await?;
+                let path = |image| [&IMAGES[..], &[image]].concat();
+                let answer = match context.client.get(&path(&image), &[]).await {
+                    // By its name the path finds the platform's own alone.
+                    Err(Failure::Problem(problem)) if problem.status == 404 && parse_id(&image).is_err() => {
+                        let id = id_of(context, &image, |_| true).await?;
+                        context.client.get(&path(&id), &[]).await?
+                    }
+                    answer => answer?,
+                };
                 show(context, &answer.body)
             }
             Self::Capture { pod, name, os, wait } => {
@@ -143,8 +151,9 @@ impl Command {
                 context.job(&answer.body, &wait, &format!("the image {name} is being made of {pod}")).await
             }
             Self::Destroy { image, confirm, wait } => {
+                let id = id_of(context, &image, |item| !item["tenant_id"].is_null()).await?;
                 confirm.ask(&format!("Remove the image {image} and its template?"))?;
-                let answer = context.client.delete(&["admin", "hosting", "images", &image]).await?;
+                let answer = context.client.delete(&["admin", "hosting", "images", &id]).await?;
                 context.job(&answer.body, &wait, &format!("the image {image} is being removed")).await
             }
             Self::Remove { image, confirm } => {
@@ -155,6 +164,16 @@ impl Command {
             }
         }
     }
+}
+
+/// The id of the only image that is called so and `fits`; an id stands for itself.
+async fn id_of(context: &Context, given: &str, fits: impl Fn(&Value) -> bool) -> Result<String> {
+    if parse_id(given).is_ok() {
+        return Ok(given.to_owned());
+    }
+    let page = context.client.list(&["admin", "hosting", "images"], &[], usize::MAX).await?;
+    let called = page["items"].as_array().into_iter().flatten().filter(|item| item["name"] == given && fits(item));
+    only("image", given, called.map(|item| text(&item["id"])))
 }
 
 fn template(of: &Value) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::common::{Context, Limit, Wait, text};
+use super::common::{Context, Limit, Wait, parse_id, text};
 use super::failure::Result;
 use super::humane::{self, when};
 use super::output::{document, line, printable};
@@ -47,12 +47,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel job show 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01")]
     Show {
         /// Its id
+        #[arg(value_parser = parse_id)]
         job: String,
     },
     /// Show what a job said: each try of each step, and Proxmox's task log
     #[command(after_help = "Example:\n  mpanel job log 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01")]
     Log {
         /// Its id
+        #[arg(value_parser = parse_id)]
         job: String,
         #[command(flatten)]
         limit: Limit,
@@ -61,6 +63,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel job watch 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01 --timeout 5m")]
     Watch {
         /// Its id
+        #[arg(value_parser = parse_id)]
         job: String,
         /// Follow it no longer than this; it goes on
         #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humane::parse_duration)]
@@ -72,7 +75,7 @@ pub enum Command {
     )]
     Retry {
         /// Its id
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = parse_id)]
         job: Option<String>,
         #[command(flatten)]
         bulk: super::upkeep::Bulk,
@@ -85,7 +88,7 @@ pub enum Command {
     )]
     Cancel {
         /// Its id
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present = "all", conflicts_with = "all", value_parser = parse_id)]
         job: Option<String>,
         #[command(flatten)]
         bulk: super::upkeep::Bulk,
@@ -159,11 +162,14 @@ async fn cancel(context: &Context, job: &str, wait: &Wait) -> Result<()> {
 
 fn list_table(jobs: &[Value]) -> Table {
     let now = Clock::system().now();
-    let mut table = Table::new(&["ID", "KIND", "STATE", "PROGRESS", "STEP", "TRY", "CREATED", "ERROR"]);
+    let mut table =
+        Table::new(&["ID", "KIND", "POD", "SERVER", "STATE", "PROGRESS", "STEP", "TRY", "CREATED", "ERROR"]);
     for job in jobs {
         table.row([
             text(&job["id"]),
             text(&job["kind"]),
+            text(&job["cloudpod_name"]),
+            text(&job["server_name"]),
             text(&job["state"]),
             format!("{} %", text(&job["progress"])),
             text(&job["step"]),
@@ -187,8 +193,8 @@ fn show(context: &Context, job: &Value) -> Result<()> {
     table.field("Progress", format!("{} %", text(&job["progress"])));
     table.field("Error", text(&job["error"]["detail"]));
     table.field("Waits", text(&job["waits_for"]["detail"]));
-    table.field("Pod", text(&job["cloudpod_id"]));
-    table.field("Server", text(&job["server_id"]));
+    table.field("Pod", named(job, "cloudpod"));
+    table.field("Server", named(job, "server"));
     table.field("Created", when(&job["created_at"], now));
     table.field("By", text(&job["created_by"]));
     table.field("Started", when(&job["started_at"], now));
@@ -207,6 +213,12 @@ fn show(context: &Context, job: &Value) -> Result<()> {
     }
     line("")?;
     context.out.table(&steps)
+}
+
+/// What the job is about, by its name and its id.
+fn named(job: &Value, what: &str) -> String {
+    let (name, id) = (text(&job[format!("{what}_name")]), text(&job[format!("{what}_id")]));
+    if name.is_empty() { id } else { format!("{name} ({id})") }
 }
 
 fn log(context: &Context, page: &Value) -> Result<()> {

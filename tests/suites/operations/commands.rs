@@ -121,8 +121,19 @@ async fn each_operation_is_followed_to_its_end() {
     assert_eq!(run(&fleet, "backup policy web-1 --json").json()["every_hours"], 24);
     let deleted = run(&fleet, "backup delete web-1 latest --yes --wait --json").json();
     assert_eq!((&deleted["kind"], &deleted["state"]), (&json!("delete_backup"), &json!("succeeded")));
+    let pinned = run(&fleet, "pod edit web-1 --server pve1").ok();
+    assert!(pinned.contains("pve1, also for drains, until `mpanel pod edit web-1 --any-server`"), "{pinned}");
+    assert!(!run(&fleet, "pod edit web-1 --any-server").ok().contains("Pinned to"));
+    let listed = run(&fleet, "job list --kind backup").ok();
+    assert!(listed.contains("web-1") && listed.contains("pve1"), "{listed}");
+    assert!(run(&fleet, "image show golden").ok().contains("golden"));
+    run(&fleet, "backup make web-1 --protect --wait").ok();
     run(&fleet, "pod destroy web-1 --yes --wait").ok();
-    // The image that was made of it has a template of its own, which is no pod's.
+    // What is gone is still called what it was called.
+    assert!(run(&fleet, "backup list web-1").ok().contains("protected"));
+    run(&fleet, "backup recreate web-1 latest web-3 --wait --timeout 2m").ok();
+    run(&fleet, "pod destroy web-3 --yes --wait").ok();
+    run(&fleet, "image destroy golden --yes --wait").ok();
     assert_invariants(&fleet.api).await;
 }
 
@@ -164,6 +175,15 @@ async fn what_is_refused_or_fails_says_what_to_do_next() {
         ("backup restore web-1 latest --yes", 2, &["web-1 has no backup that is ready"]),
         ("image capture web-1 debian", 3, &["(409)"]),
         ("job show 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01", 4, &["(404)"]),
+        ("job show web-1", 2, &["'web-1'", "an id looks like 0198"]),
+        ("job cancel 12", 2, &["an id looks like 0198"]),
+        ("drift accept web-1", 2, &["an id looks like 0198"]),
+        ("backup restore web-1 newest --yes", 2, &["an id looks like 0198", "or say `latest`"]),
+        ("backup recreate nobody latest web-3", 4, &["no such pod: nobody"]),
+        ("image show nothing", 4, &["no such image: nothing"]),
+        ("image destroy debian --yes", 4, &["no such image: debian"]),
+        ("pod edit web-1", 2, &["--any-server"]),
+        ("pod edit web-1 --server pve7", 3, &["  server: "]),
         ("job retry --all --state stuck --wait", 2, &["--wait follows one job"]),
         ("drift show 0198c0de-5d5c-7c2e-9c0b-3f1f6d1f7a01", 4, &["(404)"]),
         ("invariants --check none", 4, &["no such check: none"]),

@@ -1,5 +1,6 @@
 //! Jobs over REST: looking, retrying, cancelling. The prefix decides whose jobs the caller sees, nothing else.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::service::JobFilter;
-use super::{Job, JobError, JobState, LogLine, StepRow, overall_percent};
+use super::{Job, JobError, JobNames, JobState, LogLine, StepRow, overall_percent};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
@@ -30,7 +31,11 @@ pub struct JobView {
     /// `provision`, `start`, `destroy`, …
     kind: String,
     cloudpod_id: Option<CloudPodId>,
+    /// Null also where the job is told beside its pod, and not read by itself.
+    cloudpod_name: Option<String>,
     server_id: Option<ServerId>,
+    /// Null also where the caller is not shown servers, or the job is not read by itself.
+    server_name: Option<String>,
     state: JobState,
     /// 0 to 100 of the whole.
     #[schema(minimum = 0, maximum = 100)]
@@ -97,12 +102,20 @@ impl JobView {
         Self { step, steps, ..Self::brief(job) }
     }
 
+    fn named(mut self, names: &HashMap<JobId, JobNames>) -> Self {
+        if let Some(JobNames { pod, server }) = names.get(&self.id).cloned() {
+            (self.cloudpod_name, self.server_name) = (pod, server);
+        }
+        self
+    }
+
     /// The same as it is told to this caller: what it says of hosts, only to whom they are shown.
     #[must_use]
     pub fn told_to(mut self, auth: &Auth) -> Self {
         if auth.sees_hosts() {
             return self;
         }
+        self.server_name = None;
         if let Some(waits) = &mut self.waits_for {
             "its server is offline: the job goes on when that is back".clone_into(&mut waits.detail);
         }
@@ -147,7 +160,9 @@ impl JobView {
             tenant_id: tenant,
             kind,
             cloudpod_id: pod,
+            cloudpod_name: None,
             server_id: server,
+            server_name: None,
             state,
             progress,
             step: None,
@@ -242,8 +257,9 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 
 async fn view(app: &App, auth: &Auth, id: JobId) -> Result<JobView> {
     let (job, begun) = app.jobs.job_get(auth.scope, id).await?;
-    let names = app.jobs.step_names(&job);
-    Ok(JobView::new(job, begun, &names).told_to(auth))
+    let steps = app.jobs.step_names(&job);
+    let names = app.jobs.job_names(std::slice::from_ref(&job)).await?;
+    Ok(JobView::new(job, begun, &steps).named(&names).told_to(auth))
 }
 
 /// Jobs, newest first.
@@ -258,7 +274,8 @@ async fn job_list(
     let JobListFilter { cloudpod_id, server_id, kind, state, waits_for } = list.filter;
     let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for };
     let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
-    Ok(Json(list.page.page(jobs, |job| job.id)?.map(|job| JobView::brief(job).told_to(&auth))))
+    let names = app.jobs.job_names(&jobs).await?;
+    Ok(Json(list.page.page(jobs, |job| job.id)?.map(|job| JobView::brief(job).named(&names).told_to(&auth))))
 }
 
 /// One job with its steps.

@@ -1,11 +1,12 @@
 //! What others may do with jobs: make them, look at them, retry and cancel them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::store::{self, NewLine};
-use super::{AgentPort, Job, JobState, LogLine, NewJob, Registry, StepRow};
+use super::{AgentPort, Job, JobNames, JobState, LogLine, NewJob, Registry, StepRow};
 use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::{Permission, Permissions};
@@ -140,6 +141,14 @@ impl Service {
             .get(&job.kind)
             .map(|saga| saga.steps().iter().map(|step| step.name()).collect())
             .unwrap_or_default()
+    }
+
+    /// What these jobs' pods and servers are called.
+    pub async fn job_names(&self, jobs: &[Job]) -> Result<HashMap<JobId, JobNames>> {
+        if jobs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        store::job_names(self.db.read().await?.conn(), jobs).await
     }
 
     /// The lines of its log, oldest first.

@@ -319,7 +319,7 @@ pub(super) async fn pod_state_set(tx: &mut Tx, id: CloudPodId, from: &'static st
     Ok(execute!(tx.conn(), SQL, id, from, to.as_str(), failure, deleted_at, at)? == 1)
 }
 
-/// Renames it. `false`: somebody changed it since `version`.
+/// Stores its name and its wish. `false`: somebody changed it since `version`.
 pub(super) async fn pod_update(
     tx: &mut Tx,
     id: CloudPodId,

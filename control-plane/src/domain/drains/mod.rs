@@ -30,7 +30,7 @@ pub use plan::PlanRow;
 pub enum Kind {
     /// Every pod goes elsewhere.
     Drain,
-    /// What the last drain moved away comes back.
+    /// What the drains until its opening moved away comes back.
     FillBack,
 }
 

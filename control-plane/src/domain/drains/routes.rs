@@ -46,7 +46,7 @@ struct StatusBody {
     /// How long a guest gets for that, in seconds.
     #[schema(minimum = 5, maximum = 3600, default = 180)]
     shutdown_s: Option<u64>,
-    /// For `online`: whether the pods that the last drain moved away come back.
+    /// For `online`: whether the pods come back that drains have moved away since it was last open.
     #[serde(default)]
     fill_back: bool,
 }

@@ -24,6 +24,11 @@ export function ifMatch(version: number): { 'If-Match': string } {
   return { 'If-Match': `"${version}"` };
 }
 
+/** The version of an answer whose body does not hold it. */
+export function versionOf(response: Response): number {
+  return Number(response.headers.get('ETag')?.replaceAll('"', ''));
+}
+
 /** 32 random hex digits; `randomUUID` is missing where the console is served without TLS. */
 export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -15,7 +15,10 @@ export const NOUNS = [
   'ip_pool',
   'job',
   'me',
+  // Figures: read again slowly, and not with each event.
+  'overview',
   'plan',
+  'quota',
   'server',
   'session',
   'snapshot',
@@ -33,8 +36,8 @@ export function key(noun: Noun, ...rest: unknown[]): unknown[] {
 
 /** Which queries an event's noun makes old. */
 const CHANGED_BY: Record<string, Noun[]> = {
-  backup: ['backup', 'cloudpod'],
-  cloudpod: ['cloudpod', 'server'],
+  backup: ['backup', 'cloudpod', 'quota'],
+  cloudpod: ['cloudpod', 'server', 'quota'],
   customer: ['customer'],
   drain: ['drain', 'server'],
   drift: ['drift', 'invariant'],
@@ -47,8 +50,8 @@ const CHANGED_BY: Record<string, Noun[]> = {
   plan: ['plan'],
   server: ['server'],
   session: ['session'],
-  snapshot: ['snapshot', 'cloudpod'],
-  tenant: ['tenant', 'customer'],
+  snapshot: ['snapshot', 'cloudpod', 'quota'],
+  tenant: ['tenant', 'customer', 'quota'],
   token: ['token'],
   user: ['user', 'me'],
   webhook: ['webhook'],

@@ -1,7 +1,7 @@
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
-import { useMe } from '@/api/me';
+import { useCan, useMe } from '@/api/me';
 
 const LIMIT = 50;
 
@@ -28,5 +28,24 @@ export function useTenantName(tenant: string | undefined): string {
     staleTime: 300_000,
   });
   if (!tenant) return '';
-  return listed.data?.items[0]?.name ?? `Tenant …${tenant.slice(-6)}`;
+  return listed.data?.items[0]?.name ?? shortOf(tenant);
+}
+
+/** So many are named in lists at most: one page of the API. */
+const NAMED_MAX = 200;
+
+/** What tenants are called, for lists of many; the end of the id of one that is not among the first. */
+export function useTenantNames(): (tenant: string) => string {
+  const can = useCan();
+  const listed = useQuery({
+    queryKey: key('tenant', 'names'),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tenants', { params: { query: { limit: NAMED_MAX } }, signal })),
+    enabled: can('tenants:read'),
+    staleTime: 300_000,
+  });
+  return (tenant) => listed.data?.items.find(({ id }) => id === tenant)?.name ?? shortOf(tenant);
+}
+
+function shortOf(tenant: string): string {
+  return `Tenant …${tenant.slice(-6)}`;
 }

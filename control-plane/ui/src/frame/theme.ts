@@ -8,7 +8,7 @@ export const theme = createTheme({
   headings: {
     fontFamily: SANS,
     fontWeight: '650',
-    sizes: { h1: { fontSize: '1.375rem' }, h2: { fontSize: '1.0625rem' } },
+    sizes: { h1: { fontSize: '1.375rem' }, h2: { fontSize: '1.0625rem' }, h3: { fontSize: '0.9375rem' } },
   },
   colors: {
     brand: [
@@ -44,9 +44,23 @@ export const theme = createTheme({
     DrawerHeader: { defaultProps: { role: 'presentation' } },
     Modal: { defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } } },
     Drawer: { defaultProps: { position: 'right', closeButtonProps: { 'aria-label': 'Close' } } },
+    Notification: {
+      defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } },
+      styles: { description: { color: 'var(--mantine-color-dimmed)' } },
+    },
     Tooltip: { defaultProps: { events: { hover: true, focus: true, touch: true }, openDelay: 200 } },
   },
 });
+
+/** The darkest of these is still too bright for text on their light backgrounds. */
+const DARKER: Record<string, string> = {
+  cyan: '#0b5a6b',
+  green: '#1b6430',
+  lime: '#456300',
+  orange: '#8a3b00',
+  teal: '#08614a',
+  yellow: '#7a4a00',
+};
 
 /** Mantine's own greys and tinted texts miss the contrast of WCAG AA; these reach it. */
 export const cssVariables: CSSVariablesResolver = () => {
@@ -63,8 +77,9 @@ export const cssVariables: CSSVariablesResolver = () => {
     '--mantine-color-anchor': 'var(--mantine-color-brand-3)',
   };
   for (const color of [...Object.keys(DEFAULT_THEME.colors), 'brand']) {
-    light[`--mantine-color-${color}-light-color`] = `var(--mantine-color-${color}-9)`;
-    light[`--mantine-color-${color}-text`] = `var(--mantine-color-${color}-9)`;
+    const darkest = DARKER[color] ?? `var(--mantine-color-${color}-9)`;
+    light[`--mantine-color-${color}-light-color`] = darkest;
+    light[`--mantine-color-${color}-text`] = darkest;
     dark[`--mantine-color-${color}-light-color`] = `var(--mantine-color-${color}-2)`;
     dark[`--mantine-color-${color}-text`] = `var(--mantine-color-${color}-3)`;
   }

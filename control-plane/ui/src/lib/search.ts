@@ -6,6 +6,9 @@ export const text: Reader<string> = (value) => value || undefined;
 
 export const count: Reader<number> = (value) => (/^\d{1,9}$/.test(value) ? Number(value) : undefined);
 
+/** Milliseconds of the epoch. */
+export const moment: Reader<number> = (value) => (/^\d{12,14}$/.test(value) ? Number(value) : undefined);
+
 /** A switch that is on, or not in the URL. */
 export const flag: Reader<true> = (value) => (value === 'true' ? true : undefined);
 

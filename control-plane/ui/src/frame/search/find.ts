@@ -4,7 +4,7 @@ import type { NavigateOptions } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import type { Permission } from '@/api/me';
 import { problemOf } from '@/api/problem';
-import { JOB_STATES } from '@/modules/provisioning/routes';
+import { JOB_STATES, POD_STATES } from '@/modules/provisioning/routes';
 
 export interface Hit {
   id: string;
@@ -31,7 +31,7 @@ export async function find(text: string, { can, isPlatform }: Who, signal: Abort
   if (can('cloudpods:read')) asked.push(UUID.test(text) ? pod(text, signal) : pods(text, signal));
   if (can('provisioning:read') && UUID.test(text)) asked.push(job(text, signal));
   if (can('users:read') && !UUID.test(text)) asked.push(people(text, signal));
-  if (isPlatform && can('tenants:read')) asked.push(tenants(text, signal));
+  if (isPlatform && can('customers:read')) asked.push(customers(text, signal));
   return (await Promise.all(asked.map(orNothing))).flat();
 }
 
@@ -55,8 +55,9 @@ function byState(state: string, { can, isPlatform }: Who): Hit[] {
     const link: NavigateOptions = { to: '/servers', search: { connection: servers } };
     hits.push({ id: 'servers', label: `Servers that are ${state}`, about: 'List', icon: IconServer2, link });
   }
-  if (can('cloudpods:read')) {
-    const link: NavigateOptions = { to: '/provisioning/cloudpods', search: { state } };
+  const podState = POD_STATES.find((one) => one === state);
+  if (podState && can('cloudpods:read')) {
+    const link: NavigateOptions = { to: '/provisioning/cloudpods', search: { state: podState } };
     hits.push({ id: 'pods', label: `CloudPods that are ${state}`, about: 'List', icon: IconBox, link });
   }
   return hits;
@@ -99,11 +100,12 @@ async function people(text: string, signal: AbortSignal): Promise<Hit[]> {
   });
 }
 
-async function tenants(text: string, signal: AbortSignal): Promise<Hit[]> {
-  const query = { name_prefix: text, limit: LIMIT };
-  const { items } = await unwrap(api.GET('/api/admin/tenants', { params: { query }, signal }));
-  return items.map(({ id, name }) => {
-    const link: NavigateOptions = { to: '/', search: { tenant: id } };
-    return { id, label: name, about: 'Customer: look as they do', icon: IconBuildingStore, link };
+async function customers(text: string, signal: AbortSignal): Promise<Hit[]> {
+  const query = { q: text, limit: LIMIT };
+  const { items } = await unwrap(api.GET('/api/admin/customers', { params: { query }, signal }));
+  return items.map(({ tenant_id, name, profile }) => {
+    const link: NavigateOptions = { to: '/customers', search: { customer: tenant_id } };
+    const about = profile.company ? `Customer: ${profile.company}` : 'Customer';
+    return { id: tenant_id, label: name, about, icon: IconBuildingStore, link };
   });
 }

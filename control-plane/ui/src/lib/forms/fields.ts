@@ -15,11 +15,20 @@ function has(form: FormLike, field: string): boolean {
   return (pathOf(field).split('.', 1)[0] ?? '') in form.getValues();
 }
 
+/** Where a form shows it: a list of texts is one field, whichever of them is wrong. */
+function shownAt(form: FormLike, field: string): string {
+  const path = pathOf(field);
+  const [list = '', place] = path.split('.', 2);
+  const values: unknown = Object.entries(form.getValues()).find(([name]) => name === list)?.[1];
+  const isText = Array.isArray(values) && typeof values[Number(place)] === 'string';
+  return isText ? list : path;
+}
+
 /** Puts each error to its field. */
 export function showAtFields(form: FormLike, problem: Problem): void {
   const own = problem.errors.filter(({ field }) => has(form, field));
   if (own.length === 0) return;
-  form.setErrors(Object.fromEntries(own.map(({ field, message }) => [pathOf(field), upper(message)])));
+  form.setErrors(Object.fromEntries(own.map(({ field, message }) => [shownAt(form, field), upper(message)])));
 }
 
 /** What of a problem no field of the form shows; null: all of it is at its field. */

@@ -15,6 +15,8 @@ interface Options<V, R> {
   /** Read anew at once, where no event says it or it would come too late. */
   changes?: Noun[];
   done?: (result: R) => void;
+  /** Called when what somebody else made of it has been loaded: begin the form anew. */
+  theirs?: () => void;
   /** Whether a problem is told in a notification: where there is no form to show it. */
   tell?: boolean;
 }
@@ -22,7 +24,7 @@ interface Options<V, R> {
 type Job = components['schemas']['Job'];
 
 /** A change: sent once, its errors at their fields, its job followed, a lost update explained. */
-export function useAction<R, V = void>({ run, form, changes = [], done, tell }: Options<V, R>) {
+export function useAction<R, V = void>({ run, form, changes = [], done, theirs, tell }: Options<V, R>) {
   const queries = useQueryClient();
   const refresh = () => Promise.all(changes.map((noun) => queries.invalidateQueries({ queryKey: [noun] })));
   const mutation = useMutation<R, unknown, V>({
@@ -35,8 +37,12 @@ export function useAction<R, V = void>({ run, form, changes = [], done, tell }: 
     },
     onError: (cause) => {
       const problem = problemOf(cause);
-      if (problem.status === 412) offerTheirs(() => void refresh());
-      else if (tell) tellProblem(problem);
+      if (problem.status === 412) {
+        offerTheirs(() => {
+          mutation.reset();
+          void refresh().then(theirs);
+        });
+      } else if (tell) tellProblem(problem);
       if (form) showAtFields(form, problem);
     },
   });

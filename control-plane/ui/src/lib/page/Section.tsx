@@ -14,7 +14,7 @@ export function Section({ title, about, beside, actions, children }: Props) {
   return (
     <Paper withBorder p="md" component="section" aria-label={title}>
       <Stack gap="sm">
-        <Group justify="space-between" align="flex-start" gap="xs">
+        <Group justify="space-between" align="flex-start" gap="xs" fz="sm">
           <div>
             <Group gap="xs">
               <Title order={2}>{title}</Title>

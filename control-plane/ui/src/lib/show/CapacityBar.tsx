@@ -7,13 +7,15 @@ interface Props {
   used: number;
   total: number;
   show: (value: number) => string;
+  /** What the taken part is. */
+  word?: string;
 }
 
 const FULL = 0.95;
 const MUCH = 0.8;
 
 /** How much of something is taken. */
-export function CapacityBar({ label, used, total, show }: Props) {
+export function CapacityBar({ label, used, total, show, word = 'reserved' }: Props) {
   if (total <= 0) {
     return (
       <Text size="xs" c="dimmed">
@@ -24,7 +26,7 @@ export function CapacityBar({ label, used, total, show }: Props) {
   const share = used / total;
   const color = share >= FULL ? 'red' : share >= MUCH ? 'yellow' : 'brand';
   return (
-    <Tooltip label={`${label}: ${show(used)} of ${show(total)} reserved (${percent(share)})`}>
+    <Tooltip label={`${label}: ${show(used)} of ${show(total)} ${word} (${percent(share)})`}>
       <div>
         <Text size="xs" style={{ whiteSpace: 'nowrap' }}>
           {show(used)}{' '}
@@ -37,7 +39,7 @@ export function CapacityBar({ label, used, total, show }: Props) {
           color={color}
           size={5}
           mt={3}
-          aria-label={`${label}: ${percent(share)} reserved`}
+          aria-label={`${label}: ${percent(share)} ${word}`}
         />
       </div>
     </Tooltip>

@@ -19,6 +19,8 @@ const watchers = new Set<() => void>();
 
 function watch(tell: () => void): () => void {
   watchers.add(tell);
+  // Nobody has wound it while no time was shown.
+  if (clock === undefined) now = Date.now();
   clock ??= setInterval(() => {
     now = Date.now();
     for (const one of watchers) one();

@@ -7,6 +7,7 @@ import { FilterSelect, Filters, FilterText, useIsFiltered } from '@/lib/list/Fil
 import { List } from '@/lib/list/List';
 import { EmptyState } from '@/lib/page/EmptyState';
 import { Page } from '@/lib/page/Page';
+import { AddDrawer } from './add/AddDrawer';
 import { columns } from './columns';
 import { serversRoute } from './routes';
 import { serversQuery } from './servers';
@@ -24,7 +25,8 @@ const SCHEDULINGS = [
 ];
 
 export function ServersPage() {
-  const { add: _, tenant: __, ...search } = serversRoute.useSearch();
+  const { add, tenant: _, ...search } = serversRoute.useSearch();
+  const navigate = serversRoute.useNavigate();
   const can = useCan();
   const query = useQuery(serversQuery(search));
   return (
@@ -40,6 +42,9 @@ export function ServersPage() {
         <FilterText name="label" label="Label" placeholder="key=value" />
       </Filters>
       <List label="Servers" query={query} rowKey={(server) => server.id} columns={columns} empty={<Nothing />} />
+      {can('servers:write') && (
+        <AddDrawer opened={add === true} close={() => void navigate({ search: ({ add: _closed, ...rest }) => rest })} />
+      )}
     </Page>
   );
 }

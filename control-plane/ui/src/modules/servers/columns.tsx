@@ -1,5 +1,5 @@
 import { Group, Stack, Text } from '@mantine/core';
-import { IconAlertTriangle } from '@tabler/icons-react';
+import { IconAlertTriangle, IconSkull } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Pill } from '@/lib/pills/Pill';
@@ -85,13 +85,19 @@ export const columns: Column<Server>[] = [
   },
 ];
 
-function States({ server: { connection, scheduling, problem, waiting_jobs } }: { server: Server }) {
+/** Both states of a server, and what is to be known of them. */
+export function States({ server: { connection, scheduling, lost_at, problem, waiting_jobs } }: { server: Server }) {
   const isAway = connection.state === 'offline';
   return (
     <Group gap={4}>
       <ConnectionPill state={connection.state} />
       <SchedulingPill state={scheduling.state} about={scheduling.reason || undefined} />
       {isAway && <Stale since={connection.last_seen_at} />}
+      {lost_at && (
+        <Pill tone="bad" icon={IconSkull} about="Declared lost: its pods failed, and what they held there is free">
+          Lost
+        </Pill>
+      )}
       {problem && (
         <Pill tone="warn" icon={IconAlertTriangle} about={problem}>
           Problem

@@ -1,5 +1,0 @@
-import { Page } from '@/lib/page/Page';
-
-export function CloudPodsPage() {
-  return <Page title="CloudPods">{null}</Page>;
-}

@@ -1,0 +1,100 @@
+import { NumberInput, Select, SimpleGrid, Stack, Switch, Text } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { api, unwrap } from '@/api/client';
+import type { components } from '@/api/schema';
+import { useAction } from '@/lib/forms/useAction';
+import { mib } from '@/lib/show/units';
+import { podParams } from '../pods';
+import { useServers } from '../servers';
+import { FormEnd } from './FormEnd';
+import type { ActionFormProps } from './PodActionModal';
+
+const METHODS: { value: components['schemas']['Method']; label: string }[] = [
+  { value: 'live', label: 'Live: it goes on running' },
+  { value: 'offline', label: 'Offline: while it is stopped' },
+  { value: 'remote', label: 'To another cluster' },
+];
+
+interface Values {
+  server: string | null;
+  storage: string | null;
+  method: components['schemas']['Method'] | null;
+  with_local_disks: boolean;
+  allow_shutdown: boolean;
+  shutdown_s: number;
+}
+
+export function MigrateForm({ pod, close }: ActionFormProps) {
+  const servers = useServers();
+  const form = useForm<Values>({
+    initialValues: {
+      server: null,
+      storage: null,
+      method: null,
+      with_local_disks: true,
+      allow_shutdown: false,
+      shutdown_s: 180,
+    },
+  });
+  const values = form.values;
+  const action = useAction({
+    form,
+    run: (body: Values) =>
+      unwrap(api.POST('/api/admin/hosting/cloudpods/{id}/migrate', { params: podParams(pod.id), body })),
+    changes: ['cloudpod', 'job', 'server'],
+    done: close,
+  });
+  const others = (servers.data?.items ?? []).filter(({ id }) => id !== pod.server?.id);
+  const storages = others.find(({ name }) => name === values.server)?.storages.filter((one) => one.offered) ?? [];
+  return (
+    <form onSubmit={form.onSubmit((chosen) => action.mutate(chosen))}>
+      <Stack gap="sm">
+        <Text size="sm">
+          From {pod.server?.name ?? 'nowhere'}. It holds room on both servers until both have confirmed the move.
+        </Text>
+        <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+          <Select
+            label="To"
+            placeholder="Wherever it fits best"
+            clearable
+            searchable
+            data={others.map(({ name, capacity, reserved, connection }) => ({
+              value: name,
+              label: `${name} – ${mib(capacity.memory_mib - reserved.memory_mib)} free`,
+              disabled: connection.state !== 'online',
+            }))}
+            {...form.getInputProps('server')}
+          />
+          <Select
+            label="Storage there"
+            placeholder="The one that fits best"
+            clearable
+            disabled={!values.server}
+            data={storages.map(({ name }) => name)}
+            {...form.getInputProps('storage')}
+          />
+          <Select label="How" placeholder="As suits it" clearable data={METHODS} {...form.getInputProps('method')} />
+          <NumberInput
+            label="How long its guest gets"
+            suffix=" s"
+            min={5}
+            max={3600}
+            allowDecimal={false}
+            disabled={!values.allow_shutdown}
+            {...form.getInputProps('shutdown_s')}
+          />
+        </SimpleGrid>
+        <Switch
+          label="Copy disks that its server alone has"
+          {...form.getInputProps('with_local_disks', { type: 'checkbox' })}
+        />
+        <Switch
+          label="Shut it down, if it cannot be moved while it runs"
+          description="It is started again afterwards"
+          {...form.getInputProps('allow_shutdown', { type: 'checkbox' })}
+        />
+        <FormEnd action={action} label="Move" close={close} />
+      </Stack>
+    </form>
+  );
+}

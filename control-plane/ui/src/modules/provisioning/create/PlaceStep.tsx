@@ -1,0 +1,116 @@
+import { MultiSelect, Select, SimpleGrid, Skeleton, Stack, Switch, TagsInput, Text, TextInput } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { IconBan, IconTarget } from '@tabler/icons-react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { api, unwrap } from '@/api/client';
+import { key } from '@/api/keys';
+import { useCan } from '@/api/me';
+import { ProblemAlert } from '@/lib/page/ProblemAlert';
+import { Section } from '@/lib/page/Section';
+import { Pill } from '@/lib/pills/Pill';
+import { useServers } from '../servers';
+import type { CreateFormState } from './useCreateForm';
+import { placementOf } from './values';
+import { WhyHere } from './WhyHere';
+
+const TYPING_MS = 400;
+
+export function PlaceStep({ form }: { form: CreateFormState }) {
+  const can = useCan();
+  return (
+    <Stack gap="sm">
+      <Text size="sm">What is left empty is chosen by where it fits best.</Text>
+      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+        <TextInput label="Region" placeholder="Any" {...form.getInputProps('placement.region')} />
+        {can('servers:read') && <StaffFields form={form} />}
+        {can('ip_pools:read') && <Pools form={form} />}
+      </SimpleGrid>
+      <Switch
+        label="Never beside another CloudPod of its tenant"
+        description="So that one server's failure takes one of them at most"
+        {...form.getInputProps('placement.anti_affinity', { type: 'checkbox' })}
+      />
+      {can('servers:read') && <Preview form={form} />}
+    </Stack>
+  );
+}
+
+function StaffFields({ form }: { form: CreateFormState }) {
+  const { data } = useServers();
+  return (
+    <>
+      <Select
+        label="Server"
+        placeholder="Any"
+        clearable
+        searchable
+        data={data?.items.map(({ name }) => name) ?? []}
+        {...form.getInputProps('placement.server')}
+        value={form.values.placement.server || null}
+        onChange={(server) => form.setFieldValue('placement.server', server ?? '')}
+      />
+      <TextInput label="Storage" placeholder="Any" {...form.getInputProps('placement.storage')} />
+      <TagsInput label="Servers with these labels" placeholder="key=value" {...form.getInputProps('labels')} />
+    </>
+  );
+}
+
+function Pools({ form }: { form: CreateFormState }) {
+  const { data } = useQuery({
+    queryKey: key('ip_pool', 'offered'),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/platform/ip-pools', { params: { query: { limit: 200 } }, signal })),
+  });
+  const pools = (data?.items ?? []).filter((pool) => pool.active);
+  return (
+    <MultiSelect
+      label="Address pools"
+      placeholder={form.values.ip_pools.length === 0 ? "As the region's public pools allow" : undefined}
+      searchable
+      clearable
+      data={pools.map(({ name, free }) => ({ value: name, label: `${name} – ${free} free` }))}
+      {...form.getInputProps('ip_pools')}
+    />
+  );
+}
+
+/** Where it would go at present, and why there. Nothing is reserved. */
+function Preview({ form }: { form: CreateFormState }) {
+  const { plan, image, tenant_id } = form.values;
+  const [placement] = useDebouncedValue(JSON.stringify(placementOf(form.values)), TYPING_MS);
+  const { data, error, isPending } = useQuery({
+    queryKey: key('server', 'placement-preview', { plan, image, tenant_id, placement }),
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.POST('/api/platform/provisioning/placement-preview', {
+          params: { query: tenant_id ? { tenant_id } : {} },
+          body: { plan, image, placement: JSON.parse(placement) as ReturnType<typeof placementOf> },
+          signal,
+        }),
+      ),
+    placeholderData: keepPreviousData,
+    staleTime: 5_000,
+  });
+  return (
+    <Section
+      title="Where it would go"
+      beside={
+        data &&
+        !error &&
+        (data.server ? (
+          <Pill tone="good" icon={IconTarget}>
+            {data.server.name}, {data.storage}
+          </Pill>
+        ) : (
+          <Pill tone="bad" icon={IconBan}>
+            Nowhere
+          </Pill>
+        ))
+      }
+      about="As things are now; nothing is reserved"
+    >
+      {isPending && <Skeleton h={60} />}
+      <ProblemAlert problem={error} />
+      {data && !error && <WhyHere explanation={data.explanation} />}
+    </Section>
+  );
+}

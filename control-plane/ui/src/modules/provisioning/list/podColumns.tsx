@@ -1,0 +1,119 @@
+import { Group, Stack, Text } from '@mantine/core';
+import { IconLifebuoy, IconRefreshAlert, IconTransfer } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { type Column, rowLink } from '@/lib/list/List';
+import { Pill } from '@/lib/pills/Pill';
+import { PodPill } from '@/lib/pills/pods';
+import { Stale } from '@/lib/show/Stale';
+import { Time } from '@/lib/show/Time';
+import { gib, mib } from '@/lib/show/units';
+import type { CloudPod } from '../pods';
+
+const NAME: Column<CloudPod> = {
+  key: 'name',
+  title: 'Name',
+  show: ({ id, name, image }) => (
+    <Stack gap={0}>
+      <Link to="/provisioning/cloudpods/$id" params={{ id }} {...rowLink}>
+        {name}
+      </Link>
+      <Text size="xs" c="dimmed">
+        {image.name}
+      </Text>
+    </Stack>
+  ),
+};
+
+/** Since when the server of a pod is not heard, by its id. */
+export type Silent = ReadonlyMap<string, string | null | undefined>;
+
+function serverColumn(silent: Silent): Column<CloudPod> {
+  return {
+    key: 'server',
+    title: 'Server',
+    show: ({ server, storage, vmid }) =>
+      server ? (
+        <Stack gap={0} align="flex-start">
+          <Text size="sm">{server.name}</Text>
+          <Text size="xs" c="dimmed">
+            {[vmid && `VM ${vmid}`, storage].filter(Boolean).join(', ')}
+          </Text>
+          {silent.has(server.id) && <Stale since={silent.get(server.id)} />}
+        </Stack>
+      ) : (
+        '–'
+      ),
+  };
+}
+
+const OTHERS: Column<CloudPod>[] = [
+  { key: 'state', title: 'State', show: (pod) => <PodStates pod={pod} /> },
+  {
+    key: 'addresses',
+    title: 'Addresses',
+    show: ({ addresses }) =>
+      addresses.length === 0 ? (
+        '–'
+      ) : (
+        <Text size="sm" component="div">
+          {addresses.map(({ address }) => (
+            <div key={address}>{address}</div>
+          ))}
+        </Text>
+      ),
+  },
+  {
+    key: 'size',
+    title: 'Size',
+    show: ({ plan, vcpu, memory_mib, disk_gib }) => (
+      <Stack gap={0}>
+        <Text size="sm">{plan.name}</Text>
+        <Text size="xs" c="dimmed">
+          {vcpu} vCPU, {mib(memory_mib)}, {gib(disk_gib)}
+        </Text>
+      </Stack>
+    ),
+  },
+  {
+    key: 'created_at',
+    title: 'Made',
+    from: 'lg',
+    width: 130,
+    show: ({ created_at }) => (
+      <Text size="sm" component="span">
+        <Time at={created_at} />
+      </Text>
+    ),
+  },
+];
+
+/** Servers are shown to staff: `silent` is undefined for others. */
+export function podColumns(silent: Silent | undefined): Column<CloudPod>[] {
+  const [state, ...rest] = OTHERS;
+  return [NAME, ...(state ? [state] : []), ...(silent ? [serverColumn(silent)] : []), ...rest];
+}
+
+/** Its state, and what is special about it at present. */
+export function PodStates({ pod }: { pod: CloudPod }) {
+  const { state, observed_power, failure, suspension, moving_to, restart_causes, rescue_iso } = pod;
+  return (
+    <Group gap={4}>
+      <PodPill state={state} power={observed_power} about={failure ?? suspension?.reason} />
+      {moving_to && (
+        <Pill tone="busy" icon={IconTransfer} about={`On its way to ${moving_to.name}`}>
+          Moving
+        </Pill>
+      )}
+      {rescue_iso && (
+        <Pill tone="warn" icon={IconLifebuoy} about={`Started from ${rescue_iso}`}>
+          Rescue
+        </Pill>
+      )}
+      {restart_causes.length > 0 && (
+        <Pill tone="warn" icon={IconRefreshAlert} about="What was changed takes effect at its next restart">
+          Restart needed
+        </Pill>
+      )}
+    </Group>
+  );
+}

@@ -2,7 +2,7 @@ import { IconUsers } from '@tabler/icons-react';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import type { MenuEntry } from '@/frame/menu';
 import { insideRoute } from '@/frame/routes';
-import { listSearch, oneOf, searchOf, text } from '@/lib/search';
+import { flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
 
 export const usersRoute = createRoute({
   getParentRoute: () => insideRoute,
@@ -12,11 +12,31 @@ export const usersRoute = createRoute({
     role: oneOf(['OWNER', 'ADMIN', 'BILLING', 'MEMBER']),
     state: oneOf(['active', 'suspended']),
     email_prefix: text,
+    /** Who is open, and as whose: an id of theirs and one of a tenant. */
+    user: text,
+    of: text,
+    /** Whether the dialogs to invite somebody, and to make an account, are open. */
+    invite: flag,
+    account: flag,
   }),
   component: lazyRouteComponent(() => import('./UsersPage'), 'UsersPage'),
 });
 
-export const usersRoutes = [usersRoute] as const;
+export const invitationsRoute = createRoute({
+  getParentRoute: () => insideRoute,
+  path: '/users/invitations',
+  validateSearch: searchOf({ ...listSearch, invite: flag }),
+  component: lazyRouteComponent(() => import('./InvitationsPage'), 'InvitationsPage'),
+});
+
+export const tokensRoute = createRoute({
+  getParentRoute: () => insideRoute,
+  path: '/users/tokens',
+  validateSearch: searchOf({ ...listSearch }),
+  component: lazyRouteComponent(() => import('./TokensPage'), 'TokensPage'),
+});
+
+export const usersRoutes = [usersRoute, invitationsRoute, tokensRoute] as const;
 
 export const usersMenu: MenuEntry = {
   label: 'Users',

@@ -1,0 +1,75 @@
+import { Button, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { IconHistory } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useCan } from '@/api/me';
+import { useTenantNames } from '@/frame/tenants';
+import { ProblemAlert } from '@/lib/page/ProblemAlert';
+import { Facts } from '@/lib/show/Facts';
+import { RoleSelect } from './RoleSelect';
+import { ROLES, useGivable } from './roles';
+import { reactivate, suspend } from './suspend';
+import { UserPill } from './UserPill';
+import { When } from './userColumns';
+import { userQuery } from './users';
+
+export function UserDetail({ id, tenant }: { id: string; tenant: string | undefined }) {
+  const query = useQuery(userQuery(id, tenant));
+  const can = useCan();
+  const givable = useGivable();
+  const nameOf = useTenantNames();
+  if (query.isPending) return <Skeleton h={220} />;
+  const user = query.data;
+  if (!user) return <ProblemAlert problem={query.error} retry={() => void query.refetch()} />;
+  const { name, email, role, suspended_at, last_sign_in_at, joined_at, tenant_id } = user;
+  const maySuspend = can('users:write') && givable.includes(role);
+  return (
+    <Stack gap="md">
+      <div>
+        <Group gap="xs">
+          <Title order={3} fz="lg">
+            {name}
+          </Title>
+          <UserPill suspendedAt={suspended_at} />
+        </Group>
+        <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+          {email}
+        </Text>
+      </div>
+      <Facts
+        facts={[
+          ...(can('tenants:read') ? [{ title: 'Tenant', value: nameOf(tenant_id) }] : []),
+          { title: 'Joined', value: <When at={joined_at} /> },
+          { title: 'Last sign-in', value: <When at={last_sign_in_at} otherwise="Never" /> },
+          ...(suspended_at ? [{ title: 'Suspended', value: <When at={suspended_at} /> }] : []),
+        ]}
+      />
+      <Stack gap={4}>
+        <Title order={3}>Role</Title>
+        <RoleSelect user={user} />
+        <Text size="xs" c="dimmed">
+          {ROLES[role].about}
+        </Text>
+      </Stack>
+      <Group gap="xs">
+        {can('audit:read') && (
+          <Button
+            variant="default"
+            leftSection={<IconHistory aria-hidden size={16} />}
+            renderRoot={(props) => <Link to="/audit" search={{ actor: `user:${id}` }} {...props} />}
+          >
+            What they did
+          </Button>
+        )}
+        {maySuspend &&
+          (suspended_at ? (
+            <Button onClick={() => reactivate(user)}>Reactivate</Button>
+          ) : (
+            <Button variant="light" color="red" onClick={() => suspend(user)}>
+              Suspend
+            </Button>
+          ))}
+      </Group>
+    </Stack>
+  );
+}

@@ -1,0 +1,13 @@
+import { useCan } from '@/api/me';
+import { PageTabs } from '@/lib/page/PageTabs';
+
+export function UsersTabs() {
+  const can = useCan();
+  const tokens = can('tokens:manage') ? [{ label: 'API tokens', to: '/users/tokens' } as const] : [];
+  return (
+    <PageTabs
+      label="Users"
+      tabs={[{ label: 'People', to: '/users' }, { label: 'Invitations', to: '/users/invitations' }, ...tokens]}
+    />
+  );
+}

@@ -2,7 +2,7 @@ import { IconHistory } from '@tabler/icons-react';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import type { MenuEntry } from '@/frame/menu';
 import { insideRoute } from '@/frame/routes';
-import { listSearch, searchOf, text } from '@/lib/search';
+import { flag, listSearch, searchOf, text } from '@/lib/search';
 
 export const auditRoute = createRoute({
   getParentRoute: () => insideRoute,
@@ -17,6 +17,8 @@ export const auditRoute = createRoute({
     until: text,
     /** The record that is open. */
     record: text,
+    /** Whether the dialog to prove the chain is open. */
+    verify: flag,
   }),
   component: lazyRouteComponent(() => import('./AuditPage'), 'AuditPage'),
 });

@@ -668,6 +668,8 @@ export interface paths {
                     plan_id?: string;
                     /** @description Whose name begins so. */
                     name_prefix?: string;
+                    /** @description That holds this IP address. */
+                    address?: string;
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -938,7 +940,7 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Renames a CloudPod. */
+        /** Changes a CloudPod's record: its name, and the server that it is pinned to. */
         patch: {
             parameters: {
                 query?: {
@@ -7014,6 +7016,8 @@ export interface paths {
                     plan_id?: string;
                     /** @description Whose name begins so. */
                     name_prefix?: string;
+                    /** @description That holds this IP address. */
+                    address?: string;
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -7646,6 +7650,8 @@ export interface paths {
                     region?: string;
                     /** @description One label, as `key=value`. */
                     label?: string;
+                    /** @description Whose name begins so. */
+                    name_prefix?: string;
                     sort?: "name" | "-name" | "created_at" | "-created_at";
                 };
                 header?: never;
@@ -8560,6 +8566,8 @@ export interface paths {
                     plan_id?: string;
                     /** @description Whose name begins so. */
                     name_prefix?: string;
+                    /** @description That holds this IP address. */
+                    address?: string;
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -10386,6 +10394,11 @@ export interface components {
         CloudPodPatch: {
             /** @description A new name for its record; the VM keeps the name that it was made with. */
             name?: string | null;
+            /**
+             * @description The only server that it may be on, by id or name, which holds for drains too; null: any. It is moved nowhere by this.
+             *     Takes the permission servers:read.
+             */
+            server?: string | null;
         };
         /** @description Where a pod may go. */
         CloudPodPlacement: {
@@ -11528,6 +11541,8 @@ export interface components {
             attempts_max: number;
             cancel_requested: boolean;
             cloudpod_id?: components["schemas"]["CloudPodId"] | null;
+            /** @description Null also where the job is told beside its pod, and not read by itself. */
+            cloudpod_name?: string | null;
             created_at: components["schemas"]["Ms"];
             created_by: string;
             error?: components["schemas"]["JobError"] | null;
@@ -11545,6 +11560,8 @@ export interface components {
             /** @description Not before this time. */
             run_at: components["schemas"]["Ms"];
             server_id?: components["schemas"]["ServerId"] | null;
+            /** @description Null also where the caller is not shown servers, or the job is not read by itself. */
+            server_name?: string | null;
             started_at?: components["schemas"]["Ms"] | null;
             state: components["schemas"]["JobState"];
             /** @description The step that is next or under way. */
@@ -11756,6 +11773,7 @@ export interface components {
             active: boolean;
             role: components["schemas"]["Role"];
             tenant_id: components["schemas"]["TenantId"];
+            tenant_name: string;
         };
         /** @description One page of a list. */
         Page_ApiToken: {
@@ -12073,6 +12091,8 @@ export interface components {
                 attempts_max: number;
                 cancel_requested: boolean;
                 cloudpod_id?: components["schemas"]["CloudPodId"] | null;
+                /** @description Null also where the job is told beside its pod, and not read by itself. */
+                cloudpod_name?: string | null;
                 created_at: components["schemas"]["Ms"];
                 created_by: string;
                 error?: components["schemas"]["JobError"] | null;
@@ -12090,6 +12110,8 @@ export interface components {
                 /** @description Not before this time. */
                 run_at: components["schemas"]["Ms"];
                 server_id?: components["schemas"]["ServerId"] | null;
+                /** @description Null also where the caller is not shown servers, or the job is not read by itself. */
+                server_name?: string | null;
                 started_at?: components["schemas"]["Ms"] | null;
                 state: components["schemas"]["JobState"];
                 /** @description The step that is next or under way. */
@@ -12843,7 +12865,7 @@ export interface components {
             /** @description For a drain: whether guests of VMs that cannot be moved while they run may be asked to shut down. They are started again. */
             allow_shutdown?: boolean;
             deadline?: components["schemas"]["Ms"] | null;
-            /** @description For `online`: whether the pods that the last drain moved away come back. */
+            /** @description For `online`: whether the pods come back that drains have moved away since it was last open. */
             fill_back?: boolean;
             /** @description Why; shown with the state. */
             reason?: string;

@@ -16,19 +16,19 @@ export function tenantsQuery(name_prefix: string) {
   });
 }
 
-/** What a tenant is called; the end of its id for a member who may not know. */
+/** What a tenant is called. */
 export function useTenantName(tenant: string | undefined): string {
   const { staff, memberships } = useMe();
-  const role = memberships.find((one) => one.tenant_id === tenant)?.role;
+  const own = memberships.find((one) => one.tenant_id === tenant)?.tenant_name;
   const listed = useQuery({
     queryKey: key('tenant', 'named', tenant),
     queryFn: ({ signal }) =>
       unwrap(api.GET('/api/admin/tenants', { params: { query: { tenant_id: tenant, limit: 1 } }, signal })),
-    enabled: Boolean(tenant) && (staff || (role !== undefined && role !== 'MEMBER')),
+    enabled: Boolean(tenant) && staff && own === undefined,
     staleTime: 300_000,
   });
   if (!tenant) return '';
-  return listed.data?.items[0]?.name ?? shortOf(tenant);
+  return own ?? listed.data?.items[0]?.name ?? shortOf(tenant);
 }
 
 /** So many are named in lists at most: one page of the API. */

@@ -1,9 +1,10 @@
-// What the search finds, as far as the list routes can be asked: names from their beginning, ids, states.
+// What the search finds, as far as the list routes can be asked: names from their beginning, addresses, ids, states.
 import { IconBox, IconBuildingStore, IconListCheck, IconServer2, IconUser, type TablerIcon } from '@tabler/icons-react';
 import type { NavigateOptions } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import type { Permission } from '@/api/me';
 import { problemOf } from '@/api/problem';
+import type { components } from '@/api/schema';
 import { JOB_STATES, POD_STATES } from '@/modules/provisioning/routes';
 
 export interface Hit {
@@ -21,13 +22,14 @@ interface Who {
 
 const LIMIT = 6;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f]*:[\da-f:.]+)$/i;
 const SERVER_STATES = ['online', 'offline', 'pending'] as const;
 
 export async function find(text: string, { can, isPlatform }: Who, signal: AbortSignal): Promise<Hit[]> {
   const state = /^(?:status|state):(\w+)$/i.exec(text)?.[1]?.toLowerCase();
   if (state) return byState(state, { can, isPlatform });
   const asked: Promise<Hit[]>[] = [];
-  if (can('servers:read')) asked.push(server(text, signal));
+  if (can('servers:read')) asked.push(UUID.test(text) ? server(text, signal) : servers(text, signal));
   if (can('cloudpods:read')) asked.push(UUID.test(text) ? pod(text, signal) : pods(text, signal));
   if (can('provisioning:read') && UUID.test(text)) asked.push(job(text, signal));
   if (can('users:read') && !UUID.test(text)) asked.push(people(text, signal));
@@ -63,14 +65,23 @@ function byState(state: string, { can, isPlatform }: Who): Hit[] {
   return hits;
 }
 
-async function server(text: string, signal: AbortSignal): Promise<Hit[]> {
-  const found = await unwrap(api.GET('/api/platform/servers/{id}', { params: { path: { id: text } }, signal }));
-  const link: NavigateOptions = { to: '/servers/$server', params: { server: found.name } };
-  return [{ id: found.id, label: found.name, about: `Server in ${found.region}`, icon: IconServer2, link }];
+async function server(id: string, signal: AbortSignal): Promise<Hit[]> {
+  return [serverHit(await unwrap(api.GET('/api/platform/servers/{id}', { params: { path: { id } }, signal })))];
+}
+
+async function servers(text: string, signal: AbortSignal): Promise<Hit[]> {
+  const query = { name_prefix: text, sort: 'name' as const, limit: LIMIT };
+  const { items } = await unwrap(api.GET('/api/platform/servers', { params: { query }, signal }));
+  return items.map(serverHit);
+}
+
+function serverHit({ id, name, region }: components['schemas']['Server']): Hit {
+  const link: NavigateOptions = { to: '/servers/$server', params: { server: name } };
+  return { id, label: name, about: `Server in ${region}`, icon: IconServer2, link };
 }
 
 async function pods(text: string, signal: AbortSignal): Promise<Hit[]> {
-  const query = { name_prefix: text, limit: LIMIT };
+  const query = { ...(ADDRESS.test(text) ? { address: text } : { name_prefix: text }), limit: LIMIT };
   const { items } = await unwrap(api.GET('/api/provisioning/cloudpods', { params: { query }, signal }));
   return items.map(({ id, name }) => podHit(id, name));
 }

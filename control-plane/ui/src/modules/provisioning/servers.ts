@@ -2,16 +2,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useCan } from '@/api/me';
 import { serversQuery } from '../servers/servers';
 
-/** The servers, for who is shown them: to choose one, and to name those that jobs only number. */
+/** The servers, for who is shown them: to choose one. */
 export function useServers() {
   const can = useCan();
   return useQuery({ ...serversQuery({ limit: 200, sort: 'name' }), enabled: can('servers:read') });
-}
-
-export function useServerNames(): (id: string) => string {
-  const { data } = useServers();
-  const names = new Map(data?.items.map(({ id, name }) => [id, name]));
-  return (id) => names.get(id) ?? shortId(id);
 }
 
 /** Since when the servers that are offline are not heard, by id; undefined for who is not shown servers. */

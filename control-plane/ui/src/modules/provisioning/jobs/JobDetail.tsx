@@ -10,7 +10,7 @@ import { duration } from '@/lib/show/duration';
 import { type Fact, Facts } from '@/lib/show/Facts';
 import { Time } from '@/lib/show/Time';
 import { podQuery } from '../pods';
-import { shortId, useServerNames } from '../servers';
+import { shortId } from '../servers';
 import { JobActions } from './JobActions';
 import { JobLog } from './JobLog';
 import { JobSteps } from './JobSteps';
@@ -65,12 +65,11 @@ export function JobDetail({ id, brief }: { id: string; brief?: boolean }) {
 }
 
 function JobFacts({ job }: { job: Job }) {
-  const { id, cloudpod_id, server_id, created_by, created_at, started_at, finished_at, attempt, attempts_max } = job;
+  const { id, cloudpod_id, server_name, created_by, created_at, started_at, finished_at, attempt, attempts_max } = job;
   const can = useCan();
-  const serverName = useServerNames();
   const facts: (Fact | false)[] = [
     { title: 'CloudPod', value: cloudpod_id ? <PodLink id={cloudpod_id} /> : '–' },
-    can('servers:read') && { title: 'Server', value: server_id ? serverName(server_id) : '–' },
+    can('servers:read') && { title: 'Server', value: server_name ?? '–' },
     { title: 'Asked for', value: <Time at={created_at} /> },
     { title: 'By', value: created_by },
     { title: 'Took', value: started_at && finished_at ? duration(started_at, finished_at) : '–' },

@@ -14,13 +14,11 @@ import { Page } from '@/lib/page/Page';
 import { ServerFilter } from '../list/podFilters';
 import { ProvisioningTabs } from '../ProvisioningTabs';
 import { JOB_STATES, jobsRoute } from '../routes';
-import { useServerNames } from '../servers';
 import { BulkBar } from './BulkBar';
 import { BulkResult } from './BulkResult';
 import { JobModal } from './JobModal';
 import { jobColumns } from './jobColumns';
 import { JOB_KINDS, type JobsDone, jobsQuery } from './jobs';
-import { usePodNames } from './usePodNames';
 
 const FILTERS = ['state', 'kind', 'server_id', 'cloudpod_id', 'waits_for'];
 const STATES = JOB_STATES.map((value) => ({ value, label: words(value) }));
@@ -33,8 +31,6 @@ export function JobsPage() {
   const query = useQuery(jobsQuery(filters));
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
   const [result, setResult] = useState<JobsDone>();
-  const pod = usePodNames();
-  const server = useServerNames();
   const shown = new Set(query.data?.items.map(({ id }) => id));
   const stillChosen = new Set([...chosen].filter((id) => shown.has(id)));
   const mayChange = can('provisioning:write');
@@ -52,7 +48,7 @@ export function JobsPage() {
         label="Jobs"
         query={query}
         rowKey={({ id }) => id}
-        columns={jobColumns({ pod, ...(can('servers:read') ? { server } : {}) })}
+        columns={jobColumns({ withServers: can('servers:read') })}
         empty={<Nothing />}
         {...(mayChange ? { selection: { chosen: stillChosen, choose } } : {})}
       />

@@ -10,12 +10,6 @@ import { Time } from '@/lib/show/Time';
 import { shortId } from '../servers';
 import type { Job } from './jobs';
 
-interface Names {
-  pod: (id: string) => string;
-  /** Undefined for who is not shown servers. */
-  server?: (id: string) => string;
-}
-
 /** Opens a job's detail over the page that is shown. */
 function JobLink({ job }: { job: Job }) {
   return (
@@ -25,7 +19,13 @@ function JobLink({ job }: { job: Job }) {
   );
 }
 
-export function jobColumns({ pod, server }: Names, ofOnePod = false): Column<Job>[] {
+export function jobColumns({
+  withServers,
+  ofOnePod = false,
+}: {
+  withServers: boolean;
+  ofOnePod?: boolean;
+}): Column<Job>[] {
   const columns: (Column<Job> | false | undefined)[] = [
     {
       key: 'kind',
@@ -43,23 +43,23 @@ export function jobColumns({ pod, server }: Names, ofOnePod = false): Column<Job
     !ofOnePod && {
       key: 'cloudpod',
       title: 'CloudPod',
-      show: ({ cloudpod_id: id }) =>
+      show: ({ cloudpod_id: id, cloudpod_name }) =>
         id ? (
           <Anchor
             size="sm"
             underline="hover"
             renderRoot={(props) => <Link to="/provisioning/cloudpods/$id" params={{ id }} {...props} />}
           >
-            {pod(id)}
+            {cloudpod_name ?? shortId(id)}
           </Anchor>
         ) : (
           '–'
         ),
     },
-    server && {
+    withServers && {
       key: 'server',
       title: 'Server',
-      show: ({ server_id }) => <Text size="sm">{server_id ? server(server_id) : '–'}</Text>,
+      show: ({ server_name }) => <Text size="sm">{server_name ?? '–'}</Text>,
     },
     {
       key: 'attempt',

@@ -15,7 +15,6 @@ import { jobColumns } from '../jobs/jobColumns';
 import { jobsQuery } from '../jobs/jobs';
 import type { CloudPod } from '../pods';
 import { cloudpodRoute } from '../routes';
-import { useServerNames } from '../servers';
 
 export function ActivityTab({ pod }: { pod: CloudPod }) {
   const can = useCan();
@@ -31,14 +30,13 @@ function Jobs({ pod }: { pod: CloudPod }) {
   const can = useCan();
   const { limit, page_token } = cloudpodRoute.useSearch();
   const query = useQuery(jobsQuery({ cloudpod_id: pod.id, limit: limit ?? 25, page_token }));
-  const server = useServerNames();
   return (
     <Section title="Jobs">
       <List
         label="Jobs"
         query={query}
         rowKey={({ id }) => id}
-        columns={jobColumns({ pod: () => pod.name, ...(can('servers:read') ? { server } : {}) }, true)}
+        columns={jobColumns({ withServers: can('servers:read'), ofOnePod: true })}
         empty={<EmptyState icon={IconListCheck} title="No jobs" />}
       />
     </Section>

@@ -60,14 +60,12 @@ fn answer(path: &str, file: impl Fn(&str) -> Option<EmbeddedFile>) -> Result<Res
     if hidden || is_file && name != PAGE {
         return Err(Error::not_found("file", path));
     }
-    match file(PAGE) {
-        Some(found) => page(found.data),
-        None => {
-            let mut missing = (StatusCode::NOT_FOUND, Html(NOT_BUILT)).into_response();
-            missing.extensions_mut().insert(AsIs);
-            Ok(missing)
-        }
-    }
+    let Some(found) = file(PAGE) else {
+        let mut missing = (StatusCode::NOT_FOUND, Html(NOT_BUILT)).into_response();
+        missing.extensions_mut().insert(AsIs);
+        return Ok(missing);
+    };
+    page(found.data)
 }
 
 fn page(data: Cow<'static, [u8]>) -> Result<Response> {
@@ -96,14 +94,13 @@ mod tests {
     use super::*;
 
     fn built(name: &str) -> Option<EmbeddedFile> {
-        let text = match name {
-            "index.html" => "<meta name=\"csp-nonce\" content=\"__CSP_NONCE__\">",
-            "assets/main-1a2b.js" => "start()",
-            "favicon.svg" => "<svg/>",
-            ".vite/manifest.json" => "{}",
+        let (text, mime) = match name {
+            "index.html" => ("<meta name=\"csp-nonce\" content=\"__CSP_NONCE__\">", "text/html"),
+            "assets/main-1a2b.js" => ("start()", "text/javascript"),
+            "favicon.svg" => ("<svg/>", "image/svg+xml"),
+            ".vite/manifest.json" => ("{}", "application/json"),
             _ => return None,
         };
-        let mime = if name.ends_with(".js") { "text/javascript" } else { "application/octet-stream" };
         let metadata = Metadata::__rust_embed_new([0; 32], None, None, mime);
         Some(EmbeddedFile { data: Cow::Borrowed(text.as_bytes()), metadata })
     }

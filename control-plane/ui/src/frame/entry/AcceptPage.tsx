@@ -1,4 +1,4 @@
-import { Alert, Anchor, Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Anchor, Button, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
@@ -6,6 +6,7 @@ import { api, unwrap } from '@/api/client';
 import { meQuery } from '@/api/me';
 import { queries } from '@/api/queries';
 import { csrfToken } from '@/api/session';
+import { NewPassword } from '@/lib/forms/NewPassword';
 import { passwordFault } from '@/lib/forms/passwords';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
@@ -94,13 +95,7 @@ function AsNewcomer({ token, accepted }: Omit<MemberProps, 'email'>) {
             autoFocus
             {...form.getInputProps('name')}
           />
-          <PasswordInput
-            label="Password"
-            description="12 to 256 characters"
-            autoComplete="new-password"
-            required
-            {...form.getInputProps('password')}
-          />
+          <NewPassword label="Password" {...form.getInputProps('password')} />
           <ProblemAlert problem={action.problem} />
           <Button type="submit" loading={action.isPending}>
             Make the account

@@ -1,7 +1,8 @@
-import { Alert, Anchor, Button, PasswordInput, Stack } from '@mantine/core';
+import { Alert, Anchor, Button, Stack } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { Link } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
+import { NewPassword } from '@/lib/forms/NewPassword';
 import { passwordFault } from '@/lib/forms/passwords';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
@@ -42,14 +43,7 @@ export function ResetPage() {
     <EntryPage title="Set a new password" about="It ends all your sign-ins and API tokens.">
       <form onSubmit={form.onSubmit((values) => action.mutate(values))}>
         <Stack gap="sm">
-          <PasswordInput
-            label="New password"
-            description="12 to 256 characters"
-            autoComplete="new-password"
-            required
-            autoFocus
-            {...form.getInputProps('password')}
-          />
+          <NewPassword autoFocus {...form.getInputProps('password')} />
           <ProblemAlert problem={action.problem} />
           <Button type="submit" loading={action.isPending}>
             Set it

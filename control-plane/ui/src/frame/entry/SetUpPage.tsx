@@ -2,6 +2,7 @@ import { Anchor, Button, Code, PasswordInput, Stack, TextInput } from '@mantine/
 import { useForm } from '@mantine/form';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
+import { NewPassword } from '@/lib/forms/NewPassword';
 import { passwordFault } from '@/lib/forms/passwords';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
@@ -44,13 +45,7 @@ export function SetUpPage() {
             {...form.getInputProps('email')}
           />
           <TextInput label="Your name" autoComplete="name" required maxLength={100} {...form.getInputProps('name')} />
-          <PasswordInput
-            label="Password"
-            description="12 to 256 characters"
-            autoComplete="new-password"
-            required
-            {...form.getInputProps('password')}
-          />
+          <NewPassword label="Password" {...form.getInputProps('password')} />
           <ProblemAlert problem={action.problem} />
           <Button type="submit" loading={action.isPending}>
             Make the account

@@ -2,6 +2,7 @@ import { Button, Checkbox, Group, PasswordInput, Stack } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { notifications } from '@mantine/notifications';
 import { api, unwrap } from '@/api/client';
+import { NewPassword } from '@/lib/forms/NewPassword';
 import { passwordFault } from '@/lib/forms/passwords';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
@@ -34,13 +35,7 @@ export function PasswordSection() {
             required
             {...form.getInputProps('current_password')}
           />
-          <PasswordInput
-            label="New password"
-            description="12 to 256 characters"
-            autoComplete="new-password"
-            required
-            {...form.getInputProps('new_password')}
-          />
+          <NewPassword {...form.getInputProps('new_password')} />
           <Checkbox
             label="End my API tokens too"
             description="If somebody else may know the present password"

@@ -1,9 +1,10 @@
-import { Button, Stack, TextInput, Title } from '@mantine/core';
+import { Button, Stack, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useNavigate } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
+import { TenantContact, TenantName } from '@/modules/settings/tenants/TenantFields';
 import { EMPTY, ProfileFields } from './profile';
 
 const VALUES = { name: '', contact_email: '', ...EMPTY };
@@ -27,22 +28,8 @@ export function CustomerForm() {
   return (
     <form onSubmit={form.onSubmit((values) => action.mutate(values))}>
       <Stack gap="sm">
-        <TextInput
-          label="Name"
-          description="The tenant’s; unique"
-          placeholder="acme"
-          required
-          maxLength={100}
-          data-autofocus
-          {...form.getInputProps('name')}
-        />
-        <TextInput
-          type="email"
-          label="E-mail address"
-          description="Whom to write to; its owners when left out"
-          maxLength={254}
-          {...form.getInputProps('contact_email')}
-        />
+        <TenantName {...form.getInputProps('name')} />
+        <TenantContact {...form.getInputProps('contact_email')} />
         <Title order={3}>Profile</Title>
         <ProfileFields form={form} />
         <ProblemAlert problem={action.problem} />

@@ -1,10 +1,11 @@
-import { Button, Stack, TextInput, Title } from '@mantine/core';
+import { Button, Stack, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useNavigate } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { type Limits, limitsOf, NO_LIMITS, QuotaFields } from './QuotaFields';
+import { TenantContact, TenantName, TenantRegion } from './TenantFields';
 
 interface Values {
   name: string;
@@ -31,28 +32,9 @@ export function TenantForm() {
   return (
     <form onSubmit={form.onSubmit((values) => action.mutate(values))}>
       <Stack gap="sm">
-        <TextInput
-          label="Name"
-          description="Unique"
-          placeholder="acme"
-          required
-          maxLength={100}
-          data-autofocus
-          {...form.getInputProps('name')}
-        />
-        <TextInput
-          type="email"
-          label="E-mail address"
-          description="Whom to write to; its owners when left out"
-          maxLength={254}
-          {...form.getInputProps('contact_email')}
-        />
-        <TextInput
-          label="Region"
-          description="Where CloudPods go that name none; anywhere when left out"
-          maxLength={63}
-          {...form.getInputProps('default_region')}
-        />
+        <TenantName {...form.getInputProps('name')} />
+        <TenantContact {...form.getInputProps('contact_email')} />
+        <TenantRegion {...form.getInputProps('default_region')} />
         <Title order={3}>Quotas</Title>
         <QuotaFields propsOf={(name) => form.getInputProps(`quotas.${name}`)} />
         <ProblemAlert problem={action.problem} />

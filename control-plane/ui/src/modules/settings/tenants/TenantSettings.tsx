@@ -9,6 +9,7 @@ import { useTheirs } from '@/lib/forms/useTheirs';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { Facts } from '@/lib/show/Facts';
+import { TenantContact, TenantRegion } from './TenantFields';
 import type { Tenant } from './tenants';
 
 interface Values {
@@ -69,19 +70,8 @@ function Form({ tenant }: { tenant: Tenant }) {
       <Stack gap="sm" maw={420}>
         <TheirsAlert theirs={theirs} />
         {mayRename && <TextInput label="Name" required maxLength={100} {...form.getInputProps('name')} />}
-        <TextInput
-          type="email"
-          label="E-mail address"
-          description="Whom to write to; its owners when left out"
-          maxLength={254}
-          {...form.getInputProps('contact_email')}
-        />
-        <TextInput
-          label="Region"
-          description="Where CloudPods go that name none; anywhere when left out"
-          maxLength={63}
-          {...form.getInputProps('default_region')}
-        />
+        <TenantContact {...form.getInputProps('contact_email')} />
+        <TenantRegion {...form.getInputProps('default_region')} />
         <ProblemAlert problem={action.problem} />
         <Group>
           <Button type="submit" loading={action.isPending} disabled={!form.isDirty()}>

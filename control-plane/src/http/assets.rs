@@ -28,7 +28,7 @@ const HASHED: &str = "assets/";
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>mPanel</title>
 <h1>This mpanel was built without its console</h1>
-<p>With Node.js 20 or newer, and npm: <code>npm ci &amp;&amp; npm run build</code> in <code>control-plane/ui</code>, then
+<p>With Node.js (20.19, 22.12 or newer) and npm: <code>npm ci &amp;&amp; npm run build</code> in <code>control-plane/ui</code>, then
 <code>cargo build</code> once more. <code>deploy/demo</code> does both.</p>
 <p>Everything works without it: the API is described at <a href=\"/api/docs\">/api/docs</a>, and the commands by
 <code>mpanel --help</code>.</p></html>";

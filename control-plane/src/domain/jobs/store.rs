@@ -12,8 +12,8 @@ use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::error::{Error, Result, is_unique_violation};
-use crate::ids::{CloudPodId, CommandId, IdList, InstanceId, JobId, ServerId, TenantId};
-use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
+use crate::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
+use crate::{execute, fetch_all, fetch_by_ids, fetch_one, fetch_optional, sql_by_db};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct JobRow {
@@ -434,7 +434,6 @@ struct StoredStep {
     detail: String,
 }
 
-/// The last of its steps that ever began.
 #[derive(sqlx::FromRow)]
 struct NamesRow {
     id: JobId,
@@ -443,34 +442,28 @@ struct NamesRow {
 }
 
 pub(super) async fn job_names(conn: Conn<'_>, jobs: &[Job]) -> Result<HashMap<JobId, JobNames>> {
-    macro_rules! names {
-        ($list:literal) => {
-            concat!(
-                "SELECT j.id, p.name AS pod_name, s.name AS server_name
-                   FROM jobs j LEFT JOIN cloudpods p ON p.id = j.pod_id LEFT JOIN servers s ON s.id = j.server_id
-                  WHERE j.id IN (SELECT ",
-                $list,
-                ")"
-            )
-        };
-    }
-    let list: IdList = jobs.iter().map(|job| job.id.0).collect();
-    let sql = sql_by_db!(
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let rows = fetch_by_ids!(
         conn,
-        sqlite: names!("unhex(value) FROM json_each($1, '$.ids')"),
-        postgres: names!("value::uuid FROM jsonb_array_elements_text($1 -> 'ids')")
-    );
-    let rows = fetch_all!(conn, NamesRow, sql, Json(list))?;
+        NamesRow,
+        "SELECT j.id, p.name AS pod_name, s.name AS server_name
+           FROM jobs j LEFT JOIN cloudpods p ON p.id = j.pod_id LEFT JOIN servers s ON s.id = j.server_id
+          WHERE j.id",
+        "",
+        &ids
+    )?;
     let named = |NamesRow { id, pod_name, server_name }| (id, JobNames { pod: pod_name, server: server_name });
     Ok(rows.into_iter().map(named).collect())
 }
 
 pub(super) async fn jobs_stuck_of_pod(conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<JobId>> {
+    // The second condition on the state lets the index of open jobs serve it.
     const SQL: &str = "SELECT id FROM jobs WHERE pod_id = $1 AND state = 'stuck'
                          AND state IN ('queued', 'running', 'undoing', 'stuck') ORDER BY id";
     Ok(fetch_all!(conn, (JobId,), SQL, pod)?.into_iter().map(|(id,)| id).collect())
 }
 
+/// The last of its steps that ever began.
 pub(super) async fn step_last(conn: Conn<'_>, id: JobId) -> Result<Option<usize>> {
     const SQL: &str = "SELECT MAX(idx) FROM job_steps WHERE job_id = $1";
     let (last,): (Option<i64>,) = fetch_one!(conn, (Option<i64>,), SQL, id)?;

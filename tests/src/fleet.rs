@@ -257,7 +257,6 @@ impl Fleet {
 
     /// A simulated host, registered, enrolled and online.
     async fn host_add(&mut self, name: &str, sim: Arc<Sim>) {
-        let node = sim.at(name).expect("a simulated node of this name");
         let server = json!({
             "name": name, "bridge": "vmbr0", "vmid_min": 100, "vmid_max": 8999,
             "storages": [{"name": "local"}], "cpu_overcommit": 16.0,
@@ -265,20 +264,7 @@ impl Fleet {
         let answer = self.api.post("/api/platform/servers", &server).await.expect(201);
         let command = answer["enrolment"]["command"].as_str().expect("an enrolment command").to_owned();
         let dir = self.dir.path().join(name);
-        std::fs::create_dir_all(&dir).expect("a folder");
-        let token = dir.join("pve-token");
-        std::fs::write(&token, sim.token()).expect("the token file");
-        restrict(&token);
-        let config = dir.join("agent.toml");
-        let text = format!(
-            "[agent]\nstate_dir = \"{}\"\n[control_plane]\nreconnect_first_ms = 50\nreconnect_max_s = 1\n[proxmox]\nurl = \"{}\"\nnode = \"{name}\"\ntoken_file = \"{}\"\nfingerprint = \"{}\"\n",
-            dir.join("state").display(),
-            node.url,
-            token.display(),
-            node.fingerprint,
-        );
-        std::fs::write(&config, text).expect("the agent's configuration");
-        let config = config.display().to_string();
+        let config = self.host_configure(name, &sim).display().to_string();
         let mut words: Vec<&str> = command.split_whitespace().skip(1).collect();
         words.extend(["--config", &config]);
         let mut enrol = Daemon::start(&dir, "enroll", self.programs.agent, &words, &[]);
@@ -295,6 +281,27 @@ impl Fleet {
             (server["connection"]["state"] == "online" && !server["host"]["inventory_at"].is_null()).then_some(())
         })
         .await;
+    }
+
+    /// Writes the configuration of a host's agent, registered or not; where it is.
+    #[must_use]
+    pub fn host_configure(&self, name: &str, sim: &Sim) -> PathBuf {
+        let node = sim.at(name).expect("a simulated node of this name");
+        let dir = self.dir.path().join(name);
+        std::fs::create_dir_all(&dir).expect("a folder");
+        let token = dir.join("pve-token");
+        std::fs::write(&token, sim.token()).expect("the token file");
+        restrict(&token);
+        let config = dir.join("agent.toml");
+        let text = format!(
+            "[agent]\nstate_dir = \"{}\"\n[control_plane]\nreconnect_first_ms = 50\nreconnect_max_s = 1\n[proxmox]\nurl = \"{}\"\nnode = \"{name}\"\ntoken_file = \"{}\"\nfingerprint = \"{}\"\n",
+            dir.join("state").display(),
+            node.url,
+            token.display(),
+            node.fingerprint,
+        );
+        std::fs::write(&config, text).expect("the agent's configuration");
+        config
     }
 
     async fn catalogue_fill(&self) {

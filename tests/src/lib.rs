@@ -12,6 +12,7 @@ pub mod http2;
 pub mod invariants;
 pub mod mailbox;
 pub mod namespace;
+pub mod node;
 pub mod oidc_provider;
 pub mod people;
 pub mod pod_bench;

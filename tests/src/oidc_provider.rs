@@ -2,8 +2,6 @@
 //! Its packages are installed under `target/` once, as `tests/oidc-provider/package-lock.json` names them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,6 +11,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
+
+use crate::node;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 /// What a provider that has a session sends a browser through, at most.
@@ -31,7 +31,7 @@ impl OidcProvider {
     /// # Panics
     /// Where node or npm is missing, or it does not start.
     pub async fn start(client_id: &str, client_secret: &str, redirect_uri: &str) -> Self {
-        let folder = tokio::task::spawn_blocking(installed).await.expect("the packages");
+        let folder = tokio::task::spawn_blocking(|| node::installed("oidc-provider")).await.expect("the packages");
         let mut command = Command::new("node");
         command.arg("main.mjs").args([client_id, client_secret, redirect_uri]).current_dir(folder);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().expect("node");
@@ -47,30 +47,6 @@ impl OidcProvider {
         let put = Client::new().put(format!("{}/who", self.issuer)).body(person.to_string()).send().await;
         assert_eq!(put.expect("an answer").status(), StatusCode::NO_CONTENT);
     }
-}
-
-/// The folder with the program and its packages.
-fn installed() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (source, target) = (tests.join("oidc-provider"), tests.parent().expect("the workspace").join("target"));
-    let folder = target.join("test-oidc-provider");
-    fs::create_dir_all(&folder).expect("target/");
-    // Every test is a process, and several may come here at once.
-    let lock = File::create(target.join("test-oidc-provider.lock")).expect("a lock");
-    lock.lock().expect("the lock");
-    let wanted = fs::read_to_string(source.join("package-lock.json")).expect("package-lock.json");
-    let made_of = folder.join("made-of.json");
-    for file in ["main.mjs", "package.json", "package-lock.json"] {
-        fs::copy(source.join(file), folder.join(file)).expect("a copy");
-    }
-    if fs::read_to_string(&made_of).is_ok_and(|made_of| made_of == wanted) {
-        return folder;
-    }
-    let npm = std::process::Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output();
-    let npm = npm.expect("npm runs: install nodejs and npm");
-    assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
-    fs::write(made_of, wanted).expect("made-of.json");
-    folder
 }
 
 /// A browser that follows where it is sent.

@@ -1,4 +1,5 @@
-// Writes src/api/schema.d.ts from the API's document: of the mpanel at MPANEL_URL with MPANEL_TOKEN, or of a file named as argument.
+// Writes src/api/schema.d.ts from the API's document: of the mpanel at MPANEL_URL with MPANEL_TOKEN, or of a file named as argument; a
+// second argument names another file to write.
 import { readFile, writeFile } from 'node:fs/promises';
 import openapiTS, { astToString } from 'openapi-typescript';
 
@@ -20,4 +21,4 @@ for (const operations of Object.values(description.paths)) {
 
 const tree = await openapiTS(description, { defaultNonNullable: false });
 const note = '// Made by `npm run types` from the API document. Do not edit.\n\n';
-await writeFile(new URL('../src/api/schema.d.ts', import.meta.url), note + astToString(tree));
+await writeFile(process.argv[3] ?? new URL('../src/api/schema.d.ts', import.meta.url), note + astToString(tree));

@@ -1,0 +1,182 @@
+// What people do in the console, each step as they see it, without a reload.
+import type { ChildProcess } from 'node:child_process';
+import { expect, type Page, test } from '@playwright/test';
+import { accessible, agentStart, api, BILLING, fault, fresh, PASSWORD, signIn, STAFF } from './stage';
+
+let agent: ChildProcess | undefined;
+test.afterAll(() => agent?.kill());
+
+const dialog = (page: Page) => page.getByRole('dialog').last();
+
+/** A choice of a select of the component library, which is a text box. */
+async function choose(page: Page, name: string | RegExp, option: string | RegExp): Promise<void> {
+  await page.getByRole('combobox', { name }).or(page.getByRole('textbox', { name })).first().click();
+  await page.getByRole('option', { name: option }).first().click();
+}
+
+/** Nobody may load the page anew: what was noted in it is still there. */
+async function note(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(() => Object.assign(window, { noted: true }));
+  return async () => expect(await page.evaluate(() => 'noted' in window), 'the page was not loaded anew').toBe(true);
+}
+
+test('a wrong password is refused, the right one leads to where one wanted to go', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await page.goto('/servers?region=eu');
+  await page.getByLabel('E-mail address').fill(STAFF);
+  await page.getByLabel(/^Password/).fill('not this one');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Servers', level: 1 })).toBeVisible();
+  expect(page.url()).toContain('region=eu');
+  check();
+});
+
+test('a server is added, and the drawer turns green when its agent arrives', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/servers?add=true');
+  const still = await note(page);
+  await page.getByRole('textbox', { name: 'Name' }).fill('not a name');
+  await page.getByRole('button', { name: 'Add and show' }).click();
+  await expect(page.getByRole('textbox', { name: 'Name' })).toHaveAttribute('aria-invalid', 'true');
+  await page.getByRole('textbox', { name: 'Name' }).fill('pve9');
+  await page.getByRole('combobox', { name: 'Storage 1' }).fill('local');
+  await page.getByRole('button', { name: 'Add and show' }).click();
+  await expect(page.getByText('Waiting for its agent')).toBeVisible();
+  await accessible(page, 'a server that is waited for');
+  agent = agentStart(await page.getByLabel('Command to enrol the agent', { exact: true }).innerText());
+  await expect(page.getByText('pve9 is connected')).toBeVisible();
+  await still();
+  await page.getByRole('link', { name: 'Go to pve9' }).click();
+  await expect(page.getByRole('heading', { name: 'pve9', level: 1 })).toBeVisible();
+  check();
+});
+
+test('a pod is created and seen to reach running', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/provisioning/cloudpods/new');
+  const still = await note(page);
+  await choose(page, /^Tenant/, 'Default');
+  await page.getByRole('radio', { name: /small/ }).click();
+  await page.getByRole('radio', { name: /debian/ }).first().click();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByLabel(/^Name/).fill('web-1');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await expect(page.getByText('Where it would go')).toBeVisible();
+  await page.getByRole('button', { name: 'Create the CloudPod' }).click();
+  await expect(page.getByRole('main').getByText('Succeeded').first()).toBeVisible();
+  await page.getByRole('link', { name: 'Open web-1' }).click();
+  await expect(page.getByRole('heading', { name: 'web-1', level: 1 })).toBeVisible();
+  await expect(page.getByText('Running', { exact: true }).first()).toBeVisible();
+  await still();
+  check();
+});
+
+test('a job that fails again and again is shown with its reason, and succeeds when it is tried again', async ({ browser }) => {
+  await fault('POST', { path: '/nodes/*/qemu/*/clone', method: 'POST', action: { do: 'status', status: 500, reason: 'storage is on fire' } });
+  const made = await api('POST', '/api/admin/hosting/cloudpods', {
+    name: `unlucky-${Date.now()}`,
+    plan: 'small',
+    image: 'debian',
+    placement: { server: 'pve9' },
+  });
+  const { id } = made.job as { id: string };
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, `/provisioning/jobs?job=${id}`);
+  const still = await note(page);
+  await expect(dialog(page).getByText(/storage is on fire/).first()).toBeVisible();
+  await expect(dialog(page).getByRole('button', { name: 'Try again now' })).toBeVisible();
+  await accessible(page, 'a job that fails');
+  await fault('DELETE');
+  await dialog(page).getByRole('button', { name: 'Try again now' }).click();
+  await expect(dialog(page).getByText('Succeeded', { exact: true }).first()).toBeVisible({ timeout: 120_000 });
+  await still();
+  check();
+});
+
+test('a server is drained after its name was typed, and the drain is cancelled', async ({ browser }) => {
+  // It can go nowhere else: the drain stays open until somebody cancels it.
+  await api('POST', '/api/admin/hosting/cloudpods', { name: 'pinned', plan: 'small', image: 'debian', placement: { server: 'pve1' } });
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/provisioning/cloudpods');
+  await expect(page.getByRole('row', { name: /pinned/ }).getByText('Running')).toBeVisible();
+  await page.goto('/servers/pve1?open=drain');
+  const still = await note(page);
+  const begin = page.getByRole('button', { name: 'Drain pve1' });
+  await expect(dialog(page).getByRole('row', { name: /pinned/ })).toBeVisible();
+  await expect(begin).toBeDisabled();
+  await accessible(page, 'the preview of a drain');
+  await page.getByLabel(/Type pve1/).fill('pve1');
+  await begin.click();
+  await expect(page.getByRole('tab', { name: 'Drain' })).toHaveAttribute('aria-selected', 'true');
+  await page.getByRole('button', { name: 'Cancel the drain' }).click();
+  await dialog(page).getByRole('button', { name: 'Cancel the drain' }).click();
+  await expect(page.getByText('Cancelled', { exact: true }).first()).toBeVisible();
+  await still();
+  check();
+});
+
+test('somebody is invited, accepts, becomes something else, and is suspended', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/users');
+  await page.getByRole('button', { name: 'Invite somebody' }).click();
+  await choose(page, /^Tenant/, 'Default');
+  await dialog(page).getByLabel('E-mail address').fill('mia@home.example');
+  await dialog(page).getByLabel('Member').click();
+  await dialog(page).getByRole('button', { name: 'Invite', exact: true }).click();
+  const link = await dialog(page).getByLabel('Link of the invitation').first().innerText();
+  await dialog(page).getByRole('button', { name: 'Done' }).click();
+
+  const theirs = await fresh(browser);
+  await theirs.page.goto(link.slice(link.indexOf('/', link.indexOf('//') + 2)));
+  await theirs.page.getByLabel(/Your name/).fill('Mia Member');
+  await theirs.page.getByLabel(/^Password/).fill(PASSWORD);
+  await theirs.page.getByRole('button', { name: 'Make the account' }).click();
+  await expect(theirs.page.getByRole('navigation', { name: 'Modules' })).toBeVisible();
+
+  const still = await note(page);
+  const role = page.getByRole('combobox', { name: 'Role of mia@home.example' });
+  await expect(role).toHaveValue('Member');
+  await role.click();
+  await page.getByRole('option', { name: 'Admin' }).click();
+  await dialog(page).getByRole('button', { name: 'Make them Admin' }).click();
+  await expect(role).toHaveValue('Admin');
+  await page.getByRole('button', { name: 'Actions for mia@home.example' }).click();
+  await page.getByRole('menuitem', { name: 'Suspend' }).click();
+  await dialog(page).getByRole('button', { name: 'Suspend' }).click();
+  await expect(page.getByRole('row', { name: /mia@home\.example/ }).getByText('Suspended', { exact: true })).toBeVisible();
+  await still();
+  await theirs.page.goto('/');
+  await expect(theirs.page.getByRole('button', { name: 'Sign in', exact: true })).toBeVisible();
+  check();
+  theirs.check();
+});
+
+test('who may only look sees no actions', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, BILLING);
+  const menu = page.getByRole('navigation', { name: 'Modules' });
+  await expect(menu.getByRole('link', { name: 'CloudPods' })).toBeVisible();
+  for (const absent of ['Servers', 'Jobs', 'Customers', 'Plans', 'Webhooks']) {
+    await expect(menu.getByRole('link', { name: absent }), absent).toHaveCount(0);
+  }
+  const acts = /create|add|invite|make|delete|remove|suspend|reactivate|drain|lock|retry|try again|cancel|actions|console|start|stop/i;
+  await page.goto('/provisioning/cloudpods');
+  await page.getByRole('link', { name: 'web-1' }).click();
+  await expect(page.getByRole('heading', { name: 'web-1', level: 1 })).toBeVisible();
+  expect(await page.getByRole('tab').count()).toBeGreaterThan(2);
+  for (const tab of await page.getByRole('tab').all()) {
+    await tab.click();
+    await expect(tab).toHaveAttribute('aria-selected', 'true');
+    await expect(page.getByRole('main').getByRole('button', { name: acts })).toHaveCount(0);
+  }
+  for (const path of ['/provisioning/cloudpods', '/users', '/users/invitations', '/settings/tenant', '/']) {
+    await page.goto(path);
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    await expect(page.getByRole('main').getByRole('button', { name: acts }), path).toHaveCount(0);
+    await expect(page.getByRole('main').getByRole('link', { name: acts }), path).toHaveCount(0);
+  }
+  check();
+});

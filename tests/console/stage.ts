@@ -1,0 +1,70 @@
+// What the tests stand on: the control plane that `tests/suites/browser.rs` has started, and a page that must keep to its origin.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import AxeBuilder from '@axe-core/playwright';
+import { type Browser, type BrowserContextOptions, expect, type Page } from '@playwright/test';
+
+function setting(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: cargo nextest run -E 'binary(browser)' starts these tests`);
+  return value;
+}
+
+export const URL = setting('MPANEL_URL');
+export const PASSWORD = setting('MPANEL_PASSWORD');
+export const STAFF = 'sam@staff.example';
+/** Of the tenant whose the pods are. */
+export const BILLING = 'bill@home.example';
+
+/** A page that fails the test for what the policy refused, for what broke in it, and for what it asked of others. */
+export async function fresh(browser: Browser, options: BrowserContextOptions = {}): Promise<{ page: Page; check: () => void }> {
+  const context = await browser.newContext({ baseURL: URL, viewport: { width: 1360, height: 860 }, ...options });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(`broke: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && /Content Security Policy|Refused to/.test(message.text())) faults.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(URL)) faults.push(`asked ${request.url()}`);
+  });
+  return { page, check: () => expect(faults, 'nothing breaks, and nobody else is asked').toEqual([]) };
+}
+
+export async function signIn(page: Page, email: string, at = '/'): Promise<void> {
+  await page.goto(at);
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await expect(page.getByRole('navigation', { name: 'Modules' })).toBeVisible();
+}
+
+/** axe finds nothing to complain about. */
+export async function accessible(page: Page, what: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join('\n  ')}`);
+  expect(told, `${what} is accessible`).toEqual([]);
+}
+
+/** The platform's own token: for what is no part of a test, but has to be there. */
+export async function api(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
+  const headers = { authorization: `Bearer ${setting('MPANEL_TOKEN')}`, 'content-type': 'application/json' };
+  const answer = await fetch(URL + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  expect(answer.ok, `${method} ${path}: ${answer.status}`).toBe(true);
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+/** What the simulated Proxmox VE of the third host is to do wrong. */
+export async function fault(method: 'POST' | 'DELETE', what?: unknown): Promise<void> {
+  const headers = { authorization: `Bearer ${setting('SIM_CONTROL_TOKEN')}`, 'content-type': 'application/json' };
+  const body = what === undefined ? {} : { body: JSON.stringify(what) };
+  const answer = await fetch(`${setting('SIM_CONTROL_URL')}/faults`, { method, headers, ...body });
+  expect(answer.ok, `${method} /faults: ${answer.status}`).toBe(true);
+}
+
+/** The third host's agent, enrolled by the command that the console shows, and running. */
+export function agentStart(command: string): ChildProcess {
+  const words = command.trim().split(/\s+/).filter((word) => word !== '\\');
+  const config = ['--config', setting('AGENT_CONFIG')];
+  execFileSync(setting('AGENT'), [...words.slice(words.indexOf('mpanel-agent') + 1), ...config]);
+  return spawn(setting('AGENT'), ['run', ...config], { stdio: 'ignore' });
+}

@@ -22,7 +22,7 @@ use control_plane::domain::jobs::command::NotConnected;
 use control_plane::domain::jobs::engine::Engine;
 use control_plane::domain::jobs::service::Service as Jobs;
 use control_plane::domain::jobs::{
-    Action, CommandFailure, CommandOutput, End, Job, JobState, Pace, Power, Registry, Saga, Step, Verdict,
+    Action, CommandFailure, CommandOutput, End, FailureKind, Job, JobState, Pace, Power, Registry, Saga, Step, Verdict,
 };
 use control_plane::domain::losses::service::Service as Losses;
 use control_plane::domain::plans::{PlanCreate, Terms, service::Service as Plans};
@@ -41,7 +41,7 @@ use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, InstanceId, JobId, ServerId};
 use tokio_util::task::TaskTracker;
 
-use crate::scripted_agent::ScriptedAgents;
+use crate::scripted_agent::{Fail, ScriptedAgents};
 use crate::{TestDatabase, eventually};
 
 /// More than anything here takes.
@@ -537,6 +537,20 @@ fn fast() -> Pace {
         retry_max: Duration::from_millis(10),
         ..Pace::default()
     }
+}
+
+/// Two jobs of a pod that are stuck: snapshots that fail, and can be undone only once the agents are healed.
+pub async fn two_stuck(bench: &PodBench, pod: CloudPodId) -> [JobId; 2] {
+    let mut stuck = Vec::new();
+    bench.agents.fail("delete_snapshot", 99, Fail::Before, FailureKind::Permission);
+    for name in ["one", "two"] {
+        bench.agents.fail("take_snapshot", 1, Fail::After, FailureKind::NoSpace);
+        let asked = bench.pods.snapshot_create(&actor(), Scope::Platform, pod, name, "", false).await;
+        let (_, job) = asked.expect("a job");
+        assert_eq!(bench.over(job.id).await.state, JobState::Stuck);
+        stuck.push(job.id);
+    }
+    [stuck[0], stuck[1]]
 }
 
 /// Who asks in tests.

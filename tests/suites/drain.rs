@@ -121,6 +121,14 @@ impl Rig {
         !self.places().await.contains(&self.first)
     }
 
+    /// How many jobs that move a pod were made.
+    async fn moves(&self) -> usize {
+        let filter =
+            control_plane::domain::jobs::service::JobFilter { kind: Some("migrate".into()), ..Default::default() };
+        let window = control_plane::db::Window { limit: 100, after: None };
+        self.bench.jobs.job_list(Scope::Platform, &filter, window).await.unwrap().len()
+    }
+
     /// How many moves were ordered; one that is sent again is the same.
     fn migrations(&self) -> usize {
         let sent = self.bench.agents.sent();
@@ -378,5 +386,48 @@ async fn a_move_that_fails_is_tried_elsewhere_and_no_more_often_than_allowed() {
         assert_eq!((blocked.pods[0].attempts, rig.migrations()), (3, 3));
         assert!(blocked.pods[0].blocker.contains("scripted"), "{:?}", blocked.pods[0]);
         assert!(!rig.is_empty().await);
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_is_queued_at_the_deadline_does_not_begin() {
+    for database in databases().await {
+        let rig = Rig::new(&database, 1).await;
+        rig.bench.server("pve2", 32).await;
+        rig.bench.agents.hold("reboot");
+        rig.bench.pods.cloudpod_reboot(&actor(), Scope::Platform, rig.pods[0], 60).await.unwrap();
+        rig.bench.out("reboot").await;
+        let deadline = Clock::system().now().plus(Duration::from_secs(2));
+        rig.status(SchedulingState::Draining, Some(deadline), options(), false).await;
+        rig.until("its move to be queued", |plan| count(plan, PodState::Moving) == 1).await;
+        let late = rig.until_state(DrainState::Blocked).await;
+        assert_eq!(count(&late, PodState::Planned), 1, "{}: {:?}", database.name, late.pods);
+        assert!(late.drain.note.contains("deadline has passed"), "{}", late.drain.note);
+        rig.bench.agents.release("reboot");
+        for _ in 0..5 {
+            rig.work().await;
+        }
+        assert_eq!((rig.migrations(), rig.moves().await), (0, 1), "no move began after it, nor is one asked for");
+        rig.drain().await;
+        rig.until_state(DrainState::Done).await;
+        assert!(rig.is_empty().await, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn moves_that_stand_still_take_no_place_of_a_target() {
+    for database in databases().await {
+        let rig = Rig::new(&database, 3).await;
+        rig.bench.server("pve2", 32).await;
+        rig.bench.agents.vague();
+        rig.bench.agents.fail("migrate", 2, Fail::Before, FailureKind::TaskFailed);
+        rig.bench.agents.hold("check_migrate");
+        rig.drain().await;
+        rig.until("two to be under way", |plan| count(plan, PodState::Moving) == 2).await;
+        rig.bench.agents.release("check_migrate");
+        rig.until("two to be stuck", |plan| plan.pods.iter().filter(|pod| pod.is_stuck()).count() == 2).await;
+        rig.bench.agents.heal();
+        let plan = rig.until("the third to be moved", |plan| count(plan, PodState::Moved) == 1).await;
+        assert_eq!(plan.pods.iter().filter(|pod| pod.is_stuck()).count(), 2, "{}", database.name);
     }
 }

@@ -310,7 +310,7 @@ async fn a_job_goes_through_its_steps_in_order() {
         assert_eq!(bench.script.trace(), ["first", "second", "third", "succeeded"], "{}", database.name);
         assert!(job.finished_at.is_some() && job.started_at.is_some());
         assert_eq!(control_plane::domain::jobs::overall_percent(&job), 100);
-        let log = bench.jobs.job_log(Scope::Platform, id, Window { limit: 10, after: None }).await.unwrap();
+        let log = bench.jobs.job_log(Scope::Platform, id, true, Window { limit: 10, after: None }).await.unwrap();
         assert!(log.iter().any(|line| line.line == "TASK" && line.step == "second"));
         let (_, steps) = bench.jobs.job_get(Scope::Platform, id).await.unwrap();
         let shown: Vec<_> = steps.iter().map(|step| (step.name.as_str(), step.state.as_str())).collect();
@@ -384,7 +384,7 @@ async fn an_agent_whose_ledger_refuses_is_waited_for_however_long_and_while_undo
         bench.report(&bench.order(14).await, done()).await;
         let job = bench.until_state(id, JobState::Failed).await;
         assert_eq!(job.error.map(|error| error.code), Some("proxmox_bad_parameter".to_owned()));
-        let lines = bench.jobs.job_log(Scope::Platform, id, Window { limit: 100, after: None }).await.unwrap();
+        let lines = bench.jobs.job_log(Scope::Platform, id, true, Window { limit: 100, after: None }).await.unwrap();
         let waits = lines.iter().filter(|line| line.line.contains("agent_ledger")).count();
         assert_eq!(waits, 2, "not every refusal is said: {lines:#?}");
     }

@@ -7,10 +7,11 @@ use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::{CloudPodPatch, DesiredPower, Detail, Find, PlacementInput, State};
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::scheduling::Verdict;
+use control_plane::domain::servers::InventoryVm;
 use control_plane::error::Error;
 use control_plane::ids::{CloudPodId, TenantId};
 use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, SSH_KEY, actor, request, vm};
+use mpanel_tests::pod_bench::{PodBench, SSH_KEY, TEMPLATE, actor, request, two_stuck, vm};
 use mpanel_tests::scripted_agent::Fail;
 
 #[path = "pods/backups.rs"]
@@ -469,5 +470,37 @@ async fn pods_that_refuse_each_other_s_company_are_kept_apart() {
         let error = bench.pods.cloudpod_create(&actor(), Scope::Platform, third).await.unwrap_err();
         assert_eq!(error.code(), "no_capacity");
         assert!(error.to_string().contains("pods of the same tenant"), "{error}");
+        let error = bench.pods.cloudpod_create(&actor(), Scope::Platform, request("d")).await.unwrap_err();
+        assert!(error.to_string().contains("wants no other beside it"), "nor does another one come to them: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_is_no_smaller_than_its_template() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let template = InventoryVm { disk_mib: 30 * 1024, ..vm(TEMPLATE, None, Power::Stopped, true) };
+        bench.inventory(server, vec![template]).await;
+        let error = bench.create("web-1").await.unwrap_err();
+        assert_eq!(error.code(), "no_capacity", "{}", database.name);
+        assert!(error.to_string().contains("its template of the image has a disk of 30 GiB"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_with_two_stuck_jobs_can_be_deleted() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let stuck = two_stuck(&bench, pod).await;
+        bench.agents.heal();
+        done(&bench, "destroy", pod).await;
+        for job in stuck {
+            assert_eq!(bench.over(job).await.state, JobState::Failed, "{}: nothing is left to undo", database.name);
+        }
+        assert!(matches!(bench.pod(pod).await.pod.state, State::Deleted { .. }));
+        assert_eq!(bench.held().await, NOTHING);
     }
 }

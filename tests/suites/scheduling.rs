@@ -64,7 +64,7 @@ type Change = fn(&mut ServerCapacity, &mut Request);
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table")]
 fn every_reason_is_found_and_named() {
-    let cases: [(&str, Change, &str); 24] = [
+    let cases: [(&str, Change, &str); 26] = [
         ("not_online", |s, _| s.connection = ConnectionState::Offline, "its agent is offline"),
         ("not_online", |s, _| s.connection = ConnectionState::Pending, "its agent has never connected"),
         ("refuses", |s, _| s.refuses = "its ledger cannot be written".into(), "its ledger cannot be written"),
@@ -83,6 +83,16 @@ fn every_reason_is_found_and_named() {
             "label `disk` is `nvme`, `hdd` was asked for",
         ),
         ("label", |_, r| r.labels = [("gpu".into(), "a100".into())].into(), "it lacks the label `gpu=a100`"),
+        (
+            "anti_affinity",
+            |s, r| drop(r.kept_apart.insert(s.id)),
+            "a pod of the same tenant is on it that wants no other beside it",
+        ),
+        (
+            "template_disk",
+            |s, r| drop(r.barred.insert(s.id, Reason::TemplateDisk { has_gib: 30, wanted_gib: 20 })),
+            "its template of the image has a disk of 30 GiB, and 20 GiB are wanted: take a larger plan",
+        ),
         ("no_template", |_, r| r.templates.clear(), "it has no template for the image"),
         ("unknown", |s, _| s.known = false, "its agent has not told yet how large it is and what runs on it"),
         ("memory", |s, _| s.reserved_memory_mib = 62_000, "memory: 4096 MiB needed, 3536 MiB free"),

@@ -163,7 +163,12 @@ impl Client {
 
     /// Removes, or starts to.
     pub async fn delete(&self, path: &[&str]) -> Result<Answer> {
-        let url = self.url(path, &[]);
+        self.delete_with(path, &[]).await
+    }
+
+    /// The same with a query.
+    pub async fn delete_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer> {
+        let url = self.url(path, query);
         let key = self.idempotency_key.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
         self.send(Request { method: Method::DELETE, url, body: None, key: Some(key), if_match: None }).await
     }

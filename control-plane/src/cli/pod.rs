@@ -142,7 +142,7 @@ pub struct Create {
     /// Only on servers with this label; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
     labels: Vec<(String, String)>,
-    /// Never beside another pod of the same tenant
+    /// Never beside another pod of the same tenant, and no other beside it
     #[arg(long)]
     anti_affinity: bool,
     /// An address from this pool: name or id; may be repeated [default: from the pools of the region]

@@ -53,6 +53,9 @@ pub enum Command {
     Remove {
         /// Name or id
         server: String,
+        /// The host's name, typed again: for one that was declared lost with VMs on it
+        #[arg(long = "confirm", value_name = "NAME")]
+        name: Option<String>,
         #[command(flatten)]
         confirm: Confirm,
     },
@@ -137,11 +140,17 @@ impl Command {
                 show(context, &answer.body)
             }
             Self::Edit(edit) => edit_run(context, edit).await,
-            Self::Remove { server, confirm } => {
+            Self::Remove { server, name, confirm } => {
                 confirm.ask(&format!(
                     "Remove the record of {server}? Its agent is cut off; the host's VMs stay as they are."
                 ))?;
-                context.client.delete(&path(&server, &[])).await?;
+                context
+                    .client
+                    .delete_with(
+                        &path(&server, &[]),
+                        &name.map(|name| ("confirm", name)).into_iter().collect::<Vec<_>>(),
+                    )
+                    .await?;
                 context.out.note(format!(
                     "{server} is removed; on the host, `systemctl disable --now mpanel-agent` ends its agent"
                 ));

@@ -102,7 +102,7 @@ async fn a_server_is_deleted_only_when_nothing_is_held_on_it() {
         let mut tx = books.db.begin().await.unwrap();
         assert!(books.servers.reservation_hold(&mut tx, pod, server.id, "local", 1, 1, 1).await.unwrap());
         tx.commit().await.unwrap();
-        let held = books.servers.server_delete(&actor(), server.id, None).await.unwrap_err();
+        let held = books.servers.server_delete(&actor(), server.id, None, None).await.unwrap_err();
         assert_eq!(code(&held), "server_in_use");
         assert!(held.to_string().contains(&pod.to_string()), "{held}");
         let mut tx = books.db.begin().await.unwrap();
@@ -112,12 +112,12 @@ async fn a_server_is_deleted_only_when_nothing_is_held_on_it() {
         seen.vms.push(control_plane::domain::servers::InventoryVm { pod: Some(pod), ..vm(10_000) });
         assert!(books.servers.inventory_record(&mut tx, server.id, epoch, &seen).await.unwrap());
         tx.commit().await.unwrap();
-        let held = books.servers.server_delete(&actor(), server.id, None).await.unwrap_err();
+        let held = books.servers.server_delete(&actor(), server.id, None, None).await.unwrap_err();
         assert!(held.to_string().contains("1 VM(s)"), "{held}");
         let mut tx = books.db.begin().await.unwrap();
         assert!(books.servers.inventory_record(&mut tx, server.id, epoch, &inventory(&[])).await.unwrap());
         tx.commit().await.unwrap();
-        books.servers.server_delete(&actor(), server.id, Some(server.version)).await.unwrap();
+        books.servers.server_delete(&actor(), server.id, Some(server.version), None).await.unwrap();
         assert_eq!(code(&books.servers.server_show("pve1").await.unwrap_err()), "not_found");
         let again = books.server("pve1").await;
         assert_ne!(again.id, server.id, "the name is free again ({})", books.name);

@@ -155,7 +155,7 @@ async fn deleting_a_server_ends_its_session_and_its_agent_stays_out() {
     everywhere(async |plane| {
         let (server, identity) = plane.agent("pve1").await;
         let (mut agent, _) = plane.session(&identity, hello("m")).await.unwrap();
-        plane.servers.server_delete(&Actor::system("test"), server.id, None).await.unwrap();
+        plane.servers.server_delete(&Actor::system("test"), server.id, None, None).await.unwrap();
         assert_eq!(agent.end().await.0.unwrap().reason(), wire::GoAwayReason::Revoked);
         assert!(plane.session(&identity, hello("m")).await.is_err());
         plane.stop(agent).await;

@@ -116,3 +116,26 @@ async fn a_pinned_pod_stays_until_its_pin_is_taken_away() {
         assert_eq!(update(Some("pve1")).await.unwrap().pod.wish.server, Some(rig.first), "and pinned again");
     }
 }
+
+#[tokio::test]
+async fn a_pod_whose_earlier_move_is_stuck_is_a_blocker_and_not_tried_again_and_again() {
+    for database in databases().await {
+        let rig = Rig::new(&database, 1).await;
+        rig.bench.server("pve2", 32).await;
+        rig.bench.agents.vague();
+        rig.bench.agents.fail("migrate", 1, Fail::Before, FailureKind::TaskFailed);
+        rig.drain().await;
+        let plan = rig.until("the move to be stuck", |plan| plan.pods[0].is_stuck()).await;
+        rig.drains.drain_cancel(&actor(), rig.first).await.unwrap();
+        let blocker = rig.blocker(rig.pods[0]).await;
+        assert!(blocker.contains("a move of it to pve2 is not over"), "{}: {blocker}", database.name);
+        for _ in 0..5 {
+            rig.work().await;
+        }
+        assert_eq!(rig.moves().await, 1, "it was not asked for again");
+        rig.bench.agents.heal();
+        rig.bench.jobs.job_retry(&actor(), Scope::Platform, plan.pods[0].job.unwrap()).await.unwrap();
+        rig.until_state(DrainState::Done).await;
+        assert!(rig.is_empty().await, "{}: it goes on by itself", database.name);
+    }
+}

@@ -199,7 +199,7 @@ async fn a_host_that_is_away_keeps_no_place_of_a_storage_from_the_other_hosts() 
         let said = |line: &str| line.contains("waits for a place") && line.contains("bears 2 copies");
         let lines = async || {
             let window = Window { limit: 10, after: None };
-            let log = bench.jobs.job_log(Scope::Platform, next, window).await.unwrap();
+            let log = bench.jobs.job_log(Scope::Platform, next, true, window).await.unwrap();
             log.into_iter().filter(|line| line.step == "once" && said(&line.line)).count()
         };
         bench.until(next, "it to begin", |job| job.state == JobState::Running).await;

@@ -434,3 +434,19 @@ async fn the_last_room_is_given_to_one_of_two() {
         bench.held().await;
     }
 }
+
+#[tokio::test]
+async fn a_disk_that_stays_on_an_overfull_shared_storage_keeps_no_move_back() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let (pod, _, second) = on_the_first(&bench).await;
+        storage(&bench, "local", true).await;
+        let mut tx = bench.db.begin().await.unwrap();
+        control_plane::execute!(tx.conn(), "UPDATE server_storages SET disk_gib = 1 WHERE name = 'local'").unwrap();
+        tx.commit().await.unwrap();
+        let job = migrate(&bench, pod, anywhere()).await.unwrap();
+        let job = bench.over(job.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{}: {:?}", database.name, job.error);
+        assert_eq!(place(&bench, pod).await, second);
+    }
+}

@@ -94,7 +94,7 @@ async fn each_attempt_keeps_its_log() {
         let (_, job) = bench.create("web-1").await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
         let window = Window { limit: 200, after: None };
-        let log = bench.jobs.job_log(Scope::Platform, job.id, window).await.unwrap();
+        let log = bench.jobs.job_log(Scope::Platform, job.id, true, window).await.unwrap();
         let clone: Vec<_> = log.iter().filter(|line| line.step == "clone").collect();
         let of = |attempt: u32, level: &str| clone.iter().any(|l| l.attempt == attempt && l.level == level);
         assert!(of(1, "info") && of(1, "error") && of(2, "info") && of(2, "error"), "{} {clone:#?}", database.name);

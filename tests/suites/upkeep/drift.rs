@@ -380,3 +380,21 @@ async fn a_moved_vm_is_taken_at_its_new_place_only_when_both_hosts_confirm_it() 
         assert_eq!(kinds(&bench).await, []);
     }
 }
+
+#[tokio::test]
+async fn a_heal_does_not_undo_a_newer_wish() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, mut seen) = placed(&bench, "web-1").await;
+        seen.power = Power::Stopped;
+        bench.inventory(server, vec![seen]).await;
+        let drift = open(&bench).await.remove(0);
+        assert_eq!(drift.expected["power"], "running", "{}", database.name);
+        let (_, stop) = bench.pods.cloudpod_stop(&actor(), Scope::Platform, id).await.unwrap();
+        over(&bench, &stop).await;
+        let late = bench.drift.drift_heal(&actor(), drift.id).await.unwrap_err();
+        assert_eq!(late.code(), "drift_over", "{late}");
+        assert_eq!(bench.pod(id).await.pod.desired_power, DesiredPower::Stopped, "{}", database.name);
+    }
+}

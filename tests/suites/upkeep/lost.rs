@@ -8,9 +8,9 @@ use control_plane::domain::drift::{Action, Drift, Filter, Kind};
 use control_plane::domain::jobs::command::BackupMode;
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::servers::lost::{FenceOutcome, FencedVm};
-use control_plane::domain::servers::{SchedulingState, StatusChange};
+use control_plane::domain::servers::{InventoryVm, SchedulingState, StatusChange};
 use control_plane::ids::{BackupId, CloudPodId, JobId, ServerId};
-use mpanel_tests::pod_bench::{PodBench, SOON, TEMPLATE, actor, staff, vm};
+use mpanel_tests::pod_bench::{PodBench, SOON, TEMPLATE, actor, staff, two_stuck, vm};
 use mpanel_tests::scripted_agent::Fail;
 use mpanel_tests::{databases, eventually};
 
@@ -326,5 +326,113 @@ async fn a_rehome_that_waits_for_a_host_goes_on_when_that_is_declared_lost() {
         let after = bench.pod(pod).await.pod;
         assert_eq!((after.state, after.server.unwrap().id), (State::Active, second));
         assert_eq!(bench.held().await, [1, 2, 1, 1]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_only_half_made_is_not_taken_for_its_pod() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        bench.agents.hold("clone");
+        let (made, _) = bench.create("web-1").await.unwrap();
+        bench.out("clone").await;
+        let (pod, vmid) = (made.pod.id, bench.pod(made.pod.id).await.pod.vmid.unwrap());
+        bench.offline(server).await;
+        declare(&bench, server).await;
+        bench.online(server, "pve1").await;
+        let fenced = FenceOutcome { vm: FencedVm { pod, vmid }, error: None, foreign: false };
+        assert!(bench.books.servers.fences_record(server, &[fenced]).await.unwrap());
+        let half = InventoryVm { lock: "clone".into(), ..vm(vmid, Some(pod), Power::Stopped, false) };
+        bench.inventory(server, vec![half]).await;
+        let orphan = drifts(&bench).await.into_iter().find(|drift| drift.kind == Kind::Orphan).unwrap();
+        let refused = bench.drift.drift_accept(&actor(), orphan.id).await.unwrap_err();
+        assert_eq!(refused.code(), "vm_locked", "{}", database.name);
+        assert!(refused.to_string().contains("only half made: destroy it"), "{refused}");
+        assert!(matches!(state(&bench, pod).await, State::Failed { .. }));
+    }
+}
+
+#[tokio::test]
+async fn two_stuck_jobs_of_a_pod_end_when_its_host_is_declared_lost() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let stuck = two_stuck(&bench, pod).await;
+        bench.offline(server).await;
+        declare(&bench, server).await;
+        for job in stuck {
+            assert_eq!(bench.over(job).await.state, JobState::Failed, "{}", database.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_restore_that_is_retried_after_its_pod_was_found_takes_nothing_of_it() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let first = bench.server("pve1", 16).await;
+        let pod = bench.active("web-1").await;
+        let vmid = bench.pod(pod).await.pod.vmid.unwrap();
+        let made = backup(&bench, pod).await;
+        let second = bench.server("pve2", 16).await;
+        bench.offline(first).await;
+        declare(&bench, first).await;
+        bench.agents.vague();
+        bench.agents.fail("configure", 1, Fail::Before, FailureKind::NoSpace);
+        let (_, restore) = bench.pods.backup_restore(&actor(), Scope::Platform, pod, made, None).await.unwrap();
+        assert_eq!(bench.over(restore.id).await.state, JobState::Stuck, "{}", database.name);
+        let half = bench.pod(pod).await.pod.vmid.unwrap();
+        bench.agents.heal();
+
+        // Somebody removes what was half made, and the VM itself comes up on another node.
+        bench.agents.vm_remove(second, half);
+        let third = bench.server("pve3", 16).await;
+        bench.agents.vm_move((first, vmid), (third, vmid));
+        bench.inventory(second, vec![vm(TEMPLATE, None, Power::Stopped, true)]).await;
+        bench.inventory(third, vec![vm(vmid, Some(pod), Power::Running, false)]).await;
+        let found = drifts(&bench).await.into_iter().find(|drift| drift.server == third).unwrap();
+        let rehome = bench.drift.drift_accept(&actor(), found.id).await.unwrap().1.unwrap();
+        let rehome = bench.over(rehome.id).await;
+        assert_eq!(rehome.state, JobState::Succeeded, "{:?}", rehome.error);
+        let before = bench.pod(pod).await;
+
+        bench.jobs.job_retry(&actor(), Scope::Platform, restore.id).await.unwrap();
+        assert_eq!(bench.over(restore.id).await.state, JobState::Failed, "{}", database.name);
+        let after = bench.pod(pod).await;
+        assert_eq!((after.pod.state, after.pod.vmid), (State::Active, Some(vmid)), "{}", database.name);
+        assert_eq!((after.pod.server.unwrap().id, after.addresses), (third, before.addresses));
+        let vms = bench.agents.vms();
+        let own: Vec<_> = vms.iter().filter(|(_, _, vm)| vm.pod == Some(pod)).map(|(at, id, _)| (*at, *id)).collect();
+        assert_eq!(own, [(third, vmid)], "it is where it was found");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_never_returns_is_removed_and_leaves_no_drift() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let servers = &bench.books.servers;
+        let pod = bench.active("web-1").await;
+        let vmid = bench.pod(pod).await.pod.vmid.unwrap();
+        let seen = vec![vm(TEMPLATE, None, Power::Stopped, true), vm(vmid, Some(pod), Power::Running, false)];
+        bench.inventory(server, seen).await;
+        let early = servers.server_delete(&actor(), server, None, Some("pve1")).await.unwrap_err();
+        assert_eq!(early.code(), "server_in_use");
+        bench.offline(server).await;
+        declare(&bench, server).await;
+        bench.drift.reconcile().await.unwrap();
+        assert_eq!(drifts(&bench).await, [], "{}: nobody knows what is on it", database.name);
+        for typed in [None, Some("pve2")] {
+            let refused = servers.server_delete(&actor(), server, None, typed).await.unwrap_err();
+            assert!(refused.to_string().starts_with("confirm: must be pve1: 1 VM(s)"), "{refused}");
+        }
+        servers.server_delete(&actor(), server, None, Some("pve1")).await.unwrap();
+        assert!(servers.server_show("pve1").await.is_err(), "{}", database.name);
+        let (_, job) = bench.pods.cloudpod_destroy(&actor(), staff(), pod).await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+        assert_eq!(bench.held().await, [0; 4], "{}", database.name);
     }
 }

@@ -99,7 +99,7 @@ pub(super) struct PlacementBody {
     /// Only on servers that bear all of these labels.
     #[serde(default)]
     labels: BTreeMap<String, String>,
-    /// Never on a server that holds another pod of the tenant.
+    /// Never on a server that holds another pod of the tenant; nor does another one of it come there later.
     #[serde(default)]
     anti_affinity: bool,
 }

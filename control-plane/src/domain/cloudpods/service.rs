@@ -14,7 +14,7 @@ use crate::domain::check::Checks;
 use crate::domain::jobs::service::Service as Jobs;
 use crate::domain::jobs::{Job, JobState, NewJob};
 use crate::domain::plans::service::Service as Plans;
-use crate::domain::scheduling::{Decision, Placement, Request};
+use crate::domain::scheduling::{Decision, Placement, Reason, Request};
 use crate::domain::tenants::quotas;
 use crate::domain::tenants::service::Service as Tenants;
 use crate::error::{Error, Result, is_unique_violation};
@@ -204,12 +204,12 @@ impl Service {
 
     /// Starts it.
     pub async fn cloudpod_start(&self, actor: &Actor, scope: Scope, id: CloudPodId) -> Result<(Detail, Job)> {
-        self.power_change(actor, scope, id, PowerChange::Start).await
+        self.power_change(actor, (scope, id), None, PowerChange::Start).await
     }
 
     /// Cuts its power.
     pub async fn cloudpod_stop(&self, actor: &Actor, scope: Scope, id: CloudPodId) -> Result<(Detail, Job)> {
-        self.power_change(actor, scope, id, PowerChange::Stop).await
+        self.power_change(actor, (scope, id), None, PowerChange::Stop).await
     }
 
     /// Asks its guest to shut down within `timeout_s`; `force`: cut the power afterwards.
@@ -222,7 +222,7 @@ impl Service {
         force: bool,
     ) -> Result<(Detail, Job)> {
         guest_time_check(timeout_s)?;
-        self.power_change(actor, scope, id, PowerChange::Shutdown { timeout_s, force }).await
+        self.power_change(actor, (scope, id), None, PowerChange::Shutdown { timeout_s, force }).await
     }
 
     /// Asks its guest to restart within `timeout_s`.
@@ -234,7 +234,7 @@ impl Service {
         timeout_s: u64,
     ) -> Result<(Detail, Job)> {
         guest_time_check(timeout_s)?;
-        self.power_change(actor, scope, id, PowerChange::Reboot { timeout_s }).await
+        self.power_change(actor, (scope, id), None, PowerChange::Reboot { timeout_s }).await
     }
 
     /// Removes a pod: cancels what can be cancelled of its other jobs, and queues its removal behind the rest. Asked again
@@ -312,15 +312,28 @@ impl Service {
         Ok((placement, region))
     }
 
+    /// Starts or stops it, as it is wanted: `Conflict` when somebody wants something else by now.
+    pub async fn power_restore(&self, actor: &Actor, id: CloudPodId, wanted: DesiredPower) -> Result<Job> {
+        let change = match wanted {
+            DesiredPower::Running => PowerChange::Start,
+            DesiredPower::Stopped => PowerChange::Stop,
+        };
+        Ok(self.power_change(actor, (Scope::Platform, id), Some(wanted), change).await?.1)
+    }
+
     async fn power_change(
         &self,
         actor: &Actor,
-        scope: Scope,
-        id: CloudPodId,
+        (scope, id): (Scope, CloudPodId),
+        still: Option<DesiredPower>,
         change: PowerChange,
     ) -> Result<(Detail, Job)> {
         let mut tx = self.db.begin().await?;
         let pod = store::pod_lock(&mut tx, scope, id).await?.ok_or_else(|| not_found(id))?;
+        if still.is_some_and(|still| still != pod.desired_power) {
+            let detail = format!("the pod {} is wanted {} by now", pod.name, pod.desired_power.as_str());
+            return Err(Error::conflict("drift_over", detail));
+        }
         pod.state.power_change(change.wanted())?;
         if matches!(change, PowerChange::Reboot { .. }) && pod.desired_power == DesiredPower::Stopped {
             let detail = "the pod is meant to be stopped, so it cannot be rebooted: start it";
@@ -439,6 +452,10 @@ impl PowerChange {
 /// What the scheduler is asked about a pod.
 pub(super) async fn request_of(books: &Books, mut conn: Conn<'_>, pod: &CloudPod) -> Result<Request> {
     let Wish { region, server, storage, labels, anti_affinity, pools: _ } = pod.wish.clone();
+    let seen = books.images.image_templates_seen(conn.again(), pod.image.id).await?;
+    // A disk is never made smaller.
+    let larger = seen.iter().filter(|(_, template)| template.disk_mib > pod.disk_gib << 10);
+    let barred = larger.map(|(server, template)| (*server, template_larger(template.disk_mib, pod.disk_gib)));
     Ok(Request {
         vcpu: pod.vcpu,
         memory_mib: pod.memory_mib,
@@ -449,9 +466,15 @@ pub(super) async fn request_of(books: &Books, mut conn: Conn<'_>, pod: &CloudPod
         labels,
         anti_affinity,
         tenant_pods: store::tenant_pods(conn.again(), pod.tenant, Some(pod.id)).await?,
-        templates: books.images.image_templates(conn, pod.image.id).await?,
+        kept_apart: store::servers_kept_apart(conn.again(), pod.tenant, pod.id).await?,
+        barred: barred.collect(),
+        templates: seen.iter().map(|(server, template)| (*server, template.vmid)).collect(),
         ..Request::default()
     })
+}
+
+fn template_larger(disk_mib: u64, wanted_gib: u64) -> Reason {
+    Reason::TemplateDisk { has_gib: disk_mib.div_ceil(1024), wanted_gib }
 }
 
 pub(super) fn guest_time_check(timeout_s: u64) -> Result<()> {

@@ -1,6 +1,6 @@
 mod condition;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::types::Json;
 
@@ -277,6 +277,32 @@ pub(super) async fn tenant_pods(
         .into_iter()
         .map(|(server, pods)| Ok((server, loaded(pods, "count of cloudpods")?)))
         .collect()
+}
+
+/// On which servers a pod of the tenant is, or is on its way to, that wants no other beside it; without one of them.
+pub(super) async fn servers_kept_apart(
+    conn: Conn<'_>,
+    tenant: TenantId,
+    without: CloudPodId,
+) -> Result<HashSet<ServerId>> {
+    macro_rules! sql {
+        ($apart:literal) => {
+            concat!(
+                "SELECT p.server_id FROM cloudpods p
+                  WHERE p.tenant_id = $1 AND p.state <> 'deleted' AND p.server_id IS NOT NULL AND p.id <> $2 AND ",
+                $apart,
+                " UNION SELECT m.server_id FROM moves m JOIN cloudpods p ON p.id = m.pod_id
+                  WHERE p.tenant_id = $1 AND p.id <> $2 AND ",
+                $apart
+            )
+        };
+    }
+    let sql = sql_by_db!(
+        conn,
+        sqlite: sql!("json_extract(p.placement, '$.anti_affinity')"),
+        postgres: sql!("(p.placement ->> 'anti_affinity')::boolean")
+    );
+    Ok(fetch_all!(conn, (ServerId,), sql, tenant, without)?.into_iter().map(|(server,)| server).collect())
 }
 
 pub(super) async fn pod_insert(tx: &mut Tx, pod: &CloudPod) -> Result<(), sqlx::Error> {

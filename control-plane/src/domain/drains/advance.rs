@@ -20,6 +20,8 @@ use crate::ids::{DrainId, ServerId};
 
 /// The wait before a pod's next try; it grows with the tries.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Until a pod that cannot be moved as things are is looked at again, and one that found its room taken.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How many VMs that no drain moves are named.
 const STRAYS_NAMED_MAX: usize = 10;
 
@@ -40,7 +42,11 @@ impl Service {
         let live = store::drains_live(self.db.read().await?.conn()).await?;
         let mut changed = 0;
         for id in live {
-            changed += u64::from(self.drain_advance(id).await?);
+            match self.drain_advance(id).await {
+                Ok(news) => changed += u64::from(news),
+                // The others go on, and this one has its turn again.
+                Err(error) => tracing::warn!(drain = %id, %error, cause = ?error, "a drain did not go on"),
+            }
         }
         Ok(changed)
     }
@@ -48,17 +54,21 @@ impl Service {
     async fn drain_advance(&self, id: DrainId) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         let Some(drain) = store::drain_lock(&mut tx, id).await? else { return Ok(false) };
+        let late = drain.deadline.is_some_and(|deadline| deadline <= self.clock.now());
         let mut changed = self.newcomers_note(&mut tx, &drain).await?;
         let mut rows = store::pods(tx.conn(), id).await?;
+        let mut told = Vec::new();
         for row in &mut rows {
-            if self.follow(&drain, row) {
+            if self.follow(&drain, row, late) {
                 store::pod_store(&mut tx, id, row, self.clock.now()).await?;
                 changed = true;
             }
         }
         if drain.state.is_open() {
-            let late = drain.deadline.is_some_and(|deadline| deadline <= self.clock.now());
-            if !late {
+            if late {
+                told = self.moves_call_off(&mut tx, &actor(), &rows).await?;
+                changed |= !told.is_empty();
+            } else {
                 changed |= self.moves_begin(&mut tx, &drain, &mut rows).await?;
             }
             changed |= self.judge(&mut tx, &drain, &rows, late).await?;
@@ -66,6 +76,7 @@ impl Service {
         if changed {
             tx.commit().await?;
         }
+        self.tell(&told);
         Ok(changed)
     }
 
@@ -86,7 +97,7 @@ impl Service {
     }
 
     /// Takes in what became of a pod; whether that is news.
-    fn follow(&self, drain: &Drain, row: &mut DrainPod) -> bool {
+    fn follow(&self, drain: &Drain, row: &mut DrainPod, late: bool) -> bool {
         let before = row.clone();
         let arrived = match drain.kind {
             Kind::Drain => row.at != Some(drain.server),
@@ -112,6 +123,8 @@ impl Service {
                     (true, ..) => row.state = PodState::Gone,
                     (false, true, _) => row.state = PodState::Moved,
                     (false, false, false) => row.state = PodState::Left,
+                    // Its turn did not come before the deadline.
+                    (false, false, true) if late && state == JobState::Cancelled => row.state = PodState::Planned,
                     (false, false, true) => self.failed(row, state),
                 }
             }
@@ -131,7 +144,9 @@ impl Service {
             "somebody cancelled its move; repeat the drain to try again".clone_into(&mut row.blocker);
         } else if matches!(code, "proxmox_refused" | "cloudpod_running" | "deadline" | "vm_missing") {
             row.attempts = self.limits.tries_max;
-        } else if !matches!(code, "no_capacity" | "cloudpod_moving") {
+        } else if matches!(code, "no_capacity" | "cloudpod_moving") {
+            row.run_at = now.plus(LOOK_AGAIN_AFTER);
+        } else {
             row.attempts += 1;
             row.avoid.extend(row.target.as_ref().map(|target| target.id));
         }
@@ -185,7 +200,7 @@ impl Service {
     async fn move_begin(&self, tx: &mut Tx, drain: &Drain, row: &mut DrainPod, ground: &mut Ground) -> Result<()> {
         let pod = self.pods.pod_read(tx.conn(), row.pod).await?;
         let Some(source) = pod.server.as_ref().map(|server| server.id) else {
-            block(row, NO_VM.to_owned());
+            self.block(row, NO_VM.to_owned());
             return Ok(());
         };
         let home = (drain.kind == Kind::FillBack).then_some(drain.server);
@@ -207,7 +222,7 @@ impl Service {
                 return Ok(());
             }
             Err(blocker) => {
-                block(row, blocker);
+                self.block(row, blocker);
                 return Ok(());
             }
         };
@@ -221,7 +236,7 @@ impl Service {
         let job = match self.pods.migrate_queue(tx, &actor(), &pod, &params).await {
             Ok(job) => job,
             Err(error @ Error::Conflict { .. }) => {
-                block(row, error.to_string());
+                self.block(row, error.to_string());
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -236,6 +251,12 @@ impl Service {
         row.job_error = None;
         row.blocker.clear();
         Ok(())
+    }
+
+    fn block(&self, row: &mut DrainPod, blocker: String) {
+        row.state = PodState::Blocked;
+        row.blocker = blocker;
+        row.run_at = self.clock.now().plus(LOOK_AGAIN_AFTER);
     }
 
     /// Where the drain is now.
@@ -314,9 +335,4 @@ impl Service {
         named.extend(strays.next().map(|_| "…".to_owned()));
         Ok(named)
     }
-}
-
-fn block(row: &mut DrainPod, blocker: String) {
-    row.state = PodState::Blocked;
-    row.blocker = blocker;
 }

@@ -61,6 +61,9 @@ pub(super) fn destination(
     if pod.vmid.is_none() {
         return Err(NO_VM.to_owned());
     }
+    if let Some(target) = &pod.moving_to {
+        return Err(format!("a move of it to {} is not over: see that its `migrate` job ends", target.name));
+    }
     if let Some(reason) = unreachable(&terrain.source) {
         return Err(format!("nothing can be moved from server {} at present: {reason}", terrain.source.name));
     }

@@ -165,7 +165,7 @@ impl Service {
         self.drain_get(server).await
     }
 
-    fn tell(&self, cancelled: &[Job]) {
+    pub(super) fn tell(&self, cancelled: &[Job]) {
         for job in cancelled {
             self.jobs.job_cancel_tell(job);
         }
@@ -173,25 +173,35 @@ impl Service {
 
     /// Moves that have not begun are cancelled with it; the others end.
     async fn cancel_in(&self, tx: &mut Tx, actor: &Actor, drain: Drain) -> Result<Vec<Job>> {
-        let mut told = Vec::new();
-        for mut row in store::pods(tx.conn(), drain.id).await? {
-            match (row.state, row.job, row.job_state) {
-                (PodState::Moving, Some(job), Some(JobState::Queued)) => {
-                    match self.jobs.job_cancel_in(tx, actor, Scope::Platform, job).await {
-                        Ok(job) => told.push(job),
-                        // It has begun to undo by itself, or is over.
-                        Err(Error::Conflict { .. }) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                (PodState::Planned | PodState::Blocked, ..) => {
-                    row.state = PodState::Left;
-                    store::pod_store(tx, drain.id, &row, self.clock.now()).await?;
-                }
-                _ => {}
+        let rows = store::pods(tx.conn(), drain.id).await?;
+        let told = self.moves_call_off(tx, actor, &rows).await?;
+        for mut row in rows {
+            if matches!(row.state, PodState::Planned | PodState::Blocked) {
+                row.state = PodState::Left;
+                store::pod_store(tx, drain.id, &row, self.clock.now()).await?;
             }
         }
         self.state_set(tx, actor, &drain, DrainState::Cancelled, "it was cancelled").await?;
+        Ok(told)
+    }
+
+    /// Cancels the moves that have no order out: they wait for their turn, or for a place at their host. Those jobs.
+    pub(super) async fn moves_call_off(&self, tx: &mut Tx, actor: &Actor, rows: &[DrainPod]) -> Result<Vec<Job>> {
+        let may_wait = |row: &&DrainPod| {
+            row.state == PodState::Moving && matches!(row.job_state, Some(JobState::Queued | JobState::Running))
+        };
+        let mut told = Vec::new();
+        for job in rows.iter().filter(may_wait).filter_map(|row| row.job) {
+            if !self.jobs.is_idle(tx.conn(), job).await? {
+                continue;
+            }
+            match self.jobs.job_cancel_in(tx, actor, Scope::Platform, job).await {
+                Ok(job) => told.push(job),
+                // It has begun to undo by itself, or is over.
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(told)
     }
 

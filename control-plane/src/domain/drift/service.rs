@@ -9,7 +9,7 @@ use super::compare::{Difference, Known, differences};
 use super::{Action, Drift, Filter, Kind, Policy, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
-use crate::domain::audit::{Actor, Scope};
+use crate::domain::audit::Actor;
 use crate::domain::check::Checks;
 use crate::domain::cloudpods::DesiredPower;
 use crate::domain::cloudpods::service::Service as CloudPods;
@@ -70,7 +70,7 @@ impl Service {
         let open = store::drifts_open(tx.conn(), server).await?;
         let found = match self.known(tx.conn(), server).await? {
             Some(known) => differences(&known),
-            // The host is deleted, or has not told its VMs yet.
+            // The host is deleted or lost, or has not told its VMs yet.
             None => Vec::new(),
         };
         for drift in &open {
@@ -161,8 +161,8 @@ impl Service {
         let drift = self.open(id, Action::Accept).await?;
         let job = match drift.kind {
             Kind::Moved | Kind::Orphan => {
-                let vmid = drift.vmid;
-                Some(self.cloudpods.cloudpod_rehome(actor, drift.pod, drift.server, vmid).await?)
+                self.require_unlocked(&drift).await?;
+                Some(self.cloudpods.cloudpod_rehome(actor, drift.pod, drift.server, drift.vmid).await?)
             }
             _ => {
                 let mut tx = self.db.begin().await?;
@@ -173,6 +173,19 @@ impl Service {
             }
         };
         Ok((self.drift_get(id).await?, job))
+    }
+
+    /// Refuses a VM that something is being done with, or that was left in the midst of it: it is not what the pod was.
+    async fn require_unlocked(&self, drift: &Drift) -> Result<()> {
+        let vms = self.servers.vms_stamped(self.db.read().await?.conn(), drift.server).await?.unwrap_or_default();
+        let Some(vm) = vms.iter().find(|vm| vm.vmid == drift.vmid && !vm.lock.is_empty()) else { return Ok(()) };
+        let cure = if matches!(vm.lock.as_str(), "clone" | "create") {
+            "it is only half made: destroy it, once no task of it runs any more"
+        } else {
+            "see that the task that has locked it ends, or unlock it on the host, and ask again"
+        };
+        let detail = format!("VM {} on {} is locked ({}): {cure}", vm.vmid, drift.server_name, vm.lock);
+        Err(Error::conflict("vm_locked", detail))
     }
 
     async fn accept_at_once(&self, tx: &mut Tx, actor: &Actor, drift: &Drift) -> Result<()> {
@@ -258,10 +271,10 @@ impl Service {
             ));
         }
         tx.commit().await?;
-        let (_, job) = match drift.expected["power"].as_str() {
-            _ if drift.kind == Kind::Autostart => self.cloudpods.cloudpod_autostart(actor, drift.pod).await?,
-            Some("running") => self.cloudpods.cloudpod_start(actor, Scope::Platform, drift.pod).await?,
-            _ => self.cloudpods.cloudpod_stop(actor, Scope::Platform, drift.pod).await?,
+        let job = match drift.expected["power"].as_str() {
+            _ if drift.kind == Kind::Autostart => self.cloudpods.cloudpod_autostart(actor, drift.pod).await?.1,
+            Some("running") => self.cloudpods.power_restore(actor, drift.pod, DesiredPower::Running).await?,
+            _ => self.cloudpods.power_restore(actor, drift.pod, DesiredPower::Stopped).await?,
         };
         let mut tx = self.db.begin().await?;
         store::heal_job_set(&mut tx, drift.id, job.id).await?;
@@ -287,10 +300,11 @@ impl Service {
             let Some(last) = servers.last() else { break };
             after = Some(*last);
             for server in servers {
-                let mut tx = self.db.begin().await?;
-                self.server_compare(&mut tx, server).await?;
-                tx.commit().await?;
-                done.compared += 1;
+                match self.server_reconcile(server).await {
+                    Ok(()) => done.compared += 1,
+                    // The others have their turn, and this one has it again at the next run.
+                    Err(error) => tracing::warn!(%server, %error, cause = ?error, "a server could not be compared"),
+                }
             }
         }
         *self.ends_seen() = to;
@@ -298,6 +312,12 @@ impl Service {
             done.healed = self.power_heal().await?;
         }
         Ok(done)
+    }
+
+    async fn server_reconcile(&self, server: ServerId) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        self.server_compare(&mut tx, server).await?;
+        tx.commit().await
     }
 
     async fn power_heal(&self) -> Result<u64> {
@@ -318,10 +338,9 @@ impl Service {
                     healed += 1;
                 }
                 // The try is spent: a pod that cannot be started or stopped now stays shown.
-                Err(error @ (Error::Conflict { .. } | Error::NotFound { .. })) => {
+                Err(error) => {
                     tracing::warn!(drift = %drift.id, pod = %drift.pod, %error, "a pod's power was not put right");
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(healed)

@@ -54,19 +54,19 @@ pub enum TemplateRef {
 impl TemplateRef {
     /// The template among those that a server's agent saw.
     #[must_use]
-    pub fn find(&self, seen: &[TemplateSeen]) -> Option<u32> {
+    pub fn find<'a>(&self, seen: &'a [TemplateSeen]) -> Option<&'a TemplateSeen> {
         let matches = |t: &&TemplateSeen| match self {
             Self::Vmid(vmid) => t.vmid == *vmid,
             Self::Name(name) => t.name == *name,
         };
-        seen.iter().filter(matches).map(|t| t.vmid).min()
+        seen.iter().filter(matches).min_by_key(|t| t.vmid)
     }
 }
 
 impl Image {
     /// The image's template on a server, if it is there.
     #[must_use]
-    pub fn template_on(&self, server: ServerId, seen: &[TemplateSeen]) -> Option<u32> {
+    pub fn template_on<'a>(&self, server: ServerId, seen: &'a [TemplateSeen]) -> Option<&'a TemplateSeen> {
         self.overrides.get(&server).or(self.template.as_ref())?.find(seen)
     }
 }
@@ -147,9 +147,10 @@ mod tests {
             updated_at: Ms(0),
         };
         let templates = [seen(9002, "debian-13"), seen(9001, "debian-13"), seen(9003, "ubuntu")];
-        assert_eq!(image.template_on(here, &templates), Some(9001));
-        assert_eq!(image.template_on(there, &templates), None);
-        assert_eq!(image.template_on(there, &[seen(9000, "x")]), Some(9000));
-        assert_eq!(image.template_on(here, &[]), None);
+        let on = |server, seen: &[TemplateSeen]| image.template_on(server, seen).map(|template| template.vmid);
+        assert_eq!(on(here, &templates), Some(9001));
+        assert_eq!(on(there, &templates), None);
+        assert_eq!(on(there, &[seen(9000, "x")]), Some(9000));
+        assert_eq!(on(here, &[]), None);
     }
 }

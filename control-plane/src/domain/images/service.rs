@@ -56,12 +56,22 @@ impl Service {
     }
 
     /// The image's template on every server that has it.
-    pub async fn image_templates(&self, mut conn: Conn<'_>, id: ImageId) -> Result<HashMap<ServerId, u32>> {
+    pub async fn image_templates(&self, conn: Conn<'_>, id: ImageId) -> Result<HashMap<ServerId, u32>> {
+        let seen = self.image_templates_seen(conn, id).await?;
+        Ok(seen.into_iter().map(|(server, template)| (server, template.vmid)).collect())
+    }
+
+    /// The same with what is known of each.
+    pub async fn image_templates_seen(
+        &self,
+        mut conn: Conn<'_>,
+        id: ImageId,
+    ) -> Result<HashMap<ServerId, servers::TemplateSeen>> {
         let image = store::image_get(conn.again(), id).await?;
         let seen = self.servers.templates_seen(conn).await?;
         Ok(seen
             .into_iter()
-            .filter_map(|(server, templates)| image.template_on(server, &templates).map(|vmid| (server, vmid)))
+            .filter_map(|(server, templates)| image.template_on(server, &templates).cloned().map(|seen| (server, seen)))
             .collect())
     }
 

@@ -6,7 +6,7 @@
 
 pub(super) mod declared;
 mod queue;
-mod resumed;
+pub(super) mod resumed;
 mod sessions;
 
 use std::collections::HashMap;
@@ -490,7 +490,11 @@ impl Engine {
         job.finished_at = state.is_final().then_some(now);
         store::job_store(tx, &job, None).await?;
         saga.ended(tx, &job, &end).await?;
-        if let Some(pod) = job.pod.filter(|_| state == JobState::Succeeded && saga.ends_pod()) {
+        if let Some(pod) = job.pod {
+            if state == JobState::Succeeded && saga.ends_pod() {
+                // What they could not undo went with the pod.
+                store::stuck_want(tx, pod).await?;
+            }
             self.stuck_resume(tx, pod, now).await?;
         }
         let actor = Actor::system("engine");

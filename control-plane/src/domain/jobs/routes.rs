@@ -67,7 +67,8 @@ pub struct JobView {
 /// What a job waits for.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct WaitsFor {
-    server_id: ServerId,
+    /// `null` to whom hosts are not shown.
+    server_id: Option<ServerId>,
     /// For people.
     detail: String,
 }
@@ -83,6 +84,12 @@ struct StepView {
     finished_at: Option<Ms>,
     /// What it did, or why it failed.
     detail: String,
+}
+
+fn waits_detail(server: &str) -> String {
+    format!(
+        "server {server} is offline: the job goes on when its agent is back; see `mpanel server test-connection {server}`"
+    )
 }
 
 impl JobView {
@@ -106,6 +113,11 @@ impl JobView {
         if let Some(JobNames { pod, server }) = names.get(&self.id).cloned() {
             (self.cloudpod_name, self.server_name) = (pod, server);
         }
+        if let (Some(waits), Some(name)) = (&mut self.waits_for, &self.server_name)
+            && waits.server_id == self.server_id
+        {
+            waits.detail = waits_detail(name);
+        }
         self
     }
 
@@ -115,8 +127,11 @@ impl JobView {
         if auth.sees_hosts() {
             return self;
         }
-        self.server_name = None;
+        (self.server_id, self.server_name) = (None, None);
+        // What was done is told by the pod itself; where and under which number is the platform's to know.
+        self.steps.iter_mut().filter(|step| step.state != "failed").for_each(|step| step.detail.clear());
         if let Some(waits) = &mut self.waits_for {
+            waits.server_id = None;
             "its server is offline: the job goes on when that is back".clone_into(&mut waits.detail);
         }
         if let Some(error) = self.error.as_mut().filter(|error| error.code == NO_CAPACITY) {
@@ -171,12 +186,8 @@ impl JobView {
             run_at,
             retryable,
             cancel_requested,
-            waits_for: waits_for.map(|server_id| WaitsFor {
-                server_id,
-                detail: format!(
-                    "server {server_id} is offline: the job goes on when its agent is back; see `mpanel server test-connection {server_id}`"
-                ),
-            }),
+            waits_for: waits_for
+                .map(|server_id| WaitsFor { server_id: Some(server_id), detail: waits_detail(&server_id.to_string()) }),
             error,
             steps: Vec::new(),
             created_by,
@@ -286,7 +297,8 @@ async fn job_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<JobId>)
     Ok(Json(view(&app, &auth, id).await?))
 }
 
-/// What a job said, oldest first: each attempt of each step, and Proxmox's task log.
+/// What a job said, oldest first: each attempt of each step, and Proxmox's task log. To whom hosts are not shown only what went wrong:
+/// the rest speaks of storages, paths and numbers.
 #[utoipa::path(get, path = "/jobs/{id}/log", tag = "Provisioning", params(("id" = JobId, Path), PageQuery),
     responses((status = 200, body = Page<LogLineView>)), extensions(("x-permission" = json!("provisioning:read"))))]
 async fn job_log(
@@ -296,7 +308,7 @@ async fn job_log(
     list: Listing<NoFilter>,
 ) -> Result<Json<Page<LogLineView>>> {
     auth.require(Permission::ProvisioningRead)?;
-    let lines = app.jobs.job_log(auth.scope, id, list.page.window()?).await?;
+    let lines = app.jobs.job_log(auth.scope, id, auth.sees_hosts(), list.page.window()?).await?;
     Ok(Json(list.page.page(lines, |line| line.id)?.map(|line| {
         let LogLine { id: _, step, attempt, level, mut line, at } = line;
         if !auth.sees_hosts() && line.ends_with(&format!("({NO_CAPACITY})")) {

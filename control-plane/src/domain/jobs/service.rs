@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::engine::resumed::undo_anew;
 use super::store::{self, NewLine};
 use super::{AgentPort, Job, JobNames, JobState, LogLine, NewJob, Registry, StepRow};
 use crate::clock::{Clock, Ms};
@@ -151,11 +152,17 @@ impl Service {
         store::job_names(self.db.read().await?.conn(), jobs).await
     }
 
-    /// The lines of its log, oldest first.
-    pub async fn job_log(&self, scope: Scope, id: JobId, window: Window<uuid::Uuid>) -> Result<Vec<LogLine>> {
+    /// The lines of its log, oldest first; `whole`: also what went well.
+    pub async fn job_log(
+        &self,
+        scope: Scope,
+        id: JobId,
+        whole: bool,
+        window: Window<uuid::Uuid>,
+    ) -> Result<Vec<LogLine>> {
         let mut read = self.db.read().await?;
         store::job_get(read.conn(), scope, id).await?.ok_or_else(|| Error::not_found("job", id))?;
-        store::log_of(read.conn(), id, window).await
+        store::log_of(read.conn(), id, whole, window).await
     }
 
     /// Tries again: a stuck undo begins anew with the last step; a wait for the next try ends now. A job that is over stays over: its pod's next
@@ -165,16 +172,11 @@ impl Service {
         let mut tx = self.db.begin().await?;
         let mut job = self.hold(&mut tx, scope, id).await?;
         match job.state {
-            // From the top: what an undo saw before somebody put things right by hand may have changed since.
             JobState::Stuck if is_beside_another(tx.conn(), &job).await? => {
                 let detail = "another job of its pod is being worked on: retry it when that one has ended";
                 return Err(Error::conflict("cloudpod_busy", detail));
             }
-            JobState::Stuck => {
-                job.state = JobState::Undoing;
-                job.step = store::step_last(tx.conn(), job.id).await?.unwrap_or(job.step);
-                job.attempt = 1;
-            }
+            JobState::Stuck => undo_anew(&mut tx, &mut job).await?,
             JobState::Queued => {}
             JobState::Undoing if job.run_at > now => {}
             JobState::Running | JobState::Undoing => {
@@ -215,6 +217,12 @@ impl Service {
             tracing::info!(job = %job.id, %server, "the agent is not connected here: it is told elsewhere, or when it returns");
             self.agents.cancel_elsewhere(server, command, job.epoch);
         }
+    }
+
+    /// Whether it has no order out, and nobody has asked for it to be cancelled yet.
+    pub async fn is_idle(&self, conn: Conn<'_>, id: JobId) -> Result<bool> {
+        let job = store::job_get(conn, Scope::Platform, id).await?;
+        Ok(job.is_some_and(|job| job.command.is_none() && !job.cancel_requested))
     }
 
     /// As [`Service::job_cancel`], in the caller's transaction; [`Service::job_cancel_tell`] follows its commit.
@@ -266,9 +274,9 @@ impl Service {
     }
 }
 
-/// Whether another job of its pod is being worked on, which is done one at a time.
+/// Whether another job of its pod has begun and is not over: that is done one at a time.
 pub(super) async fn is_beside_another(conn: Conn<'_>, job: &Job) -> Result<bool> {
     let Some(pod) = job.pod else { return Ok(false) };
     let live = store::jobs_live_of_pod(conn, pod).await?;
-    Ok(live.iter().any(|other| other.id != job.id && other.state != JobState::Queued))
+    Ok(live.iter().any(|other| other.id != job.id && (other.state != JobState::Queued || other.epoch > 0)))
 }

@@ -278,7 +278,7 @@ pub(super) async fn job_store_strained(
                command_id = $10, command_server = $11,
                command_deadline = CASE WHEN $10 IS NULL THEN NULL ELSE COALESCE($20, command_deadline) END,
                waits_for = $12, cancel_requested = $13, step_progress = $14, error_code = $15, error_detail = $16,
-               finished_at = $17, updated_at = $18, server_id = $19,
+               finished_at = $17, updated_at = $18, server_id = $19, resume_wanted = resume_wanted AND $3 = 'stuck',
                room = CASE WHEN $10 IS NULL OR $20 IS NOT NULL THEN $21 ELSE room END,
                room_there = CASE WHEN $10 IS NULL OR $20 IS NOT NULL THEN $22 ELSE room_there END
         WHERE id = $1 AND epoch <= $2";
@@ -456,11 +456,24 @@ pub(super) async fn job_names(conn: Conn<'_>, jobs: &[Job]) -> Result<HashMap<Jo
     Ok(rows.into_iter().map(named).collect())
 }
 
-pub(super) async fn jobs_stuck_of_pod(conn: Conn<'_>, pod: CloudPodId) -> Result<Vec<JobId>> {
-    // The second condition on the state lets the index of open jobs serve it.
-    const SQL: &str = "SELECT id FROM jobs WHERE pod_id = $1 AND state = 'stuck'
-                         AND state IN ('queued', 'running', 'undoing', 'stuck') ORDER BY id";
-    Ok(fetch_all!(conn, (JobId,), SQL, pod)?.into_iter().map(|(id,)| id).collect())
+/// All that is stuck of a pod is to be looked at again.
+pub(super) async fn stuck_want(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
+    const SQL: &str = "UPDATE jobs SET resume_wanted = TRUE WHERE pod_id = $1 AND state = 'stuck'";
+    execute!(tx.conn(), SQL, pod)?;
+    Ok(())
+}
+
+/// A stuck job is to be looked at again.
+pub(super) async fn stuck_want_one(tx: &mut Tx, id: JobId) -> Result<()> {
+    const SQL: &str = "UPDATE jobs SET resume_wanted = TRUE WHERE id = $1 AND state = 'stuck'";
+    execute!(tx.conn(), SQL, id)?;
+    Ok(())
+}
+
+/// The first of a pod's stuck jobs that is to be looked at again.
+pub(super) async fn stuck_next(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<JobId>> {
+    const SQL: &str = "SELECT id FROM jobs WHERE pod_id = $1 AND state = 'stuck' AND resume_wanted ORDER BY id LIMIT 1";
+    Ok(fetch_optional!(conn, (JobId,), SQL, pod)?.map(|(id,)| id))
 }
 
 /// The last of its steps that ever began.
@@ -538,10 +551,15 @@ struct StoredLine {
     at: Ms,
 }
 
-pub(super) async fn log_of(conn: Conn<'_>, job: JobId, window: Window<uuid::Uuid>) -> Result<Vec<LogLine>> {
+pub(super) async fn log_of(
+    conn: Conn<'_>,
+    job: JobId,
+    whole: bool,
+    window: Window<uuid::Uuid>,
+) -> Result<Vec<LogLine>> {
     const SQL: &str = "SELECT id, step, attempt, level, line, at FROM job_log
-                       WHERE job_id = $1 AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3";
-    let rows = fetch_all!(conn, StoredLine, SQL, job, window.after, window.limit)?;
+                       WHERE job_id = $1 AND ($2 IS NULL OR id > $2) AND ($4 OR level <> 'info') ORDER BY id LIMIT $3";
+    let rows = fetch_all!(conn, StoredLine, SQL, job, window.after, window.limit, whole)?;
     Ok(rows
         .into_iter()
         .map(|StoredLine { id, step, attempt, level, line, at }| LogLine {

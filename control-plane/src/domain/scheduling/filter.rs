@@ -82,6 +82,15 @@ pub enum Reason {
     },
     /// The tenant has a pod there, and asked for none of its pods to share a server.
     AntiAffinity(u32),
+    /// Its template has a larger disk than what is wanted.
+    TemplateDisk {
+        /// The template's disk in GiB.
+        has_gib: u64,
+        /// The wanted one in GiB.
+        wanted_gib: u64,
+    },
+    /// A pod of the tenant is there that asked for none of its pods to share its server.
+    KeptApart,
     /// It holds as many pods as its operator allows.
     PodLimit(u32),
     /// Its range of VMIDs is used up.
@@ -136,7 +145,8 @@ impl Reason {
             Self::StorageNotOffered(_) => "storage_not_offered",
             Self::StorageInactive(_) => "storage_inactive",
             Self::Disk { .. } => "disk",
-            Self::AntiAffinity(_) => "anti_affinity",
+            Self::TemplateDisk { .. } => "template_disk",
+            Self::AntiAffinity(_) | Self::KeptApart => "anti_affinity",
             Self::PodLimit(_) => "pod_limit",
             Self::VmidsExhausted => "vmids_exhausted",
             Self::Lost => "lost",
@@ -186,6 +196,10 @@ impl fmt::Display for Reason {
                 write!(f, "disk: {needs_gib} GiB needed, {free_gib} GiB free on storage `{storage}`")
             }
             Self::AntiAffinity(pods) => write!(f, "{pods} pods of the same tenant are on it"),
+            Self::TemplateDisk { has_gib, wanted_gib } => {
+                write!(f, "its template of the image has a disk of {has_gib} GiB, and {wanted_gib} GiB are wanted: take a larger plan")
+            }
+            Self::KeptApart => f.write_str("a pod of the same tenant is on it that wants no other beside it"),
             Self::PodLimit(limit) => write!(f, "it holds as many pods as it may: {limit}"),
             Self::VmidsExhausted => f.write_str("its range of VMIDs is used up"),
             Self::Lost => f.write_str("another request took its room a moment ago"),
@@ -274,6 +288,8 @@ fn refuse_by_wish(request: &Request, server: &ServerCapacity, reasons: &mut Vec<
     }
     if let Some(pods) = request.tenant_pods.get(&server.id).filter(|_| request.anti_affinity) {
         reasons.push(Reason::AntiAffinity(*pods));
+    } else if request.kept_apart.contains(&server.id) {
+        reasons.push(Reason::KeptApart);
     }
 }
 

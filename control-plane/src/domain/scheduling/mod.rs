@@ -45,6 +45,8 @@ pub struct Request {
     pub anti_affinity: bool,
     /// On which servers the tenant's other pods are, and how many.
     pub tenant_pods: HashMap<ServerId, u32>,
+    /// On which of them is one that wants no other of its tenant beside it.
+    pub kept_apart: HashSet<ServerId>,
     /// Where the image's template is: a server that is not named here has none.
     pub templates: HashMap<ServerId, u32>,
     /// What it means that a server is not named there; `None`: that it has no template.

@@ -335,18 +335,29 @@ async fn server_update(
     Ok(tagged(&app, server))
 }
 
+/// Whether a server may be deleted that nobody can look at any more.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct DeleteQuery {
+    /// The server's name: needed for one that was declared lost while VMs of CloudPods were on it. Nothing stops them if it ever runs
+    /// again
+    confirm: Option<String>,
+}
+
 /// Deletes a server on which no pod holds anything. Its agent's certificates are void from then on.
-#[utoipa::path(delete, path = "/{id}", tag = "Servers", params(("id" = String, Path, description = "Id or name")),
+#[utoipa::path(delete, path = "/{id}", tag = "Servers", params(("id" = String, Path, description = "Id or name"), DeleteQuery),
     responses((status = 204, description = "It is gone")), extensions(("x-permission" = json!("servers:write"))))]
 async fn server_delete(
     State(app): State<Arc<App>>,
     auth: Auth,
     Path(id): Path<String>,
+    Params(query): Params<DeleteQuery>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
     auth.require(Permission::ServersWrite)?;
     let id = app.servers.server_show(&id).await?.id;
-    app.servers.server_delete(&auth.actor, id, if_match.version()).await?;
+    app.servers.server_delete(&auth.actor, id, if_match.version(), query.confirm.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -14,6 +14,7 @@ use super::{ConnectionState, SchedulingState, Server, ServerCreate, ServerPatch,
 use crate::clock::Clock;
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::Actor;
+use crate::domain::check::Checks;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
@@ -211,18 +212,36 @@ impl Service {
         Ok(store::server_held(conn, id).await?.pod_count)
     }
 
-    /// Deletes a server on which nothing is held; its agent's certificates are void from now on.
-    pub async fn server_delete(&self, actor: &Actor, id: ServerId, expected: Option<i64>) -> Result<()> {
+    /// Deletes a server on which nothing is held; its agent's certificates are void from now on. One that was declared lost may go with
+    /// the VMs that were last seen on it, whose fences go too: `confirm` is its name, typed by a person.
+    pub async fn server_delete(
+        &self,
+        actor: &Actor,
+        id: ServerId,
+        expected: Option<i64>,
+        confirm: Option<&str>,
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let server = store::server_get(tx.conn(), id).await?;
         version_check(&server, expected)?;
         let held = store::server_held(tx.conn(), id).await?;
-        if held.pod_count > 0 || held.stamped_vms > 0 {
+        if held.pod_count > 0 || (held.stamped_vms > 0 && server.lost_at.is_none()) {
             return Err(server_held(&server, &held));
         }
+        let mut checks = Checks::new();
+        checks.require(
+            held.stamped_vms == 0 || confirm == Some(server.name.as_str()),
+            "confirm",
+            &format!(
+                "must be {}: {} VM(s) of CloudPods were seen on it before it was declared lost, and if it ever runs again nothing stops them",
+                server.name, held.stamped_vms
+            ),
+        );
+        checks.finish()?;
         self.identity_void(&mut tx, actor, id).await?;
         store::server_delete(&mut tx, id, server.version, self.clock.now()).await?;
-        self.note(&mut tx, actor, "server.deleted", id, &json!({ "name": server.name })).await?;
+        self.note(&mut tx, actor, "server.deleted", id, &json!({ "name": server.name, "vms_left": held.stamped_vms }))
+            .await?;
         tx.commit().await?;
         self.session_drop(id, CloseReason::Revoked);
         Ok(())

@@ -583,10 +583,11 @@ pub(super) async fn server_delete(tx: &mut Tx, id: ServerId, version: i64, now: 
     const VMS: &str = "DELETE FROM server_vms WHERE server_id = $1";
     const VMIDS: &str = "DELETE FROM vmids WHERE server_id = $1 AND pod_id IS NULL";
     const HEALTH: &str = "DELETE FROM server_health WHERE server_id = $1";
+    const FENCES: &str = "DELETE FROM fences WHERE server_id = $1";
     if execute!(tx.conn(), SQL, id, version, now)? != 1 {
         return Err(Error::Stale);
     }
-    for sql in [STORAGES, VMS, VMIDS, HEALTH] {
+    for sql in [STORAGES, VMS, VMIDS, HEALTH, FENCES] {
         execute!(tx.conn(), sql, id)?;
     }
     Ok(())

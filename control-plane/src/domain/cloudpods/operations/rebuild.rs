@@ -51,7 +51,16 @@ impl Service {
                 let (has, needs) = (pod.disk_gib, image.min_disk_gib);
                 checks.wrong("image", format!("needs {needs} GiB of disk, and the pod has {has}: resize it first"));
             }
-            let templates = self.books.images.image_templates(tx.conn(), image.id).await?;
+            let seen = self.books.images.image_templates_seen(tx.conn(), image.id).await?;
+            let here = pod.server.as_ref().and_then(|server| seen.get(&server.id));
+            if let Some(larger) = here.filter(|template| template.disk_mib > pod.disk_gib << 10) {
+                let (has, needs) = (pod.disk_gib, larger.disk_mib.div_ceil(1024));
+                checks.wrong(
+                    "image",
+                    format!("its template has {needs} GiB of disk, and the pod has {has}: resize it first"),
+                );
+            }
+            let templates = seen.iter().map(|(server, template)| (*server, template.vmid)).collect();
             match template_on(&templates, &pod, image.id) {
                 Err(Error::Conflict { .. }) => {
                     let server = pod.server.as_ref().map_or("", |server| server.name.as_str());

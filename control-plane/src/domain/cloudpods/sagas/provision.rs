@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use super::firewall::ApplyFirewall;
 use super::running::{Configure, ResizeDisk, Start, Subject, Turn, WaitRunning};
-use super::vm::{addresses_take, not_placed, server_of, vmid_replace};
+use super::vm::{addresses_take, brought_back, not_placed, server_of, vmid_replace};
 use super::{Books, kind, order, pod_of, require_absent, state_store, tenant_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, service, store};
@@ -119,6 +119,9 @@ impl Step for Reserve {
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = pod_of(tx, job).await?;
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
+        }
         self.0.servers.reservation_release(tx, pod.id).await?;
         store::pod_unplace(tx, pod.id, self.0.clock.now()).await?;
         Ok(Action::Done("the reservation is released".to_owned()))
@@ -141,6 +144,9 @@ impl Step for Address {
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = pod_of(tx, job).await?;
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
+        }
         self.0.ipam.addresses_release(tx, pod.id).await?;
         Ok(Action::Done("the addresses are released".to_owned()))
     }
@@ -163,6 +169,9 @@ impl Step for Vmid {
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = pod_of(tx, job).await?;
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
+        }
         self.0.servers.vmid_release(tx, pod.id).await?;
         store::pod_vmid_set(tx, pod.id, None, self.0.clock.now()).await?;
         Ok(Action::Done("the VMID is released".to_owned()))
@@ -197,6 +206,9 @@ impl Step for Clone {
         let pod = pod_of(tx, job).await?;
         if pod.vmid.is_none() {
             return Ok(Action::Done("there is no VM".to_owned()));
+        }
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
         }
         Ok(Action::Command(order(&pod, CommandKind::Destroy, DESTROY_TIMEOUT)?))
     }

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
-use super::vm::{addresses_take, configuration_of, server_of, vm_missing, vmid_replace};
+use super::vm::{addresses_take, brought_back, configuration_of, server_of, vm_missing, vmid_replace};
 use super::{
     Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store, tenant_of,
 };
@@ -176,6 +176,8 @@ pub(in crate::domain::cloudpods) async fn request_for(
 ) -> Result<Request> {
     let mut request = service::request_of(books, conn.again(), pod).await?;
     request.templates = servers_seeing(books, conn, backup).await?;
+    // What is made of a backup is of no template.
+    request.barred.clear();
     request.template_else = Some(Reason::BackupUnseen(backup.storage.clone()));
     Ok(request)
 }
@@ -242,9 +244,8 @@ impl Step for Reserve {
             return Ok(in_place("its room is its own"));
         }
         let pod = pod_of(tx, job).await?;
-        // It was restored or found by another job before this one began: where it is now is not this one's to give back.
-        if matches!(pod.state, State::Active | State::Suspended) {
-            return Ok(Action::Done("its room is what another job took for it".to_owned()));
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
         }
         self.0.servers.reservation_release(tx, pod.id).await?;
         store::pod_unplace(tx, pod.id, self.0.clock.now()).await?;
@@ -308,6 +309,9 @@ impl Step for Address {
             return Ok(Action::Done("its addresses are its own, as before".to_owned()));
         }
         let pod = pod_of(tx, job).await?;
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
+        }
         self.0.ipam.addresses_release(tx, pod.id).await?;
         Ok(Action::Done("the addresses are released".to_owned()))
     }
@@ -336,6 +340,9 @@ impl Step for Vmid {
             return Ok(in_place("its VMID is its own"));
         }
         let pod = pod_of(tx, job).await?;
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
+        }
         self.0.servers.vmid_release(tx, pod.id).await?;
         store::pod_vmid_set(tx, pod.id, None, self.0.clock.now()).await?;
         Ok(Action::Done("the VMID is released".to_owned()))
@@ -426,6 +433,9 @@ impl Step for RestoreVm {
         let pod = pod_of(tx, job).await?;
         if params_of::<RestoreParams>(job)?.in_place || pod.vmid.is_none() {
             return Ok(Action::Done("what its VM was before is lost: restore it again".to_owned()));
+        }
+        if let Some(done) = brought_back(&pod) {
+            return Ok(done);
         }
         Ok(Action::Command(order(&pod, CommandKind::Destroy, DESTROY_TIMEOUT)?))
     }

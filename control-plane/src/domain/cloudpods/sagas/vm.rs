@@ -7,7 +7,7 @@ use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State, store};
 use crate::domain::ipam::{AllocatedAddress, NetworkFacts};
 use crate::domain::jobs::command::{Configure, Nic};
-use crate::domain::jobs::{Power, Verdict};
+use crate::domain::jobs::{Action, Power, Verdict};
 use crate::domain::tenants::quotas;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
@@ -58,6 +58,13 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
         nameservers: nameservers(&addresses),
         ..configure
     })
+}
+
+/// What is left to undo of a pod that another job has brought back since this one failed: nothing. Where it is now, and under which
+/// number, is not this one's to take away.
+pub(super) fn brought_back(pod: &CloudPod) -> Option<Action> {
+    let there = matches!(pod.state, State::Active | State::Suspended);
+    there.then(|| Action::Done("another job brought the pod back: what it has now is not this one's".to_owned()))
 }
 
 /// Whether its host has told that the pod's VM is not there: then there is nothing to stop, or to start again.

@@ -3,6 +3,7 @@
 mod store;
 
 use super::engine::declared::SERVER_LOST;
+use super::engine::resumed::undo_anew;
 use super::service::{Service, job_event};
 use super::store::{NewLine, job_hold_any, job_store, log_append};
 use super::{Job, JobError, JobState};
@@ -32,7 +33,7 @@ impl Service {
 
     /// Takes the orders of these jobs back that are out at a server that was declared lost: nobody will answer them. What can
     /// be undone is undone, with the code `server_lost`; what is past its point of no return is looked at anew, and so is what
-    /// was stuck, for the declaration may be all that it waited for.
+    /// was stuck, for the declaration may be all that it waited for: one job of a pod after the other.
     pub async fn jobs_lose(
         &self,
         tx: &mut Tx,
@@ -46,16 +47,18 @@ impl Service {
         for job in jobs {
             let Some(mut job) = job_hold_any(tx, now, Scope::Platform, job.id).await? else { continue };
             let waits = job.waits_for == Some(server) || job.command.is_some_and(|(_, at)| at == server);
-            let stuck = job.state == JobState::Stuck && !super::service::is_beside_another(tx.conn(), &job).await?;
+            let beside = job.state == JobState::Stuck && super::service::is_beside_another(tx.conn(), &job).await?;
+            if beside {
+                super::store::stuck_want_one(tx, job.id).await?;
+            }
+            let stuck = job.state == JobState::Stuck && !beside;
             // One that has not begun looks at its pod when it does.
             if job.state.is_final() || job.epoch == 0 || !(waits || stuck) {
                 continue;
             }
             let saga = self.registry.get(&job.kind)?.clone();
             if stuck {
-                job.state = JobState::Undoing;
-                job.step = super::store::step_last(tx.conn(), job.id).await?.unwrap_or(job.step);
-                job.attempt = 1;
+                undo_anew(tx, &mut job).await?;
             }
             let step = saga.steps().get(job.step);
             if job.state != JobState::Undoing && !step.is_some_and(|step| step.takes_declaration()) {

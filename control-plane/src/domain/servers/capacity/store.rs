@@ -140,7 +140,8 @@ pub(super) async fn storage_hold(tx: &mut Tx, hold: &Hold<'_>) -> Result<bool> {
         kind: String::new(),
         reserved_gib,
     };
-    if reserved_gib.saturating_add(hold.disk_gib) > whole.capacity_gib() {
+    // What takes nothing of a storage takes it from nobody, however full that is: a disk that stays where it is.
+    if hold.disk_gib > 0 && reserved_gib.saturating_add(hold.disk_gib) > whole.capacity_gib() {
         return Ok(false);
     }
     Ok(execute!(tx.conn(), RAISE, hold.server, hold.storage, stored(hold.disk_gib))? == 1)

@@ -94,9 +94,10 @@ pub(super) async fn moves_at(conn: Conn<'_>, server: ServerId) -> Result<Vec<Mov
     fetch_all!(conn, MoveRow, SQL, server)?.into_iter().map(MoveRow::into_move).collect()
 }
 
-/// The source and the target of every move under way.
+/// The source and the target of every move that goes on: one that is stuck, or waits for a host that is away, strains neither.
 pub(super) async fn moves_all(conn: Conn<'_>) -> Result<Vec<(ServerId, ServerId)>> {
-    const SQL: &str = "SELECT source_id, server_id FROM moves";
+    const SQL: &str = "SELECT m.source_id, m.server_id FROM moves m JOIN jobs j ON j.id = m.job_id
+                       WHERE j.state IN ('queued', 'running', 'undoing') AND j.waits_for IS NULL";
     Ok(fetch_all!(conn, (ServerId, ServerId), SQL)?)
 }
 

@@ -85,7 +85,7 @@ fn every_reason_is_found_and_named() {
         ("label", |_, r| r.labels = [("gpu".into(), "a100".into())].into(), "it lacks the label `gpu=a100`"),
         (
             "anti_affinity",
-            |s, r| drop(r.kept_apart.insert(s.id)),
+            |s, r| r.kept_apart = [s.id].into(),
             "a pod of the same tenant is on it that wants no other beside it",
         ),
         (

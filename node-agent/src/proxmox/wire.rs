@@ -162,6 +162,11 @@ impl VmConfig {
         self.0.iter().filter_map(|(key, value)| text_of(value).map(|text| (key.as_str(), text)))
     }
 
+    /// Nothing is set that a VM would consist of: no name, no description, no disk, no card, no lock.
+    pub(super) fn is_bare(&self) -> bool {
+        self.iter().all(|(key, value)| matches!(key, "digest" | "memory") || value.trim().is_empty())
+    }
+
     pub(super) fn description(&self) -> String {
         self.get("description").unwrap_or_default()
     }
@@ -277,6 +282,25 @@ mod tests {
         check("tank:vm-1-disk-0,size=512M", Some(512 << 20));
         check("tank:vm-1-disk-0", None);
         check("tank:vm-1-disk-0,size=big", None);
+    }
+
+    #[test]
+    fn a_configuration_is_bare_only_without_anything_of_a_vm() {
+        assert!(config(r#"{"digest":"aa","boot":" "}"#).is_bare());
+        for set in
+            ["name", "description", "lock", "scsi0", "unused0", "net0", "efidisk0", "meta", "smbios1", "template"]
+        {
+            assert!(!config(&format!(r#"{{"digest":"aa","{set}":"1"}}"#)).is_bare(), "{set}");
+        }
+    }
+
+    #[test]
+    fn the_cards_addresses_are_read() {
+        let found = config(
+            r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0","net12":"e1000=bc:24:11:00:00:02","net1":"virtio,bridge=a"}"#,
+        );
+        let expected = [(0, "BC:24:11:00:00:01".to_owned()), (12, "bc:24:11:00:00:02".to_owned())];
+        assert_eq!(found.macs(), BTreeMap::from(expected));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpanel_tests::eventually;
 use mpanel_tests::pve_rig::{Rig, drive_request, patience, run_simulated, sim_config, watch};
 use node_agent::proxmox::{
     BackupMode, Begun, ErrorKind, Hypervisor, Look, Operation, Presence, Request, Secret, Target,
@@ -85,6 +86,60 @@ async fn what_a_killed_restore_left_is_told_and_not_taken_for_another_pods() {
         assert!(rig.sim().hand().delete_vm(target.vmid));
         let done = drive_request(&*rig.pve, &request).await.unwrap();
         assert_eq!(done.state.stamp.map(|stamp| stamp.pod_id), Some(target.pod_id), "{done:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restore_that_fails_leaves_nothing() {
+    run_simulated(sim_config(), async |rig: Arc<Rig>| {
+        let target = rig.target().await;
+        let request = Rig::request(target, restore_of(&rig, target).await);
+        let fail = || {
+            let (exit, log) = ("exit code 133".to_owned(), vec!["No space left on device".to_owned()]);
+            rig.sim().faults().next_task("qmrestore", TaskAction::Fail { exit, log });
+        };
+        let begin = async |request: &Request| match rig.pve.begin(request).await.unwrap() {
+            Begun::Task(upid) => upid,
+            other => panic!("{other:?}"),
+        };
+        fail();
+        let error = drive_request(&*rig.pve, &request).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::NoSpace, Presence::Absent), "{error:?}");
+        assert!(rig.sim().hand().vm(target.vmid).is_none(), "not even an empty VM");
+        assert!(rig.drive(target, Operation::Destroy).await.unwrap().tasks.is_empty());
+
+        // The agent did not live to see it fail: what is left is known for what it is, to the undo and to the next try.
+        let left = async || {
+            fail();
+            let upid = begin(&request).await;
+            eventually("the end of the restore", patience(), async || {
+                let tasks = rig.sim().hand().tasks();
+                tasks.iter().any(|(known, exit)| known == upid.as_str() && exit.is_some()).then_some(())
+            })
+            .await;
+            assert_eq!(rig.sim().hand().vm(target.vmid).unwrap().lock, None);
+        };
+        left().await;
+        let done = rig.drive(target, Operation::Destroy).await.unwrap();
+        assert_eq!((done.tasks.len(), done.state.presence), (1, Presence::Absent), "{done:?}");
+        left().await;
+        let done = drive_request(&*rig.pve, &request).await.unwrap();
+        assert_eq!(done.state.stamp.map(|stamp| stamp.pod_id), Some(target.pod_id), "{done:?}");
+        rig.drive(target, Operation::Destroy).await.unwrap();
+
+        // What somebody has made something of since is theirs.
+        for (key, value) in
+            [("name", "theirs"), ("description", "Anna's"), ("scsi0", "local:1/x.raw"), ("net0", "virtio")]
+        {
+            left().await;
+            assert!(rig.sim().hand().set_config(target.vmid, key, Some(value)));
+            let error = rig.drive(target, Operation::Destroy).await.unwrap_err();
+            assert_eq!((error.kind, error.presence), (ErrorKind::ForeignVm, Presence::Present), "{key}: {error:?}");
+            let error = drive_request(&*rig.pve, &request).await.unwrap_err();
+            assert_eq!((error.kind, error.presence), (ErrorKind::VmidTaken, Presence::Present), "{key}: {error:?}");
+            assert!(rig.sim().hand().delete_vm(target.vmid));
+        }
     })
     .await;
 }

@@ -120,6 +120,10 @@ impl Saga for Restore {
         }
         let pod = pod_of(tx, job).await?;
         let to = match end {
+            // What the platform took away stays away, wherever it is: only its lifting gives it back.
+            End::Succeeded if pod.condition.suspension.is_some() => {
+                pod.state.clone().provision_succeed()?.suspend_begin()?
+            }
             End::Succeeded => pod.state.clone().provision_succeed()?,
             End::Failed(error) => {
                 let backup = self.books.backups.backup_find(tx.conn(), params_of::<RestoreParams>(job)?.backup).await?;

@@ -43,7 +43,8 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
         vcpu: pod.vcpu,
         memory_mib: pod.memory_mib,
         ssh_keys: pod.ssh_keys.clone(),
-        start_on_boot: pod.start_on_boot && pod.state != State::Suspended,
+        // It may be about to come back suspended.
+        start_on_boot: pod.start_on_boot && pod.state != State::Suspended && pod.condition.suspension.is_none(),
         ..Configure::default()
     };
     if pod.condition.as_found {

@@ -3,7 +3,7 @@
 use control_plane::domain::access::Role;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::backups::Recreate;
-use control_plane::domain::cloudpods::{Detail, State};
+use control_plane::domain::cloudpods::{Detail, Media, State};
 use control_plane::domain::jobs::{CommandKind, Job, JobState, Power};
 use control_plane::domain::plans::{PlanCreate, Terms};
 use control_plane::domain::servers::{SchedulingState, ServerPatch, StatusChange};
@@ -13,7 +13,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor, staff};
 
 use super::backups::{backed_up, made, newest};
-use super::{NOTHING, done};
+use super::{NOTHING, done, remake};
 
 /// A pod of that name, made of the newest backup of `of`, and otherwise as that is or was.
 pub async fn recreate(bench: &PodBench, of: CloudPodId, name: &str) -> Result<(Detail, Job)> {
@@ -192,5 +192,61 @@ async fn a_suspended_pod_whose_host_is_lost_comes_back_suspended() {
         let after = bench.pod(pod).await.pod;
         assert_eq!((after.state, after.observed_power), (State::Active, Power::Running), "{}", database.name);
         assert!(its_vm().start_on_boot, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_with_a_cd_is_restored_where_that_cd_is_not() {
+    for database in databases().await {
+        let (bench, pod) = backed_up(&database).await;
+        let first = newest(&bench, pod).await.server;
+        let iso = remake::cd().iso.unwrap();
+        done(&bench, "media", pod).await;
+        made(&bench, pod).await;
+        let drive = |of| {
+            let vm = bench.agents.vms().into_iter().rev().find(|(_, _, vm)| vm.pod == Some(of)).expect("its VM");
+            (vm.2.media, vm.2.power)
+        };
+        let empty = ((String::new(), false), Power::Running);
+        done(&bench, "restore", pod).await;
+        assert_eq!(drive(pod), ((iso.clone(), false), Power::Running), "{}: where it is, it is", database.name);
+
+        // Somebody removed the image from the server.
+        bench.agents.iso_away(first, &iso);
+        done(&bench, "restore", pod).await;
+        assert_eq!((drive(pod), bench.pod(pod).await.pod.condition.media), (empty.clone(), Media::default()));
+
+        let (twin, job) = recreate(&bench, pod, "twin").await.unwrap();
+        let job = bench.over(job.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{}: {:?}", database.name, job.error);
+        assert_eq!(drive(twin.pod.id), empty, "{}", database.name);
+
+        bench.agents.vm_change(pod, |vm| vm.media = (iso.clone(), true));
+        made(&bench, pod).await;
+        let gone = bench.pod(pod).await.pod;
+        bench.agents.vm_remove(first, gone.vmid.unwrap());
+        bench.lose(pod).await;
+        bench.agents.disconnect(first);
+        let second = bench.server("pve2", 16).await;
+        bench.agents.iso_away(second, &iso);
+        let backup = newest(&bench, pod).await.id;
+        let asked = bench.pods.backup_restore(&actor(), staff(), pod, backup, Some("pve2")).await;
+        let job = bench.over(asked.unwrap().1.id).await;
+        assert_eq!(job.state, JobState::Succeeded, "{}: {:?}", database.name, job.error);
+        assert_eq!((drive(pod), bench.pod(pod).await.pod.condition.media), (empty, Media::default()));
+    }
+}
+
+#[tokio::test]
+async fn a_backup_made_during_a_rescue_does_not_bring_the_rescue_back() {
+    for database in databases().await {
+        let (bench, pod) = backed_up(&database).await;
+        done(&bench, "rescue", pod).await;
+        made(&bench, pod).await;
+        done(&bench, "unrescue", pod).await;
+        done(&bench, "restore", pod).await;
+        assert_eq!(bench.pod(pod).await.pod.condition.rescue, None);
+        let (_, _, vm) = bench.agents.vms().remove(0);
+        assert_eq!(vm.media, (String::new(), false), "{}: it boots from its disk", database.name);
     }
 }

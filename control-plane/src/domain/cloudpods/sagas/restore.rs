@@ -1,5 +1,5 @@
-//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → resize_disk → firewall →
-//! power.
+//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → set_media → resize_disk →
+//! firewall → power.
 //!
 //! In place, into the VM that the pod has, when it has one: nothing is placed, and what the VM was is lost once `restore` may
 //! have begun. Elsewhere, when the pod is nowhere because its host was declared lost: it is placed anew on a server that sees
@@ -16,6 +16,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
+use super::media::insert;
+use super::rescue::drive_of;
 use super::vm::{addresses_take, configuration_of, server_of, vm_missing, vmid_replace};
 use super::{
     Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store, tenant_of,
@@ -23,7 +25,7 @@ use super::{
 use crate::db::{Conn, Tx};
 use crate::domain::backups::Backup;
 use crate::domain::cloudpods::upkeep::require_unseen;
-use crate::domain::cloudpods::{CloudPod, State, service, store};
+use crate::domain::cloudpods::{CloudPod, Media, State, service, store};
 use crate::domain::jobs::{
     Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
@@ -86,6 +88,7 @@ impl Restore {
             Box::new(RestoreVm(b())),
             // The rest changes that VM alone.
             Box::new(Configure(b())),
+            Box::new(InsertMedia(b())),
             Box::new(ResizeDisk),
             Box::new(firewall),
             Box::new(Power(b())),
@@ -461,6 +464,53 @@ impl Step for Configure {
             configure.name.clone_from(&pod.name);
         }
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+/// What was in the drive is as old as the backup too, and a CD of another server need not be here: in place it is what the pod's row
+/// says, elsewhere the drive is empty.
+struct InsertMedia(Arc<Books>);
+
+impl InsertMedia {
+    async fn drive_empty(&self, tx: &mut Tx, pod: &CloudPod) -> Result<()> {
+        if drive_of(pod) == Media::default() {
+            return Ok(());
+        }
+        let now = self.0.clock.now();
+        store::pod_media_set(tx, pod.id, &Media::default(), now).await?;
+        store::pod_rescue_set(tx, pod.id, None, now).await
+    }
+}
+
+#[async_trait]
+impl Step for InsertMedia {
+    fn name(&self) -> &'static str {
+        "set_media"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        let media = if params.in_place { drive_of(&pod) } else { Media::default() };
+        Ok(Action::Command(order(&pod, insert(&media), QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, _output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        if params_of::<RestoreParams>(job)?.in_place { Ok(()) } else { self.drive_empty(tx, &pod).await }
+    }
+
+    /// A CD that somebody removed meanwhile keeps no pod from its backup.
+    async fn failed(&self, tx: &mut Tx, job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        let pod = pod_of(tx, job).await?;
+        if failure.kind == FailureKind::NotFound && drive_of(&pod) != Media::default() {
+            self.drive_empty(tx, &pod).await?;
+            return Ok(Verdict::Retry);
+        }
+        Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail })
     }
 
     fn cancellable(&self) -> bool {

@@ -202,6 +202,7 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         password,
         start_on_boot,
         name,
+        exact,
     } = configure;
     Ok(ConfigureSpec {
         vcpu: *vcpu,
@@ -215,6 +216,7 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         password: given(password).map(Secret::new),
         start_on_boot: *start_on_boot,
         name: given(name),
+        exact: *exact,
     })
 }
 

@@ -199,6 +199,8 @@ pub struct ConfigureSpec {
     pub start_on_boot: bool,
     /// Its name, a DNS name.
     pub name: Option<String>,
+    /// No other cards, addresses, resolvers and password: what else is there is taken away.
+    pub exact: bool,
 }
 
 /// One network card.

@@ -2,6 +2,8 @@
 //!
 //! Nothing here refuses an answer for a field's type: a field that makes no sense is as good as missing.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -206,12 +208,28 @@ impl VmConfig {
             .or_else(|| disks.first().cloned())
     }
 
+    /// The MAC addresses of the network cards, by index: `net0: virtio=BC:24:11:00:00:01,bridge=vmbr0`.
+    pub(super) fn macs(&self) -> BTreeMap<u32, String> {
+        let card = |(key, value): (&str, String)| {
+            let index = key.strip_prefix("net")?.parse().ok()?;
+            let mac = value.split(',').next()?.split_once('=')?.1;
+            is_mac(mac).then(|| (index, mac.to_owned()))
+        };
+        self.iter().filter_map(card).collect()
+    }
+
     /// The drive that carries cloud-init's data.
     pub(super) fn cloud_init_drive(&self) -> Option<String> {
         self.iter()
             .find(|(key, value)| disk_key(key).is_some() && value.contains("cloudinit"))
             .map(|(key, _)| key.to_owned())
     }
+}
+
+/// Whether this is six octets in hexadecimal.
+pub(super) fn is_mac(text: &str) -> bool {
+    let octets: Vec<&str> = text.split(':').collect();
+    octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && octet.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Splits `scsi0` into its bus (in the order in which Proxmox looks for a boot disk) and index.
@@ -274,17 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn disk_sizes_are_read_in_all_units() {
-        let check = |setting: &str, expected: Option<u64>| assert_eq!(disk_bytes(setting), expected, "{setting}");
-        check("local:9000/base-9000-disk-0.qcow2,size=27592K", Some(27592 << 10));
-        check("local:1/x.raw,discard=on,size=8G,ssd=1", Some(8 << 30));
-        check("tank:vm-1-disk-0,size=2T", Some(2 << 40));
-        check("tank:vm-1-disk-0,size=512M", Some(512 << 20));
-        check("tank:vm-1-disk-0", None);
-        check("tank:vm-1-disk-0,size=big", None);
-    }
-
-    #[test]
     fn a_configuration_is_bare_only_without_anything_of_a_vm() {
         assert!(config(r#"{"digest":"aa","boot":" "}"#).is_bare());
         for set in
@@ -301,6 +308,17 @@ mod tests {
         );
         let expected = [(0, "BC:24:11:00:00:01".to_owned()), (12, "bc:24:11:00:00:02".to_owned())];
         assert_eq!(found.macs(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn disk_sizes_are_read_in_all_units() {
+        let check = |setting: &str, expected: Option<u64>| assert_eq!(disk_bytes(setting), expected, "{setting}");
+        check("local:9000/base-9000-disk-0.qcow2,size=27592K", Some(27592 << 10));
+        check("local:1/x.raw,discard=on,size=8G,ssd=1", Some(8 << 30));
+        check("tank:vm-1-disk-0,size=2T", Some(2 << 40));
+        check("tank:vm-1-disk-0,size=512M", Some(512 << 20));
+        check("tank:vm-1-disk-0", None);
+        check("tank:vm-1-disk-0,size=big", None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn configuration(rig: &Rig) -> ConfigureSpec {
         password: None,
         start_on_boot: true,
         name: Some("configured".to_owned()),
+        exact: false,
     }
 }
 

@@ -55,6 +55,7 @@ pub async fn what_waits_for_a_restart_is_told(rig: Arc<Rig>) {
             start_on_boot: false,
             exact_ssh_keys: false,
             name: None,
+            exact: false,
         })
     };
     let done = rig.drive(target, memory(192)).await.unwrap();
@@ -132,6 +133,7 @@ pub async fn a_template_is_made_once_without_its_guests_identity(rig: Arc<Rig>) 
         start_on_boot: false,
         exact_ssh_keys: false,
         name: None,
+        exact: false,
     };
     rig.drive(target, Operation::Configure(configure)).await.unwrap();
     rig.drive(target, Operation::Start).await.unwrap();

@@ -76,6 +76,31 @@ async fn a_pod_is_made_of_the_backup_of_one_that_is_gone() {
 }
 
 #[tokio::test]
+async fn a_pod_made_of_a_backup_has_none_of_the_others_addresses() {
+    for database in databases().await {
+        let (bench, of) = backed_up(&database).await;
+        let (twin, job) = recreate(&bench, of, "twin").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded, "{}", database.name);
+        done(&bench, "restore", of).await;
+        let configured = |pod: CloudPodId| {
+            let vm = bench.agents.vms().into_iter().find(|(_, _, vm)| vm.pod == Some(pod)).expect("its VM").2;
+            vm.configure.expect("it is configured")
+        };
+        // What came with the backup of another pod goes; what its own brought back is its own.
+        assert!(configured(twin.pod.id).exact && !configured(of).exact, "{}", database.name);
+        let own: Vec<_> =
+            twin_addresses(&bench, twin.pod.id).await.into_iter().map(|address| address.to_string()).collect();
+        for address in configured(twin.pod.id).nics.iter().flat_map(|nic| &nic.addresses) {
+            assert!(own.iter().any(|own| address.starts_with(own)), "{address} is not of {own:?}");
+        }
+    }
+}
+
+async fn twin_addresses(bench: &PodBench, pod: CloudPodId) -> Vec<std::net::IpAddr> {
+    bench.pod(pod).await.addresses.iter().map(|held| held.address).collect()
+}
+
+#[tokio::test]
 async fn a_pod_is_made_of_a_backup_where_that_was_made_before_it_is_elsewhere() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

@@ -460,8 +460,9 @@ impl Step for Configure {
         let (pod, _) = restored(tx, job).await?;
         let mut configure = configuration_of(tx, &self.0, &pod).await?;
         if job.kind == kind::RECREATE {
-            // It came with the name of the pod that the backup is of.
+            // It came with the name of the pod that the backup is of, and with its addresses, which that one may still have.
             configure.name.clone_from(&pod.name);
+            configure.exact = true;
         }
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
     }

@@ -346,6 +346,7 @@ pub fn command_output(vmid: u32, outcome: Outcome, upid: String) -> wire::Comman
         // Also of a VM that was only looked for: it is present, and not here.
         node: node.or(state.other_node).unwrap_or_default(),
         restart_needed,
+        macs: state.macs.into_iter().collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What agents without hosts keep in memory: the VMs of all servers of a test, and what each command does to one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use control_plane::clock::Ms;
 use control_plane::domain::jobs::command::{Configure, Firewall, Migrate, RemoteMigrate};
@@ -40,6 +41,8 @@ pub struct ScriptedVm {
     pub snapshot_firewalls: BTreeMap<String, Option<Firewall>>,
     /// The passwords of its users.
     pub passwords: BTreeMap<String, String>,
+    /// The MAC addresses of its network cards.
+    pub macs: BTreeMap<u32, String>,
     /// Nobody's any more.
     pub template: bool,
 }
@@ -62,9 +65,17 @@ impl ScriptedVm {
             firewall: None,
             snapshot_firewalls: BTreeMap::new(),
             passwords: BTreeMap::new(),
+            macs: BTreeMap::from([(0, mac_new())]),
             template: false,
         }
     }
+}
+
+/// No two are the same.
+fn mac_new() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let [_, a, b, c] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    format!("BC:24:11:{a:02X}:{b:02X}:{c:02X}")
 }
 
 #[derive(Default)]
@@ -153,6 +164,7 @@ impl Host {
         let mut done = output(Presence::Present, vm.power);
         done.restart_needed = vm.power == Power::Running && vm.started_with != vm.size();
         done.snapshots = vm.snapshots.values().cloned().collect();
+        done.macs.clone_from(&vm.macs);
         if let CommandKind::MakeBackup { storage, .. } = &command.kind {
             let (firewall, media) = (vm.firewall.clone(), vm.media.clone());
             done.backups = vec![self.back_up(order, storage, firewall, media)];
@@ -267,6 +279,12 @@ impl ScriptedVm {
         self.start_on_boot = configure.start_on_boot;
         if !configure.name.is_empty() {
             self.name.clone_from(&configure.name);
+        }
+        for nic in &configure.nics {
+            let mac = self.macs.entry(nic.index).or_insert_with(mac_new);
+            if !nic.mac.is_empty() {
+                mac.clone_from(&nic.mac);
+            }
         }
         self.configure = Some(configure.clone());
     }

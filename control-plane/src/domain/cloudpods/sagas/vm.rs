@@ -52,10 +52,18 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
     }
     let server = books.servers.server_get(tx.conn(), server_of(pod)?).await?;
     let addresses = books.ipam.addresses_of(tx.conn(), pod.id).await?;
+    let mut nics = nics(&addresses, &server.bridge);
+    if pod.condition.rebuilding {
+        // A clone has others, by which DHCP would know another machine.
+        let mut macs = store::pod_macs(tx.conn(), pod.id).await?;
+        for nic in &mut nics {
+            nic.mac = macs.remove(&nic.index).unwrap_or_default();
+        }
+    }
     Ok(Configure {
         cloud_init_user: pod.cloud_init_user.clone(),
         exact_ssh_keys: true,
-        nics: nics(&addresses, &server.bridge),
+        nics,
         nameservers: nameservers(&addresses),
         ..configure
     })

@@ -142,7 +142,11 @@ impl Pve {
     pub(super) async fn backup_delete_begin(&self, target: Target, volid: &str) -> Result<Begun> {
         let storage = storage_of(volid)?;
         let entries = self.content(storage, Some("backup"), None).await?;
+        let none_listed = entries.is_empty();
         let Some(entry) = entries.into_iter().find(|entry| entry.volid.0.as_deref() == Some(volid)) else {
+            if none_listed {
+                self.require_gone(storage, volid).await?;
+            }
             return Ok(Begun::Done);
         };
         if entry.stamp().is_none_or(|stamp| stamp.pod_id != target.pod_id) {
@@ -159,6 +163,20 @@ impl Pve {
             Some(upid) => Ok(Begun::Task(upid_of(&upid)?)),
             None => Ok(Begun::Done),
         }
+    }
+
+    /// A storage that shows no backups at all may be away itself. Proxmox mounts network storages and says when it cannot, but shows a
+    /// directory as it finds it, mounted or not: then only other things on it, or our own task that removed the backup, tell.
+    async fn require_gone(&self, storage: &str, volid: &str) -> Result<()> {
+        let known = self.storage_list().await?.into_iter().find(|known| known.name == storage);
+        let may_be_away = known.is_none_or(|known| !known.active || ["dir", "btrfs"].contains(&known.kind.as_str()));
+        if !may_be_away || !self.content(storage, None, None).await?.is_empty() || self.is_removed(volid).await? {
+            return Ok(());
+        }
+        let text = format!(
+            "the storage {storage} shows nothing at all, as one that is not mounted does: whether the backup {volid} is gone is not known;              mount it, or, if it is mounted and the backup is gone, delete the backup again once there is anything else on the storage"
+        );
+        Err(PveError::new(ErrorKind::Unavailable, text))
     }
 
     pub(super) async fn restore_begin(

@@ -8,7 +8,7 @@ use mpanel_tests::pve_rig::{Rig, drive_request, patience, run_simulated, sim_con
 use node_agent::proxmox::{
     BackupMode, Begun, ErrorKind, Hypervisor, Look, Operation, Presence, Request, Secret, Target,
 };
-use pve_sim::{Action, TaskAction};
+use pve_sim::{Action, StorageSpec, TaskAction};
 use tokio_util::sync::CancellationToken;
 
 fn snapshot() -> Operation {
@@ -174,6 +174,38 @@ async fn a_backup_that_fails_tells_the_cause_of_its_log() {
         assert_eq!((error.kind, error.presence), (ErrorKind::Locked, Presence::Present), "{error:?}");
         assert!(error.message.contains("VM is locked (migrate)"), "{error:?}");
         rig.sim().hand().lock_vm(target.vmid, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backup_on_a_storage_that_is_away_is_not_taken_for_deleted() {
+    let mut sim = sim_config();
+    let content = vec!["backup".to_owned(), "iso".to_owned()];
+    let vault = StorageSpec { content, ..StorageSpec::new("vault", 250 << 30) };
+    sim.storages = vec![StorageSpec::new("local", 250 << 30), vault];
+    run_simulated(sim, async |rig: Arc<Rig>| {
+        let (target, other) = (rig.vm().await, rig.vm().await);
+        let to_vault =
+            Operation::MakeBackup { storage: "vault".to_owned(), mode: BackupMode::Snapshot, protected: false };
+        let made = async |of| rig.drive(of, to_vault.clone()).await.unwrap().outcome.backups.remove(0).volid;
+        let delete = async |volid: &str| rig.drive(target, Operation::DeleteBackup { volid: volid.to_owned() }).await;
+        let (hand, first) = (rig.sim().hand(), made(target).await);
+        let away = hand.unmount("vault");
+        let error = delete(&first).await.unwrap_err();
+        assert!(error.kind == ErrorKind::Unavailable && error.message.contains("mount it"), "{error:?}");
+        assert!(hand.mount(away));
+        assert_eq!(delete(&first).await.unwrap().tasks.len(), 1, "it was there all the time");
+
+        // It was the last one, and what became of it is known: the same command again, as after a crash of the agent.
+        assert!(hand.volumes("vault").is_empty());
+        assert!(delete(&first).await.unwrap().tasks.is_empty());
+        // Somebody removed the last one by hand: nothing tells that until there is something else.
+        let second = made(other).await;
+        drop(hand.unmount("vault"));
+        assert_eq!(delete(&second).await.unwrap_err().kind, ErrorKind::Unavailable);
+        assert!(hand.add_iso("vault", "x.iso", 1 << 20));
+        assert!(delete(&second).await.unwrap().tasks.is_empty());
     })
     .await;
 }

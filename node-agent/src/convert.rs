@@ -202,6 +202,7 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         password,
         start_on_boot,
         name,
+        exact,
     } = configure;
     Ok(ConfigureSpec {
         vcpu: *vcpu,
@@ -215,6 +216,7 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         password: given(password).map(Secret::new),
         start_on_boot: *start_on_boot,
         name: given(name),
+        exact: *exact,
     })
 }
 
@@ -344,6 +346,7 @@ pub fn command_output(vmid: u32, outcome: Outcome, upid: String) -> wire::Comman
         // Also of a VM that was only looked for: it is present, and not here.
         node: node.or(state.other_node).unwrap_or_default(),
         restart_needed,
+        macs: state.macs.into_iter().collect(),
     }
 }
 

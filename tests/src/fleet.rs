@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use pve_sim::Sim;
+use pve_sim::{Flavour, Sim};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -194,7 +194,11 @@ impl Fleet {
         for name in &names {
             let sim = match &cluster {
                 Some(sim) => sim.clone(),
-                None => Arc::new(Sim::builder().node(name).start().await.expect("the simulated Proxmox VE starts")),
+                // Of the newer release, whose terminals are open to tokens; a cluster is of the older one.
+                None => {
+                    let sim = Sim::builder().node(name).version(Flavour::V9_1);
+                    Arc::new(sim.start().await.expect("the simulated Proxmox VE starts"))
+                }
             };
             sim.hand().datacenter_firewall(true);
             fleet.host_add(name, sim).await;

@@ -170,6 +170,11 @@ impl ScriptedAgents {
         change(&mut self.state().host.backups);
     }
 
+    /// A server does not have this CD image.
+    pub fn iso_away(&self, server: ServerId, iso: &str) {
+        self.state().host.isos_away.insert((server, iso.to_owned()));
+    }
+
     /// Somebody moves a VM by hand, or gives it another number.
     pub fn vm_move(&self, from: (ServerId, u32), to: (ServerId, u32)) {
         let mut state = self.state();

@@ -1,6 +1,7 @@
 //! What agents without hosts keep in memory: the VMs of all servers of a test, and what each command does to one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use control_plane::clock::Ms;
 use control_plane::domain::jobs::command::{Configure, Firewall, Migrate, RemoteMigrate};
@@ -40,6 +41,8 @@ pub struct ScriptedVm {
     pub snapshot_firewalls: BTreeMap<String, Option<Firewall>>,
     /// The passwords of its users.
     pub passwords: BTreeMap<String, String>,
+    /// The MAC addresses of its network cards.
+    pub macs: BTreeMap<u32, String>,
     /// Nobody's any more.
     pub template: bool,
 }
@@ -62,9 +65,17 @@ impl ScriptedVm {
             firewall: None,
             snapshot_firewalls: BTreeMap::new(),
             passwords: BTreeMap::new(),
+            macs: BTreeMap::from([(0, mac_new())]),
             template: false,
         }
     }
+}
+
+/// No two are the same.
+fn mac_new() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let [_, a, b, c] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    format!("BC:24:11:{a:02X}:{b:02X}:{c:02X}")
 }
 
 #[derive(Default)]
@@ -74,6 +85,10 @@ pub(crate) struct Host {
     pub(crate) backups: BTreeMap<String, BackupSeen>,
     /// What each backup's VM had for a firewall: it comes back with it.
     backup_firewalls: BTreeMap<String, Option<Firewall>>,
+    /// What was in the drive of each backup's VM: likewise.
+    backup_media: BTreeMap<String, (String, bool)>,
+    /// CD images that a server does not have.
+    pub(crate) isos_away: HashSet<(ServerId, String)>,
     /// Proxmox's names of the servers.
     pub(crate) nodes: HashMap<String, ServerId>,
     /// Pods whose VMs cannot be moved while they run.
@@ -142,18 +157,28 @@ impl Host {
             self.vms.remove(&key);
             return Ok(output(absent, Power::Unknown));
         }
+        if self.isos_away.contains(&(command.server, vm.iso_for(&command.kind).to_owned())) {
+            return Err(failure(FailureKind::NotFound, "volume does not exist"));
+        }
         vm.obey(&command.kind)?;
         let mut done = output(Presence::Present, vm.power);
         done.restart_needed = vm.power == Power::Running && vm.started_with != vm.size();
         done.snapshots = vm.snapshots.values().cloned().collect();
+        done.macs.clone_from(&vm.macs);
         if let CommandKind::MakeBackup { storage, .. } = &command.kind {
-            let firewall = vm.firewall.clone();
-            done.backups = vec![self.back_up(order, storage, firewall)];
+            let (firewall, media) = (vm.firewall.clone(), vm.media.clone());
+            done.backups = vec![self.back_up(order, storage, firewall, media)];
         }
         Ok(done)
     }
 
-    fn back_up(&mut self, order: &Order, storage: &str, firewall: Option<Firewall>) -> BackupSeen {
+    fn back_up(
+        &mut self,
+        order: &Order,
+        storage: &str,
+        firewall: Option<Firewall>,
+        media: (String, bool),
+    ) -> BackupSeen {
         let made = BackupSeen {
             volid: format!("{storage}:backup/vzdump-qemu-{}-{}.vma.zst", order.command.vmid, order.id),
             created_at: Ms(1),
@@ -162,6 +187,7 @@ impl Host {
             command: Some(order.id),
         };
         self.backup_firewalls.insert(made.volid.clone(), firewall);
+        self.backup_media.insert(made.volid.clone(), media);
         self.backups.insert(made.volid.clone(), made.clone());
         made
     }
@@ -187,7 +213,8 @@ impl Host {
             Some(vm) if vm.power == Power::Running => Err(failure(FailureKind::Refused, "it runs")),
             _ => {
                 let firewall = self.backup_firewalls.get(volid).cloned().flatten();
-                let vm = ScriptedVm { firewall, ..ScriptedVm::new(Some(command.pod), "restored") };
+                let media = self.backup_media.get(volid).cloned().unwrap_or_default();
+                let vm = ScriptedVm { firewall, media, ..ScriptedVm::new(Some(command.pod), "restored") };
                 self.vms.insert(key, vm);
                 Ok(CommandOutput::of(Presence::Present, Power::Stopped, command.vmid))
             }
@@ -235,6 +262,15 @@ impl Host {
 }
 
 impl ScriptedVm {
+    /// The CD image that the command needs; empty: none.
+    fn iso_for<'a>(&'a self, kind: &'a CommandKind) -> &'a str {
+        match kind {
+            CommandKind::SetMedia { iso_volid, .. } => iso_volid,
+            CommandKind::Start => &self.media.0,
+            _ => "",
+        }
+    }
+
     fn size(&self) -> (u32, u64) {
         self.configure.as_ref().map_or((0, 0), |configure| (configure.vcpu, configure.memory_mib))
     }
@@ -243,6 +279,12 @@ impl ScriptedVm {
         self.start_on_boot = configure.start_on_boot;
         if !configure.name.is_empty() {
             self.name.clone_from(&configure.name);
+        }
+        for nic in &configure.nics {
+            let mac = self.macs.entry(nic.index).or_insert_with(mac_new);
+            if !nic.mac.is_empty() {
+                mac.clone_from(&nic.mac);
+            }
         }
         self.configure = Some(configure.clone());
     }

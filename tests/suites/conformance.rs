@@ -87,4 +87,10 @@ cases! {
     45 node::what_lies_on_a_storage_is_listed
     46 node::what_a_vm_sent_is_counted
     47 settings::a_stamp_is_taken_off_and_nothing_else
+    48 lifecycle::what_an_exact_configuration_does_not_name_is_taken_away
+    49 lifecycle::a_paused_vm_is_resumed
+    50 snapshots::a_snapshot_with_memory_comes_back_running
+    51 backups::a_restore_that_fails_leaves_the_number_free
+    52 backups::a_unique_restore_has_cards_of_its_own
+    53 backups::a_backup_is_made_in_every_mode
 }

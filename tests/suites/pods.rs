@@ -30,6 +30,8 @@ mod proofs;
 mod remake;
 #[path = "pods/rest.rs"]
 mod rest;
+#[path = "pods/restores.rs"]
+mod restores;
 #[path = "pods/snapshots.rs"]
 mod snapshots;
 #[path = "pods/upkeep.rs"]

@@ -24,6 +24,8 @@ const TEXT_CHARS_MAX: usize = 4096;
 const LINES_MAX: usize = 1000;
 /// Entries of a list.
 const LIST_MAX: usize = 4096;
+/// Proxmox's cards are `net0` to `net31`.
+const CARDS_MAX: usize = 32;
 /// The largest amount that is believed; everything stays far from the ends of BIGINT.
 const AMOUNT_MAX: u64 = 1 << 52;
 
@@ -239,8 +241,18 @@ pub(super) fn result(result: wire::CommandResult) -> Result<ResultReport, Status
 
 fn output(output: wire::CommandOutput) -> CommandOutput {
     let (presence, power) = (presence(output.presence()), power(output.power()));
-    let wire::CommandOutput { presence: _, power: _, vmid, warnings, upid, snapshots, backups, node, restart_needed } =
-        output;
+    let wire::CommandOutput {
+        presence: _,
+        power: _,
+        vmid,
+        warnings,
+        upid,
+        snapshots,
+        backups,
+        node,
+        restart_needed,
+        macs,
+    } = output;
     CommandOutput {
         presence,
         power,
@@ -251,6 +263,7 @@ fn output(output: wire::CommandOutput) -> CommandOutput {
         backups: backups.into_iter().take(LIST_MAX).map(backup).collect(),
         node: name(node),
         restart_needed,
+        macs: macs.into_iter().take(CARDS_MAX).map(|(index, mac)| (index, name(mac))).collect(),
     }
 }
 

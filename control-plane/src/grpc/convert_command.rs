@@ -82,6 +82,7 @@ fn configure(configure: Configure) -> wire::Configure {
         password,
         start_on_boot,
         name,
+        exact,
     } = configure;
     let nics = nics.into_iter().map(nic).collect();
     wire::Configure {
@@ -96,6 +97,7 @@ fn configure(configure: Configure) -> wire::Configure {
         password,
         start_on_boot,
         name,
+        exact,
     }
 }
 

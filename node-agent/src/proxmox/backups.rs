@@ -1,6 +1,7 @@
 //! Backups: each bears in its notes the stamp of the pod and of the command that made it.
 
 use proxmox_api::client::Client;
+use proxmox_api::nodes::node::qemu::vmid::DeleteParams;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,7 +11,8 @@ use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, upid_of};
 use super::specs::{Backup, BackupMode, Volume};
 use super::stamp::Stamp;
-use super::types::{Begun, Power, Presence, Request, Target};
+use super::types::{Begun, Operation, Power, Presence, Progress, Request, Target};
+use super::verdict::failure_of;
 use super::wire::{Flag, List, Num, Text, VmConfig, encode};
 
 /// An entry of `/nodes/N/storage/S/content`. Of the notes Proxmox tells the first line, which is the stamp.
@@ -140,7 +142,11 @@ impl Pve {
     pub(super) async fn backup_delete_begin(&self, target: Target, volid: &str) -> Result<Begun> {
         let storage = storage_of(volid)?;
         let entries = self.content(storage, Some("backup"), None).await?;
+        let none_listed = entries.is_empty();
         let Some(entry) = entries.into_iter().find(|entry| entry.volid.0.as_deref() == Some(volid)) else {
+            if none_listed {
+                self.require_gone(storage, volid).await?;
+            }
             return Ok(Begun::Done);
         };
         if entry.stamp().is_none_or(|stamp| stamp.pod_id != target.pod_id) {
@@ -157,6 +163,20 @@ impl Pve {
             Some(upid) => Ok(Begun::Task(upid_of(&upid)?)),
             None => Ok(Begun::Done),
         }
+    }
+
+    /// A storage that shows no backups at all may be away itself. Proxmox mounts network storages and says when it cannot, but shows a
+    /// directory as it finds it, mounted or not: then only other things on it, or our own task that removed the backup, tell.
+    async fn require_gone(&self, storage: &str, volid: &str) -> Result<()> {
+        let known = self.storage_list().await?.into_iter().find(|known| known.name == storage);
+        let may_be_away = known.is_none_or(|known| !known.active || ["dir", "btrfs"].contains(&known.kind.as_str()));
+        if !may_be_away || !self.content(storage, None, None).await?.is_empty() || self.is_removed(volid).await? {
+            return Ok(());
+        }
+        let text = format!(
+            "the storage {storage} shows nothing at all, as one that is not mounted does: whether the backup {volid} is gone is not known;              mount it, or, if it is mounted and the backup is gone, delete the backup again once there is anything else on the storage"
+        );
+        Err(PveError::new(ErrorKind::Unavailable, text))
     }
 
     pub(super) async fn restore_begin(
@@ -221,6 +241,9 @@ impl Pve {
                 Err(error) => Err(error),
             };
         }
+        if self.is_left_of_restore(vmid, config).await? {
+            return Ok(None);
+        }
         let stamp = config.stamp();
         if stamp == Some(stamp_of(request)) {
             return Ok(Some(Begun::Done));
@@ -236,6 +259,53 @@ impl Pve {
             return refuse(ErrorKind::Refused, format!("VM {vmid} ({name}) runs: stop it before it is replaced"));
         }
         Ok(None)
+    }
+}
+
+impl Pve {
+    /// Whether this is what a restore of ours to a number without a VM has left, as it failed: Proxmox frees the disks and leaves a
+    /// configuration without anything, so without our stamp too.
+    pub(super) async fn is_left_of_restore(&self, vmid: u32, config: &VmConfig) -> Result<bool> {
+        Ok(config.is_bare() && self.has_failed_last(vmid, "qmrestore").await?)
+    }
+
+    /// Removes what a restore of ours that has failed left. If that does not succeed, the next restore to the number takes it for what it
+    /// is, as does a removal.
+    pub(super) async fn restore_failed(
+        &self,
+        vmid: u32,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+        error: PveError,
+    ) -> PveError {
+        match self.restore_left_remove(vmid, progress).await {
+            Ok(Some(presence)) => error.with_presence(presence),
+            Ok(None) => error,
+            Err(left) => {
+                let message = format!("{error}; the empty VM {vmid} that it left could not be removed: {left}");
+                PveError { message, ..error }
+            }
+        }
+    }
+
+    /// `None`: there is none.
+    async fn restore_left_remove(
+        &self,
+        vmid: u32,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Option<Presence>> {
+        match self.vm_config(vmid).await {
+            Ok(config) if self.is_left_of_restore(vmid, &config).await? => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.says_no_such_vm() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let params = DeleteParams { purge: Some(true), ..Default::default() };
+        let upid = upid_of(&self.vm(vmid).await?.delete(params).await?)?;
+        let exit = self.task_wait(&upid, progress).await?;
+        match failure_of(&Operation::Destroy, upid.kind(), &exit, &[]) {
+            Some(failure) => Err(failure),
+            None => self.vm_state(vmid).await.map(|state| Some(state.presence)),
+        }
     }
 }
 

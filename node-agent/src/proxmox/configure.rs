@@ -9,7 +9,7 @@ use proxmox_api::nodes::node::qemu::vmid::config::{DigestStr, PutParams};
 use super::error::{ErrorKind, PveError, Result};
 use super::node::Pve;
 use super::types::{Begun, ConfigureSpec, Nic, Presence, Target};
-use super::wire::{VmConfig, encode};
+use super::wire::{VmConfig, encode, is_mac};
 
 /// How often a configuration is read again because somebody else changed it in between.
 const TRIES_MAX: u32 = 4;
@@ -90,8 +90,9 @@ fn changes(config: &VmConfig, spec: &ConfigureSpec) -> std::result::Result<Optio
     params.name = set("name", spec.name.clone());
     params.searchdomain = set("searchdomain", spec.search_domain.clone().filter(|domain| !domain.is_empty()));
     params.sshkeys = set("sshkeys", ssh_keys(&spec.ssh_keys)?);
-    if spec.exact_ssh_keys && spec.ssh_keys.is_empty() && config.get("sshkeys").is_some() {
-        params.delete = Some("sshkeys".to_owned());
+    let surplus = surplus(config, spec);
+    if !surplus.is_empty() {
+        params.delete = Some(surplus.join(","));
         any = true;
     }
     if let Some(password) = spec.password.as_ref().filter(|password| !password.reveal().is_empty()) {
@@ -108,6 +109,33 @@ fn changes(config: &VmConfig, spec: &ConfigureSpec) -> std::result::Result<Optio
     }
     params.digest = config.get("digest").and_then(|digest| DigestStr::try_from(digest).ok());
     Ok(Some(params))
+}
+
+/// What is there and shall not be, as far as the request says everything.
+fn surplus(config: &VmConfig, spec: &ConfigureSpec) -> Vec<String> {
+    let card = |key: &str, prefix| key.strip_prefix(prefix).and_then(|index: &str| index.parse::<u32>().ok());
+    let is_surplus = |key: &str| {
+        if let Some(index) = card(key, "net") {
+            return spec.exact && spec.nics.iter().all(|nic| nic.index != index);
+        }
+        if let Some(index) = card(key, "ipconfig") {
+            return spec.exact && !spec.nics.iter().any(|nic| nic.index == index && !nic.addresses.is_empty());
+        }
+        match key {
+            "sshkeys" => spec.exact_ssh_keys && spec.ssh_keys.is_empty(),
+            "nameserver" => spec.exact && spec.nameservers.is_empty(),
+            "searchdomain" => spec.exact && spec.search_domain.is_none(),
+            "cipassword" => spec.exact && spec.password.is_none(),
+            _ => false,
+        }
+    };
+    let mut keys: Vec<String> = config
+        .iter()
+        .filter(|(key, value)| !value.trim().is_empty() && is_surplus(key))
+        .map(|(key, _)| key.to_owned())
+        .collect();
+    keys.sort_unstable();
+    keys
 }
 
 fn wants_cloud_init(spec: &ConfigureSpec) -> bool {
@@ -149,10 +177,6 @@ fn network_card(existing: Option<&str>, nic: &Nic) -> String {
 
 fn check_nic(nic: &Nic) -> std::result::Result<(), String> {
     let field = |name: &str, cause: &str| Err(format!("nics[{}].{name}: {cause}", nic.index));
-    let mac_is_well_formed = |mac: &str| {
-        let octets: Vec<&str> = mac.split(':').collect();
-        octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && octet.bytes().all(|c| c.is_ascii_hexdigit()))
-    };
     if nic.index > 31 {
         return field("index", "a VM has the cards 0 to 31");
     }
@@ -162,7 +186,7 @@ fn check_nic(nic: &Nic) -> std::result::Result<(), String> {
     if nic.vlan.is_some_and(|vlan| !(1..=4094).contains(&vlan)) {
         return field("vlan", "a VLAN tag is between 1 and 4094");
     }
-    if nic.mac.as_deref().is_some_and(|mac| !mac_is_well_formed(mac)) {
+    if nic.mac.as_deref().is_some_and(|mac| !is_mac(mac)) {
         return field("mac", "a MAC address looks like BC:24:11:00:00:01");
     }
     if nic.rate_mbps.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
@@ -246,6 +270,7 @@ mod tests {
             password: None,
             start_on_boot: false,
             name: None,
+            exact: false,
         }
     }
 
@@ -267,6 +292,22 @@ mod tests {
         assert_eq!(sent(&ConfigureSpec { vcpu: 1, memory_mib: 256, ..empty() }), serde_json::Value::Null);
         let wanted = serde_json::json!({"cores": 2, "memory": "512", "onboot": 1, "digest": "aa"});
         assert_eq!(sent(&ConfigureSpec { vcpu: 2, memory_mib: 512, start_on_boot: true, ..empty() }), wanted);
+    }
+
+    #[test]
+    fn what_is_not_said_goes_only_where_everything_is_said() {
+        let config = r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0","net1":"virtio=BC:24:11:00:00:02,bridge=vmbr0","digest":"aa",
+            "ipconfig0":"ip=192.0.2.5/24","ipconfig1":"ip=dhcp","nameserver":"9.9.9.9","cipassword":"***","sshkeys":"x","netdev":"1"}"#;
+        let config = serde_json::from_str(config).unwrap();
+        let spec = ConfigureSpec { nics: vec![nic(0)], ..empty() };
+        assert!(surplus(&config, &spec).is_empty());
+        let exact = ConfigureSpec { exact: true, ..spec };
+        assert_eq!(surplus(&config, &exact), ["cipassword", "ipconfig0", "ipconfig1", "nameserver", "net1"]);
+        let addresses = vec!["192.0.2.6/24".to_owned()];
+        let nameservers = vec!["192.0.2.53".to_owned()];
+        let said =
+            ConfigureSpec { nics: vec![Nic { addresses, ..nic(0) }], nameservers, exact_ssh_keys: true, ..exact };
+        assert_eq!(surplus(&config, &said), ["cipassword", "ipconfig1", "net1", "sshkeys"]);
     }
 
     #[test]

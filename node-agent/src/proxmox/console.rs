@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::error::{ErrorKind, PveError, Result};
 use super::node::Pve;
+use super::probe::major_of;
 use super::specs::ConsoleKind;
 use super::types::{Power, Presence, Secret, Target};
 use super::wire::{Num, Text, VmConfig, encode};
@@ -26,6 +27,8 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const BUFFERED_BYTES_MAX: usize = 1 << 20;
 /// What the terminal answers who it lets in.
 const CONSENT: &[u8] = b"OK";
+/// The terminal asks Proxmox whether our ticket is good, and versions before 9 know of no tickets of API tokens.
+const TERMINAL_MAJOR_MIN: u32 = 9;
 /// How long the terminal may take to let us in.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
 
@@ -68,6 +71,12 @@ impl Pve {
                 self.client.post(&format!("{base}/vncproxy"), &body).await?
             }
             ConsoleKind::Terminal => {
+                let version = self.pve_version().await?;
+                if major_of(&version) < TERMINAL_MAJOR_MIN {
+                    return Err(refuse(format!(
+                        "Proxmox VE {version} lets no API token into a serial terminal: look at the screen, or upgrade the host to 9.1"
+                    )));
+                }
                 let serial = serial_port(&self.vm_config(vmid).await?)
                     .ok_or_else(|| refuse(format!("VM {vmid} has no serial port, so it has no terminal")))?;
                 self.client.post(&format!("{base}/termproxy"), &json!({ "serial": serial })).await?
@@ -128,7 +137,11 @@ async fn log_in(socket: &mut WebSocketStream<reqwest::Upgraded>, line: &str) -> 
                 Some(Ok(Message::Binary(bytes))) => answer.extend_from_slice(&bytes),
                 Some(Ok(Message::Text(text))) => answer.extend_from_slice(text.as_bytes()),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Ok(Message::Close(_))) | None => return Err(failed("it hung up".to_owned())),
+                Some(Ok(Message::Close(_))) | None => {
+                    return Err(failed(
+                        "it hung up, as before Proxmox VE 9.1: look at the screen, or upgrade the host".to_owned(),
+                    ));
+                }
                 Some(Err(error)) => return Err(failed(error.to_string())),
             }
             if let Some(rest) = answer.strip_prefix(CONSENT) {

@@ -21,8 +21,7 @@ impl Pve {
         }
         let changes = |config: &VmConfig| {
             Self::check_own(target, config)?;
-            media_changes(config, iso, boot_from_cd)
-                .map_err(|text| PveError::new(ErrorKind::Refused, text).with_presence(Presence::Present))
+            media_changes(config, iso, boot_from_cd).map_err(unfit)
         };
         self.amend(target.vmid, changes).await?;
         Ok(Begun::Done)
@@ -61,12 +60,19 @@ impl Pve {
         }
         let changes = |config: &VmConfig| {
             Self::check_own(target, config)?;
-            Ok(identity_removal(config))
+            let mut changes = identity_removal(config);
+            // A CD that is only its guest's, such as the one that it is rescued with, is not what the next one boots from.
+            changes.extend(media_changes(config, None, false).map_err(unfit)?);
+            Ok(changes)
         };
         self.amend(vmid, changes).await?;
         let path = self.path(&format!("/qemu/{vmid}/template")).await?;
         Ok(Begun::Task(upid_of(&self.client.post::<_, String>(&path, &Value::Null).await?)?))
     }
+}
+
+fn unfit(text: String) -> PveError {
+    PveError::new(ErrorKind::Refused, text).with_presence(Presence::Present)
 }
 
 /// Takes off what cloud-init would tell the next guest of this one.

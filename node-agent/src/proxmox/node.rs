@@ -137,6 +137,7 @@ impl Pve {
             lock: config.lock(),
             name: config.get("name"),
             other_node: None,
+            macs: config.macs(),
         })
     }
 

@@ -108,7 +108,9 @@ impl Pve {
         if state.lock.as_deref() == Some("create") {
             self.refuse_restoring(target, &state).await?;
         }
-        Self::check_stamp(target, &state)?;
+        if !self.is_left_bare(target.vmid, &state).await? {
+            Self::check_stamp(target, &state)?;
+        }
         if matches!(state.power, Power::Running | Power::Paused) {
             return Ok(Begun::Step(self.stop_now(target.vmid).await?));
         }
@@ -128,6 +130,19 @@ impl Pve {
             Err(error) if error.message.contains("is running - destroy failed") => {
                 Err(PveError { kind: ErrorKind::Locked, presence: Presence::Present, ..error })
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there is nothing but what a restore of ours has left.
+    async fn is_left_bare(&self, vmid: u32, state: &VmState) -> Result<bool> {
+        if state.stamp.is_some() || state.name.is_some() || state.lock.is_some() || state.other_node.is_some() {
+            return Ok(false);
+        }
+        match self.vm_config(vmid).await {
+            Ok(config) => self.is_left_of_restore(vmid, &config).await,
+            // The call to remove it will tell.
+            Err(error) if error.says_no_such_vm() => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -44,7 +44,7 @@ pub const fn guest_privilege(major: u32) -> &'static str {
     if major >= 9 { "VM.GuestAgent.Unrestricted" } else { "VM.Monitor" }
 }
 
-fn major_of(version: &str) -> u32 {
+pub(super) fn major_of(version: &str) -> u32 {
     version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
 }
 

@@ -6,6 +6,7 @@ use proxmox_api::client::Client;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::error::{ErrorKind, PveError, Result};
 use super::node::Pve;
@@ -47,6 +48,15 @@ struct Log {
 impl Pve {
     /// See [`super::Hypervisor::follow`].
     pub(super) async fn task_follow(&self, request: &Request, upid: &Upid, watch: &Watch<'_>) -> Result<TaskEnd> {
+        match self.task_end(request, upid, watch).await {
+            Err(error) if upid.kind() == "qmrestore" => {
+                Err(self.restore_failed(request.target.vmid, watch.progress, error).await)
+            }
+            end => end,
+        }
+    }
+
+    async fn task_end(&self, request: &Request, upid: &Upid, watch: &Watch<'_>) -> Result<TaskEnd> {
         let mut log = Log::default();
         let outcome = self.task_watch(upid, watch, &mut log).await;
         let exit = match outcome {
@@ -271,7 +281,7 @@ impl Pve {
         };
         // A second of grace: a UPID's time is in whole seconds.
         let since = (since_ms.div_euclid(1000) - 1).max(0);
-        let query = TaskQuery { source: "all", vmid: Some(id), since: Some(since), limit: TASKS_READ_MAX };
+        let query = TaskQuery { vmid: Some(id), since: Some(since), ..TaskQuery::of("all") };
         let mut found: Vec<Upid> = self.tasks(&query).await?;
         found.retain(|upid| {
             kinds.contains(&upid.kind())
@@ -293,7 +303,7 @@ impl Pve {
 
     /// Our task of one of these kinds that runs for the VM.
     pub(super) async fn running_task(&self, vmid: u32, kinds: &[&str]) -> Result<Option<Upid>> {
-        let query = TaskQuery { source: "active", vmid: Some(vmid), since: None, limit: TASKS_READ_MAX };
+        let query = TaskQuery { vmid: Some(vmid), ..TaskQuery::of("active") };
         for upid in self.tasks(&query).await? {
             // The list of active tasks keeps those that ended a moment ago.
             if kinds.contains(&upid.kind()) && self.is_ours(&upid) && self.task_exit(&upid).await?.is_none() {
@@ -303,9 +313,45 @@ impl Pve {
         Ok(None)
     }
 
+    /// Whether the last task of this kind on the VM is ours, and has failed.
+    pub(super) async fn has_failed_last(&self, vmid: u32, kind: &str) -> Result<bool> {
+        let query = TaskQuery { vmid: Some(vmid), ..TaskQuery::of("all") };
+        let tasks = self.tasks(&query).await?.into_iter().filter(|upid| upid.kind() == kind);
+        match tasks.min_by_key(|upid| std::cmp::Reverse(upid.start_s())).filter(|upid| self.is_ours(upid)) {
+            Some(last) => {
+                Ok(self.task_exit(&last).await?.is_some_and(|exit| exit != "OK" && !exit.starts_with("WARNINGS:")))
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a task of ours tells that it has removed this volume.
+    pub(super) async fn is_removed(&self, volid: &str) -> Result<bool> {
+        let query = TaskQuery { typefilter: Some("imgdel"), ..TaskQuery::of("all") };
+        let (storage, line) = (volid.split(':').next().unwrap_or_default(), format!("Removed volume '{volid}'"));
+        for upid in self.tasks(&query).await? {
+            // The task bears its storage's name, and whose disk it was.
+            if self.is_ours(&upid) && upid.id().ends_with(storage) && self.task_log(&upid, 0).await?.contains(&line) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How a task of the agent's own housekeeping ends.
+    pub(super) async fn task_wait(&self, upid: &Upid, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<String> {
+        let (deadline, cancel) = (Instant::now() + STOP_GRACE, CancellationToken::new());
+        match self.task_watch(upid, &Watch { deadline, cancel, progress }, &mut Log::default()).await? {
+            Ended::Exit(exit) => Ok(exit),
+            Ended::Deadline | Ended::Cancelled => {
+                Err(PveError::new(ErrorKind::Timeout, format!("the task {upid} takes longer than {STOP_GRACE:?}")))
+            }
+        }
+    }
+
     /// The clone, of this template or of any, that runs and makes this VM.
     pub(super) async fn clone_running(&self, template_vmid: Option<u32>, vmid: u32) -> Result<CloneRunning> {
-        let query = TaskQuery { source: "active", vmid: template_vmid, since: None, limit: TASKS_READ_MAX };
+        let query = TaskQuery { vmid: template_vmid, ..TaskQuery::of("active") };
         let mut found = CloneRunning::No;
         for upid in self.tasks(&query).await? {
             // The list of active tasks keeps those that ended a moment ago.
@@ -363,7 +409,14 @@ struct TaskQuery {
     source: &'static str,
     vmid: Option<u32>,
     since: Option<i64>,
+    typefilter: Option<&'static str>,
     limit: u32,
+}
+
+impl TaskQuery {
+    fn of(source: &'static str) -> Self {
+        Self { source, vmid: None, since: None, typefilter: None, limit: TASKS_READ_MAX }
+    }
 }
 
 fn task_path(upid: &Upid) -> String {

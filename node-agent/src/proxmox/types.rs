@@ -1,5 +1,6 @@
 //! What the agent says to Proxmox VE and hears from it, in its own words: neither Proxmox's JSON nor the wire contract.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use tokio::time::Instant;
@@ -199,6 +200,8 @@ pub struct ConfigureSpec {
     pub start_on_boot: bool,
     /// Its name, a DNS name.
     pub name: Option<String>,
+    /// No other cards, addresses, resolvers and password: what else is there is taken away.
+    pub exact: bool,
 }
 
 /// One network card.
@@ -303,6 +306,8 @@ pub struct VmState {
     pub name: Option<String>,
     /// The node it is on, where that is another one of the cluster.
     pub other_node: Option<String>,
+    /// The MAC addresses of its network cards, by index.
+    pub macs: BTreeMap<u32, String>,
 }
 
 /// One VM of the node.

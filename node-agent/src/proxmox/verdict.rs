@@ -40,7 +40,8 @@ pub(super) fn warnings_of(log: &[String]) -> Vec<String> {
 }
 
 /// How lines begin that tell no cause.
-const NO_CAUSE: [&str; 3] = ["TASK ERROR", "transferred", "INFO:"];
+const NO_CAUSE: [&str; 5] =
+    ["TASK ERROR", "transferred", "INFO:", "error before or during data restore", "error after data was restored"];
 
 /// What is wrong with a task's exit status; `None` when it is a success, also one that says the work was done already.
 pub(super) fn failure_of(operation: &Operation, task_kind: &str, exit: &str, log: &[String]) -> Option<PveError> {

@@ -2,6 +2,8 @@
 //!
 //! Nothing here refuses an answer for a field's type: a field that makes no sense is as good as missing.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -162,6 +164,11 @@ impl VmConfig {
         self.0.iter().filter_map(|(key, value)| text_of(value).map(|text| (key.as_str(), text)))
     }
 
+    /// Nothing is set that a VM would consist of: no name, no description, no disk, no card, no lock.
+    pub(super) fn is_bare(&self) -> bool {
+        self.iter().all(|(key, value)| matches!(key, "digest" | "memory") || value.trim().is_empty())
+    }
+
     pub(super) fn description(&self) -> String {
         self.get("description").unwrap_or_default()
     }
@@ -201,12 +208,28 @@ impl VmConfig {
             .or_else(|| disks.first().cloned())
     }
 
+    /// The MAC addresses of the network cards, by index: `net0: virtio=BC:24:11:00:00:01,bridge=vmbr0`.
+    pub(super) fn macs(&self) -> BTreeMap<u32, String> {
+        let card = |(key, value): (&str, String)| {
+            let index = key.strip_prefix("net")?.parse().ok()?;
+            let mac = value.split(',').next()?.split_once('=')?.1;
+            is_mac(mac).then(|| (index, mac.to_owned()))
+        };
+        self.iter().filter_map(card).collect()
+    }
+
     /// The drive that carries cloud-init's data.
     pub(super) fn cloud_init_drive(&self) -> Option<String> {
         self.iter()
             .find(|(key, value)| disk_key(key).is_some() && value.contains("cloudinit"))
             .map(|(key, _)| key.to_owned())
     }
+}
+
+/// Whether this is six octets in hexadecimal.
+pub(super) fn is_mac(text: &str) -> bool {
+    let octets: Vec<&str> = text.split(':').collect();
+    octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && octet.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Splits `scsi0` into its bus (in the order in which Proxmox looks for a boot disk) and index.
@@ -266,6 +289,25 @@ mod tests {
         check(r#"{"boot":"cdn","bootdisk":"virtio0","scsi0":"a:1","virtio0":"a:2"}"#, Some("virtio0"));
         check(r#"{"boot":" ","scsi10":"a:1","scsi2":"a:2","sata0":"a:3"}"#, Some("scsi2"));
         check(r#"{"ide2":"local:9000/vm-9000-cloudinit.qcow2,media=cdrom","scsihw":"virtio-scsi-pci"}"#, None);
+    }
+
+    #[test]
+    fn a_configuration_is_bare_only_without_anything_of_a_vm() {
+        assert!(config(r#"{"digest":"aa","boot":" "}"#).is_bare());
+        for set in
+            ["name", "description", "lock", "scsi0", "unused0", "net0", "efidisk0", "meta", "smbios1", "template"]
+        {
+            assert!(!config(&format!(r#"{{"digest":"aa","{set}":"1"}}"#)).is_bare(), "{set}");
+        }
+    }
+
+    #[test]
+    fn the_cards_addresses_are_read() {
+        let found = config(
+            r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0","net12":"e1000=bc:24:11:00:00:02","net1":"virtio,bridge=a"}"#,
+        );
+        let expected = [(0, "BC:24:11:00:00:01".to_owned()), (12, "bc:24:11:00:00:02".to_owned())];
+        assert_eq!(found.macs(), BTreeMap::from(expected));
     }
 
     #[test]

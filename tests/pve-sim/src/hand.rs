@@ -14,6 +14,13 @@ pub struct Hand {
     app: Arc<App>,
 }
 
+/// What is on a storage that was taken away.
+#[derive(Debug)]
+pub struct Unmounted {
+    storage: String,
+    volumes: std::collections::BTreeMap<String, Volume>,
+}
+
 /// A VM as it is, without lag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VmView {
@@ -172,6 +179,26 @@ impl Hand {
         });
         self.app.persist_or_log();
         put.is_some()
+    }
+
+    /// Takes a storage of the first node away: it shows nothing from now on, and no error, as a directory that is not mounted.
+    pub fn unmount(&self, storage: &str) -> Unmounted {
+        let node = self.app.config.node.clone();
+        let taken = self.app.write(|cluster| {
+            cluster.storage_mut(&node, storage).map(|storage| std::mem::take(&mut storage.volumes)).unwrap_or_default()
+        });
+        self.app.persist_or_log();
+        Unmounted { storage: storage.to_owned(), volumes: taken }
+    }
+
+    /// Brings it back as it was; false when there is no such storage any more.
+    pub fn mount(&self, unmounted: Unmounted) -> bool {
+        let node = self.app.config.node.clone();
+        let Unmounted { storage, volumes } = unmounted;
+        let mounted =
+            self.app.write(|cluster| cluster.storage_mut(&node, &storage).map(|found| found.volumes = volumes));
+        self.app.persist_or_log();
+        mounted.is_some()
     }
 
     /// Puts a disk on a storage of the first node that bears a VM's number and is in no configuration here, as on a storage that hosts

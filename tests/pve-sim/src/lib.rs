@@ -67,7 +67,7 @@ mod websocket;
 
 pub use config::{Flavour, IsoSpec, SimConfig, StorageSpec, TemplateSpec, Timings, TokenSpec};
 pub use faults::{Action, Call, Fault, Faults, TaskAction, TaskFault};
-pub use hand::{Hand, VmView};
+pub use hand::{Hand, Unmounted, VmView};
 pub use rfb::vnc_response;
 pub use sim::{NodeView, Sim, SimBuilder, StartError};
 pub use state::CreatedVm;

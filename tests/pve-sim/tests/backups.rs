@@ -241,11 +241,13 @@ async fn what_cannot_be_restored() {
     sim.hand().lock_vm(101, Some("backup"));
     let locked = api.post(QEMU, &format!("vmid=101&archive={volid}&force=1")).await;
     assert_eq!(locked.reason, "unable to restore VM 101 - VM is locked (backup)");
-    // Storage full: the new VM is gone again, and nothing of it is left.
+    // Storage full: of the new VM a number without anything is left.
     sim.hand().leave_free("tiny", 1000);
     let full = api.failed(api.post(QEMU, &format!("vmid=105&archive={volid}&storage=tiny")).await).await;
     assert!(full.ends_with("failed: exit code 133"), "{full}");
-    assert!(sim.hand().vm(105).is_none());
+    let left = api.get(&format!("{QEMU}/105/config")).await.data();
+    assert!(left.get("lock").is_none() && left.get("name").is_none() && left.get("scsi0").is_none(), "{left}");
+    api.done(api.delete(&format!("{QEMU}/105")).await).await;
     assert!(sim.hand().volumes("tiny").is_empty());
     sim.faults().next_task("qmrestore", TaskAction::Kill);
     let upid = api.post(QEMU, &format!("vmid=106&archive={volid}")).await.upid();

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Answer, Client, Connection, DEADLINE, builder, root, sim, with_token};
 use futures::{SinkExt, StreamExt};
-use pve_sim::{Sim, Timings, vnc_response};
+use pve_sim::{Flavour, Sim, Timings, vnc_response};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -117,8 +117,19 @@ async fn a_screen_is_not_shown_without_its_password() {
 }
 
 #[tokio::test]
-async fn a_terminal_echoes_after_its_greeting() {
+async fn a_terminal_of_before_version_9_hangs_up_on_a_token() {
     let sim = sim().await;
+    let api = running(&sim).await;
+    let proxy = api.post(&format!("{VM}/termproxy"), "").await.data();
+    let mut socket = connect(&api, &query(&proxy)).await.unwrap();
+    let greeting = format!("{}:{}\n", proxy["user"].as_str().unwrap(), proxy["ticket"].as_str().unwrap());
+    send(&mut socket, greeting.as_bytes()).await;
+    assert!(receive(&mut socket).await.is_empty(), "not even a word");
+}
+
+#[tokio::test]
+async fn a_terminal_echoes_after_its_greeting() {
+    let sim = builder().version(Flavour::V9_1).start().await.unwrap();
     let api = running(&sim).await;
     let proxy = api.post(&format!("{VM}/termproxy"), "").await.data();
     assert!(proxy.get("cert").is_none());

@@ -7,6 +7,7 @@ use node_agent::proxmox::{Operation, Target};
 use proto::agent::v1::console_frame::Body;
 use proto::agent::v1::control_message::Body as Down;
 use proto::agent::v1::{ConsoleFrame, ConsoleKind, ConsoleOpened, OpenConsole, Welcome};
+use pve_sim::{Flavour, SimConfig};
 
 use super::plane::{Plane, Relayed, SOON};
 
@@ -79,7 +80,7 @@ async fn a_screen_is_relayed_both_ways_and_ends_with_the_control_planes_word() {
 
 #[tokio::test]
 async fn a_terminal_is_logged_in_before_it_is_told_open() {
-    run_simulated(sim_config(), async |rig: Arc<Rig>| {
+    run_simulated(SimConfig { flavour: Flavour::V9_1, ..sim_config() }, async |rig: Arc<Rig>| {
         let target = running(&rig).await;
         rig.sim().hand().set_config(target.vmid, "serial0", Some("socket"));
         let mut plane = Plane::start(&rig, Welcome::default()).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mpanel_tests::pve_rig::{Done, Rig, drive_request};
+use mpanel_tests::pve_rig::{Done, Rig, drive_request, is_real};
 use node_agent::proxmox::{Backup, BackupMode, ErrorKind, Hypervisor, Look, Operation, Power, Presence, Target};
 
 fn make(rig: &Rig) -> Operation {
@@ -100,4 +100,48 @@ pub async fn a_restore_replaces_only_the_pods_own_stopped_vm(rig: Arc<Rig>) {
     let done = rig.drive(target, restore(&backup)).await.unwrap();
     assert_eq!(done.state.stamp.map(|stamp| stamp.pod_id), Some(target.pod_id), "{done:?}");
     assert!(rig.pve.settings(target.vmid).await.unwrap()["onboot"].is_null(), "it is the VM of before");
+}
+
+pub async fn a_restore_that_fails_leaves_the_number_free(rig: Arc<Rig>) {
+    let (source, target) = (rig.vm().await, rig.target().await);
+    let backup = backup_of(&rig, source).await;
+    let nowhere = Operation::RestoreBackup {
+        volid: backup.volid.clone(),
+        storage: Some("no-such-storage".to_owned()),
+        unique: false,
+    };
+    let error = rig.drive(target, nowhere).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound, "{error:?}");
+    assert_eq!(rig.pve.inspect(target.vmid).await.unwrap().presence, Presence::Absent, "{error:?}");
+    assert!(rig.drive(target, Operation::Destroy).await.unwrap().tasks.is_empty());
+    let done = rig.drive(target, restore(&backup)).await.unwrap();
+    assert_eq!(done.state.stamp.map(|stamp| stamp.pod_id), Some(target.pod_id), "{done:?}");
+}
+
+pub async fn a_unique_restore_has_cards_of_its_own(rig: Arc<Rig>) {
+    let (source, twin, same) = (rig.vm().await, rig.target().await, rig.target().await);
+    let backup = backup_of(&rig, source).await;
+    let macs = rig.pve.inspect(source.vmid).await.unwrap().macs;
+    assert!(!macs.is_empty());
+    let unique = Operation::RestoreBackup { volid: backup.volid.clone(), storage: None, unique: true };
+    let done = rig.drive(twin, unique).await.unwrap();
+    assert_eq!(done.state.macs.keys().collect::<Vec<_>>(), macs.keys().collect::<Vec<_>>(), "{done:?}");
+    assert!(done.state.macs.values().all(|mac| macs.values().all(|other| other != mac)), "{done:?}");
+    let done = rig.drive(same, restore(&backup)).await.unwrap();
+    assert_eq!(done.state.macs, macs, "{done:?}");
+}
+
+pub async fn a_backup_is_made_in_every_mode(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    for mode in [BackupMode::Snapshot, BackupMode::Suspend, BackupMode::Stop] {
+        // What runs in a real guest may ignore that it is to shut down.
+        let runs = !is_real() || mode != BackupMode::Stop;
+        let power = if runs { Operation::Start } else { Operation::Stop };
+        let before = rig.drive(target, power).await.unwrap().state.power;
+        let make = Operation::MakeBackup { storage: rig.backup_storage.clone(), mode, protected: false };
+        let done = rig.drive(target, make).await.unwrap();
+        assert_eq!(done.outcome.backups.len(), 1, "{mode:?}: {done:?}");
+        assert_eq!(done.state.power, before, "{mode:?}: as before: {done:?}");
+    }
+    assert_eq!(listed(&rig, target).await.len(), 3);
 }

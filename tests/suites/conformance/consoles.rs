@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures::{SinkExt as _, StreamExt as _};
-use mpanel_tests::pve_rig::{Rig, is_real, patience};
-use node_agent::proxmox::{Console, ConsoleKind, ErrorKind, Hypervisor, Operation, Secret, Target};
+use mpanel_tests::pve_rig::{Rig, is_real, patience, unseen};
+use node_agent::proxmox::{Console, ConsoleKind, ErrorKind, Hypervisor, Operation, Presence, Secret, Target};
 use pve_sim::vnc_response;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -85,6 +85,12 @@ pub async fn a_terminal_is_open_to_its_guest(rig: Arc<Rig>) {
     let target = rig.vm().await;
     rig.drive(target, Operation::Start).await.unwrap();
     let opened = rig.pve.open_console(target, ConsoleKind::Terminal).await;
+    if rig.pve.version().await.unwrap().starts_with("8.") {
+        let error = opened.err().expect("a refusal");
+        assert_eq!((error.kind, error.presence), (ErrorKind::Refused, Presence::Present), "{error:?}");
+        assert!(error.message.contains("look at the screen"), "it names the cure: {error:?}");
+        return;
+    }
     let console = match opened {
         Ok(console) => console,
         // A template of the operator's need not have a serial port, and a nested Proxmox may have no terminal to give.
@@ -92,8 +98,7 @@ pub async fn a_terminal_is_open_to_its_guest(rig: Arc<Rig>) {
             let known = error.kind == ErrorKind::Refused && error.message.contains("no serial port")
                 || error.message.contains("Timeout while waiting for port");
             assert!(known, "{error:?}");
-            eprintln!("warning: the terminal of a VM was not looked at: {}", error.message);
-            return;
+            return unseen(&format!("the terminal of a VM was not looked at: {}", error.message));
         }
         Err(error) => panic!("{error:?}"),
     };

@@ -14,9 +14,13 @@ const CLUSTER: &str =
 fn of_command(kind: &Kind) -> &'static [&'static str] {
     match kind {
         Kind::Clone(_) => &["a_linked_clone_is_made_once", "a_full_clone_tells_its_progress"],
-        Kind::Configure(_) => &["a_configuration_reads_back_and_repeats", "what_waits_for_a_restart_is_told"],
+        Kind::Configure(_) => &[
+            "a_configuration_reads_back_and_repeats",
+            "what_an_exact_configuration_does_not_name_is_taken_away",
+            "what_waits_for_a_restart_is_told",
+        ],
         Kind::ResizeDisk(_) => &["a_disk_grows_and_never_shrinks"],
-        Kind::Start(_) | Kind::Stop(_) => &["start_and_stop_may_be_repeated"],
+        Kind::Start(_) | Kind::Stop(_) => &["start_and_stop_may_be_repeated", "a_paused_vm_is_resumed"],
         Kind::Shutdown(_) => &["a_forced_shutdown_ends_in_stopped"],
         Kind::Reboot(_) => &["a_reboot_leaves_the_vm_running"],
         Kind::Destroy(_) => &["destroy_may_be_repeated_and_stops_first"],
@@ -25,10 +29,19 @@ fn of_command(kind: &Kind) -> &'static [&'static str] {
         Kind::SetOptions(_) => &["an_option_is_set_alone"],
         Kind::SetPassword(_) => &["a_password_needs_a_guest_agent"],
         Kind::TakeSnapshot(_) | Kind::ListSnapshots(_) => &["a_snapshot_is_taken_once_and_told"],
-        Kind::Rollback(_) => &["a_rollback_brings_back_what_was_and_keeps_the_stamp"],
+        Kind::Rollback(_) => {
+            &["a_rollback_brings_back_what_was_and_keeps_the_stamp", "a_snapshot_with_memory_comes_back_running"]
+        }
         Kind::DeleteSnapshot(_) => &["a_snapshot_is_deleted_once_and_then_gone"],
-        Kind::MakeBackup(_) | Kind::ListBackups(_) => &["a_backup_is_made_once_and_known_by_its_notes"],
-        Kind::RestoreBackup(_) => &["a_restore_makes_the_vm_once", "a_restore_replaces_only_the_pods_own_stopped_vm"],
+        Kind::MakeBackup(_) | Kind::ListBackups(_) => {
+            &["a_backup_is_made_once_and_known_by_its_notes", "a_backup_is_made_in_every_mode"]
+        }
+        Kind::RestoreBackup(_) => &[
+            "a_restore_makes_the_vm_once",
+            "a_restore_replaces_only_the_pods_own_stopped_vm",
+            "a_restore_that_fails_leaves_the_number_free",
+            "a_unique_restore_has_cards_of_its_own",
+        ],
         Kind::DeleteBackup(_) => &["only_the_pods_own_backup_is_deleted"],
         Kind::Migrate(_) => &["a_stopped_vm_is_moved_once", "a_running_vm_is_moved_online_with_its_disks"],
         Kind::RemoteMigrate(_) => &["a_vm_is_moved_to_another_cluster_once"],

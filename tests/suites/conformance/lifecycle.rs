@@ -32,6 +32,7 @@ fn configuration(rig: &Rig) -> ConfigureSpec {
         password: None,
         start_on_boot: true,
         name: Some("configured".to_owned()),
+        exact: false,
     }
 }
 
@@ -199,4 +200,49 @@ pub async fn what_is_missing_is_told_as_absent(rig: Arc<Rig>) {
     }
     let done = rig.drive(target, Operation::Destroy).await.unwrap();
     assert!(done.tasks.is_empty() && done.state.presence == Presence::Absent, "{done:?}");
+}
+
+pub async fn what_an_exact_configuration_does_not_name_is_taken_away(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    let settings = async || rig.pve.settings(target.vmid).await.unwrap();
+    let mut full = configuration(&rig);
+    full.nics.push(Nic {
+        index: 1,
+        addresses: vec!["192.0.2.11/24".to_owned()],
+        gateway4: None,
+        gateway6: None,
+        ..full.nics[0].clone()
+    });
+    full.password = Some(Secret::new("not-for-logs-2"));
+    rig.drive(target, Operation::Configure(full.clone())).await.unwrap();
+    let before = settings().await;
+    let gone = ["net1", "ipconfig0", "ipconfig1", "nameserver", "searchdomain", "cipassword"];
+    assert!(gone.iter().all(|key| !before[*key].is_null()), "{before}");
+
+    let card = Nic { addresses: Vec::new(), gateway4: None, gateway6: None, ..full.nics[0].clone() };
+    let bare = ConfigureSpec {
+        nics: vec![card],
+        nameservers: Vec::new(),
+        search_domain: None,
+        password: None,
+        exact: true,
+        ..full
+    };
+    let done = rig.drive(target, Operation::Configure(bare.clone())).await.unwrap();
+    let after = settings().await;
+    assert!(gone.iter().all(|key| after[*key].is_null()), "{after}");
+    assert_eq!((&after["net0"], &after["description"]), (&before["net0"], &before["description"]));
+    assert_eq!(done.state.macs.keys().collect::<Vec<_>>(), [&0], "{done:?}");
+    assert_eq!(rig.pve.begin(&Rig::request(target, Operation::Configure(bare))).await.unwrap(), Begun::Done);
+}
+
+pub async fn a_paused_vm_is_resumed(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    rig.drive(target, Operation::Start).await.unwrap();
+    rig.pause(target).await;
+    let done = rig.drive(target, Operation::Start).await.unwrap();
+    assert_eq!((done.tasks.len(), done.state.power), (1, Power::Running), "{done:?}");
+    rig.pause(target).await;
+    let done = rig.drive(target, Operation::Stop).await.unwrap();
+    assert_eq!(done.state.power, Power::Stopped, "{done:?}");
 }

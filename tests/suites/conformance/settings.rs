@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mpanel_tests::pve_rig::{Rig, drive_request, patience};
+use mpanel_tests::pve_rig::{Rig, drive_request, patience, unseen};
 use node_agent::proxmox::{
     ConfigureSpec, ErrorKind, Hypervisor, Look, MigrateSpec, Operation, OptionsSpec, Power, Presence, Secret,
 };
@@ -55,6 +55,7 @@ pub async fn what_waits_for_a_restart_is_told(rig: Arc<Rig>) {
             start_on_boot: false,
             exact_ssh_keys: false,
             name: None,
+            exact: false,
         })
     };
     let done = rig.drive(target, memory(192)).await.unwrap();
@@ -95,17 +96,24 @@ pub async fn a_password_needs_a_guest_agent(rig: Arc<Rig>) {
     }
 }
 
+/// A CD image of the server's, if it has one.
+async fn iso(rig: &Rig) -> Option<String> {
+    let isos = rig.pve.storage_content(None, "iso").await.unwrap();
+    let found = isos.into_iter().next().map(|volume| volume.volid);
+    if found.is_none() {
+        unseen("the server has no CD image, so none was put in");
+    }
+    found
+}
+
 pub async fn a_cd_is_put_in_booted_from_and_taken_out(rig: Arc<Rig>) {
     let target = rig.vm().await;
     let set = |iso: Option<&str>, boot_from_cd| Operation::SetMedia { iso_volid: iso.map(str::to_owned), boot_from_cd };
     let error = rig.drive(target, set(Some("local:iso/no-such.iso"), false)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound, "{error:?}");
     let before = text(&rig, target.vmid, "boot").await;
-    let isos = rig.pve.storage_content(None, "iso").await.unwrap();
-    let Some(iso) = isos.first().map(|volume| volume.volid.as_str()) else {
-        eprintln!("warning: the server has no CD image, so none was put in");
-        return;
-    };
+    let Some(iso) = iso(&rig).await else { return };
+    let iso = iso.as_str();
     for _ in 0..2 {
         let done = rig.drive(target, set(Some(iso), true)).await.unwrap();
         assert!(!done.outcome.restart_needed, "{done:?}");
@@ -132,8 +140,17 @@ pub async fn a_template_is_made_once_without_its_guests_identity(rig: Arc<Rig>) 
         start_on_boot: false,
         exact_ssh_keys: false,
         name: None,
+        exact: false,
     };
     rig.drive(target, Operation::Configure(configure)).await.unwrap();
+    // As one that is being rescued.
+    let order = text(&rig, target.vmid, "boot").await;
+    let iso = iso(&rig).await;
+    if iso.is_some() {
+        let rescue = Operation::SetMedia { iso_volid: iso.clone(), boot_from_cd: true };
+        rig.drive(target, rescue).await.unwrap();
+        assert_ne!(text(&rig, target.vmid, "boot").await, order);
+    }
     rig.drive(target, Operation::Start).await.unwrap();
     let error = rig.drive(target, Operation::MakeTemplate).await.unwrap_err();
     assert_eq!((error.kind, error.presence), (ErrorKind::Refused, Presence::Present), "{error:?}");
@@ -145,6 +162,10 @@ pub async fn a_template_is_made_once_without_its_guests_identity(rig: Arc<Rig>) 
     assert_eq!(text(&rig, target.vmid, "template").await, "1");
     for key in ["ciuser", "cipassword", "sshkeys", "ipconfig0", "nameserver", "searchdomain"] {
         assert_eq!(text(&rig, target.vmid, key).await, "", "{key} is still there");
+    }
+    assert_eq!(text(&rig, target.vmid, "boot").await, order, "its clones boot from their disk");
+    if iso.is_some() {
+        assert!(text(&rig, target.vmid, "sata5").await.starts_with("none"), "and have no CD");
     }
 }
 

@@ -77,3 +77,17 @@ pub async fn a_snapshot_is_deleted_once_and_then_gone(rig: Arc<Rig>) {
     let gone = rig.drive(target, delete()).await.unwrap();
     assert_eq!((gone.state.presence, gone.outcome.snapshots.len()), (Presence::Absent, 0), "{gone:?}");
 }
+
+pub async fn a_snapshot_with_memory_comes_back_running(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    rig.drive(target, Operation::Start).await.unwrap();
+    let awake = Operation::TakeSnapshot { name: "awake".to_owned(), description: String::new(), memory: true };
+    let done = rig.drive(target, awake).await.unwrap();
+    let [snapshot] = &done.outcome.snapshots[..] else { panic!("{done:?}") };
+    assert!(snapshot.memory && done.state.power == Power::Running, "{done:?}");
+    rig.drive(target, Operation::Stop).await.unwrap();
+    let back = Operation::Rollback { name: "awake".to_owned(), start: false };
+    let done = rig.drive(target, back).await.unwrap();
+    assert_eq!(done.state.power, Power::Running, "{done:?}");
+    assert_eq!(done.state.stamp.map(|stamp| stamp.pod_id), Some(target.pod_id), "{done:?}");
+}

@@ -5,6 +5,7 @@ use mpanel_tests::browser::Browser;
 use mpanel_tests::fleet::{Fleet, Hosts, PODS};
 use mpanel_tests::several::Several;
 use mpanel_tests::{TestDatabase, bearers, databases, eventually};
+use pve_sim::TaskAction;
 use serde_json::{Value, json};
 
 use super::{PROGRAMS, SOON, address, all_closed, ask, books, pod};
@@ -90,10 +91,29 @@ async fn a_console_ends_with_the_right_of_who_opened_it() {
         bearers::suspend(&db, somebody.user).await;
         let refused = Browser::open(address(&own), &ticket).await.unwrap_err();
         assert_eq!(refused, (401, "unauthorized".to_owned()), "a ticket is worth what its owner may do now");
-        assert_eq!(theirs.closed().await, "its user may not use it any more", "{}", fleet.database.name);
+        assert_eq!(theirs.closed().await, "it may not be used any more", "{}", fleet.database.name);
         kept.close().await;
-        assert_eq!(all_closed(&fleet).await, ["its user may not use it any more", "closed by its user"]);
+        assert_eq!(all_closed(&fleet).await, ["it may not be used any more", "closed by its user"]);
         db.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_ends_with_the_suspension_of_its_pod_and_its_ticket_opens_none() {
+    for database in databases().await {
+        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        fleet.control_restart(&[("MPANEL__CONSOLES__RECHECK", "1s")]).await;
+        let id = pod(&fleet).await;
+        let seen = terminal(&fleet.api, &id).await;
+        let ticket = ask(&fleet.api, &id, "vnc").await;
+        // Its guest takes its time.
+        fleet.hosts[0].sim.faults().next_task("qmshutdown", TaskAction::Hold);
+        fleet.api.post(&format!("{PODS}/{id}/suspend"), &json!({ "reason": "unpaid" })).await.expect(202);
+        fleet.pod_until(&id, &["suspended"]).await;
+        let refused = Browser::open(address(&fleet.api), &ticket).await.unwrap_err();
+        assert_eq!(refused, (401, "unauthorized".to_owned()), "{}", fleet.database.name);
+        assert_eq!(seen.closed().await, "it may not be used any more", "{}", fleet.database.name);
+        fleet.hosts[0].sim.faults().release();
     }
 }
 

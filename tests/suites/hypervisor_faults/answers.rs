@@ -31,6 +31,7 @@ fn configuration() -> ConfigureSpec {
         start_on_boot: false,
         exact_ssh_keys: false,
         name: None,
+        exact: false,
     }
 }
 

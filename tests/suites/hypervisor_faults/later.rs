@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpanel_tests::eventually;
 use mpanel_tests::pve_rig::{Rig, drive_request, patience, run_simulated, sim_config, watch};
 use node_agent::proxmox::{
     BackupMode, Begun, ErrorKind, Hypervisor, Look, Operation, Presence, Request, Secret, Target,
 };
-use pve_sim::{Action, TaskAction};
+use pve_sim::{Action, StorageSpec, TaskAction};
 use tokio_util::sync::CancellationToken;
 
 fn snapshot() -> Operation {
@@ -90,6 +91,60 @@ async fn what_a_killed_restore_left_is_told_and_not_taken_for_another_pods() {
 }
 
 #[tokio::test]
+async fn a_restore_that_fails_leaves_nothing() {
+    run_simulated(sim_config(), async |rig: Arc<Rig>| {
+        let target = rig.target().await;
+        let request = Rig::request(target, restore_of(&rig, target).await);
+        let fail = || {
+            let (exit, log) = ("exit code 133".to_owned(), vec!["No space left on device".to_owned()]);
+            rig.sim().faults().next_task("qmrestore", TaskAction::Fail { exit, log });
+        };
+        let begin = async |request: &Request| match rig.pve.begin(request).await.unwrap() {
+            Begun::Task(upid) => upid,
+            other => panic!("{other:?}"),
+        };
+        fail();
+        let error = drive_request(&*rig.pve, &request).await.unwrap_err();
+        assert_eq!((error.kind, error.presence), (ErrorKind::NoSpace, Presence::Absent), "{error:?}");
+        assert!(rig.sim().hand().vm(target.vmid).is_none(), "not even an empty VM");
+        assert!(rig.drive(target, Operation::Destroy).await.unwrap().tasks.is_empty());
+
+        // The agent did not live to see it fail: what is left is known for what it is, to the undo and to the next try.
+        let left = async || {
+            fail();
+            let upid = begin(&request).await;
+            eventually("the end of the restore", patience(), async || {
+                let tasks = rig.sim().hand().tasks();
+                tasks.iter().any(|(known, exit)| known == upid.as_str() && exit.is_some()).then_some(())
+            })
+            .await;
+            assert_eq!(rig.sim().hand().vm(target.vmid).unwrap().lock, None);
+        };
+        left().await;
+        let done = rig.drive(target, Operation::Destroy).await.unwrap();
+        assert_eq!((done.tasks.len(), done.state.presence), (1, Presence::Absent), "{done:?}");
+        left().await;
+        let done = drive_request(&*rig.pve, &request).await.unwrap();
+        assert_eq!(done.state.stamp.map(|stamp| stamp.pod_id), Some(target.pod_id), "{done:?}");
+        rig.drive(target, Operation::Destroy).await.unwrap();
+
+        // What somebody has made something of since is theirs.
+        for (key, value) in
+            [("name", "theirs"), ("description", "Anna's"), ("scsi0", "local:1/x.raw"), ("net0", "virtio")]
+        {
+            left().await;
+            assert!(rig.sim().hand().set_config(target.vmid, key, Some(value)));
+            let error = rig.drive(target, Operation::Destroy).await.unwrap_err();
+            assert_eq!((error.kind, error.presence), (ErrorKind::ForeignVm, Presence::Present), "{key}: {error:?}");
+            let error = drive_request(&*rig.pve, &request).await.unwrap_err();
+            assert_eq!((error.kind, error.presence), (ErrorKind::VmidTaken, Presence::Present), "{key}: {error:?}");
+            assert!(rig.sim().hand().delete_vm(target.vmid));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_restore_that_runs_is_joined() {
     run_simulated(sim_config(), async |rig: Arc<Rig>| {
         let target = rig.target().await;
@@ -119,6 +174,38 @@ async fn a_backup_that_fails_tells_the_cause_of_its_log() {
         assert_eq!((error.kind, error.presence), (ErrorKind::Locked, Presence::Present), "{error:?}");
         assert!(error.message.contains("VM is locked (migrate)"), "{error:?}");
         rig.sim().hand().lock_vm(target.vmid, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backup_on_a_storage_that_is_away_is_not_taken_for_deleted() {
+    let mut sim = sim_config();
+    let content = vec!["backup".to_owned(), "iso".to_owned()];
+    let vault = StorageSpec { content, ..StorageSpec::new("vault", 250 << 30) };
+    sim.storages = vec![StorageSpec::new("local", 250 << 30), vault];
+    run_simulated(sim, async |rig: Arc<Rig>| {
+        let (target, other) = (rig.vm().await, rig.vm().await);
+        let to_vault =
+            Operation::MakeBackup { storage: "vault".to_owned(), mode: BackupMode::Snapshot, protected: false };
+        let made = async |of| rig.drive(of, to_vault.clone()).await.unwrap().outcome.backups.remove(0).volid;
+        let delete = async |volid: &str| rig.drive(target, Operation::DeleteBackup { volid: volid.to_owned() }).await;
+        let (hand, first) = (rig.sim().hand(), made(target).await);
+        let away = hand.unmount("vault");
+        let error = delete(&first).await.unwrap_err();
+        assert!(error.kind == ErrorKind::Unavailable && error.message.contains("mount it"), "{error:?}");
+        assert!(hand.mount(away));
+        assert_eq!(delete(&first).await.unwrap().tasks.len(), 1, "it was there all the time");
+
+        // It was the last one, and what became of it is known: the same command again, as after a crash of the agent.
+        assert!(hand.volumes("vault").is_empty());
+        assert!(delete(&first).await.unwrap().tasks.is_empty());
+        // Somebody removed the last one by hand: nothing tells that until there is something else.
+        let second = made(other).await;
+        drop(hand.unmount("vault"));
+        assert_eq!(delete(&second).await.unwrap_err().kind, ErrorKind::Unavailable);
+        assert!(hand.add_iso("vault", "x.iso", 1 << 20));
+        assert!(delete(&second).await.unwrap().tasks.is_empty());
     })
     .await;
 }

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use control_plane::clock::Ms;
 use control_plane::db::Window;
-use control_plane::domain::access::Role;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::backups::{Backup, BackupState};
-use control_plane::domain::cloudpods::backups::{BackupCreate, PolicyPatch, Recreate};
-use control_plane::domain::cloudpods::{DesiredPower, Detail, State};
+use control_plane::domain::cloudpods::backups::{BackupCreate, PolicyPatch};
+use control_plane::domain::cloudpods::{DesiredPower, State};
 use control_plane::domain::jobs::command::BackupMode;
-use control_plane::domain::jobs::{BackupSeen, CommandKind, FailureKind, Job, JobState, NewJob, Power};
-use control_plane::domain::plans::{PlanCreate, Terms};
-use control_plane::domain::servers::{SchedulingState, ServerPatch, StatusChange};
-use control_plane::error::{Error, Result};
+use control_plane::domain::jobs::{BackupSeen, FailureKind, JobState, NewJob, Power};
+use control_plane::domain::servers::ServerPatch;
+use control_plane::error::Error;
 use control_plane::ids::{CloudPodId, CommandId, TenantId};
 use mpanel_tests::pod_bench::{BACKUP_LIMITS, BACKUP_STORAGE, PodBench, actor, staff};
 use mpanel_tests::scripted_agent::Fail;
@@ -37,7 +35,7 @@ pub async fn made(bench: &PodBench, pod: CloudPodId) {
 }
 
 /// A bench with one server, and a pod of which there is a backup.
-async fn backed_up(database: &TestDatabase) -> (PodBench, CloudPodId) {
+pub async fn backed_up(database: &TestDatabase) -> (PodBench, CloudPodId) {
     let bench = PodBench::new(database).await;
     bench.server("pve1", 16).await;
     let pod = bench.active("web-1").await;
@@ -76,7 +74,7 @@ async fn a_backup_is_made_shown_to_its_tenant_and_deleted() {
         assert_eq!((early.state, early.volid.as_ref()), (BackupState::Creating, None), "{}", database.name);
         let early = early.id;
         for refused in [
-            bench.pods.backup_restore(&actor(), Scope::Platform, pod, early, None).await.unwrap_err(),
+            bench.pods.backup_restore(&actor(), staff(), pod, early, None).await.unwrap_err(),
             bench.pods.backup_delete(&actor(), Scope::Platform, pod, early).await.unwrap_err(),
         ] {
             assert_eq!(refused.code(), "backup_state");
@@ -94,14 +92,14 @@ async fn a_backup_is_made_shown_to_its_tenant_and_deleted() {
         assert!(bench.pods.backup_list(stranger, None, window).await.unwrap().is_empty());
         for hidden in [
             bench.pods.backup_list(stranger, Some(pod), window).await.map(|_| ()),
-            bench.pods.backup_restore(&actor(), stranger, pod, backup.id, None).await.map(|_| ()),
+            bench.pods.backup_restore(&actor(), (stranger, staff().1), pod, backup.id, None).await.map(|_| ()),
             bench.pods.backup_delete(&actor(), stranger, pod, backup.id).await.map(|_| ()),
             bench.pods.backup_update(&actor(), stranger, pod, backup.id, Some(false), None).await.map(|_| ()),
         ] {
             assert_eq!(hidden.unwrap_err().code(), "not_found");
         }
         let other = bench.active("web-2").await;
-        let mixed = bench.pods.backup_restore(&actor(), Scope::Platform, other, backup.id, None).await;
+        let mixed = bench.pods.backup_restore(&actor(), staff(), other, backup.id, None).await;
         assert_eq!(mixed.unwrap_err().code(), "not_found", "nor another pod's");
 
         let delete = async || bench.pods.backup_delete(&actor(), Scope::Platform, pod, backup.id).await;
@@ -168,7 +166,7 @@ async fn a_pod_is_taken_back_in_place_and_is_what_its_row_says() {
         assert_eq!(bench.held().await, ONE_POD);
         let elsewhere = bench.server("pve2", 16).await.to_string();
         let backup = newest(&bench, pod).await.id;
-        let moved = bench.pods.backup_restore(&actor(), Scope::Platform, pod, backup, Some(&elsewhere)).await;
+        let moved = bench.pods.backup_restore(&actor(), staff(), pod, backup, Some(&elsewhere)).await;
         assert!(moved.unwrap_err().to_string().starts_with("server: the pod is on server pve1"));
     }
 }
@@ -272,9 +270,8 @@ async fn a_pod_whose_host_is_lost_is_restored_on_another_with_its_addresses() {
         bench.lose(pod).await;
         bench.agents.disconnect(first);
         assert_eq!(bench.pod(pod).await.addresses, before.addresses, "its addresses are its own");
-        let restore = async |server: Option<&str>| {
-            bench.pods.backup_restore(&actor(), Scope::Platform, pod, backup, server).await
-        };
+        let restore =
+            async |server: Option<&str>| bench.pods.backup_restore(&actor(), staff(), pod, backup, server).await;
         let patch = ServerPatch { backup_storage: Some(None), ..ServerPatch::default() };
         let blind = bench.server_in("other", "pve3", 16).await;
         bench.books.servers.server_update(&actor(), blind, None, patch).await.unwrap();
@@ -312,7 +309,7 @@ async fn a_restore_that_comes_second_leaves_the_restored_pod_where_it_is() {
         bench.lose(pod).await;
         bench.agents.disconnect(backup.server);
         bench.server("pve2", 16).await;
-        let restore = async || bench.pods.backup_restore(&actor(), Scope::Platform, pod, backup.id, Some("pve2")).await;
+        let restore = async || bench.pods.backup_restore(&actor(), staff(), pod, backup.id, Some("pve2")).await;
         let (_, first) = restore().await.unwrap();
         let error = restore().await.unwrap_err();
         assert_eq!(error.code(), "cloudpod_busy", "{}: {error}", database.name);
@@ -434,145 +431,5 @@ async fn no_policy_begins_on_a_server_that_has_nowhere_for_backups() {
         // One that ends needs no storage.
         offered(None).await;
         set(PolicyPatch { every_hours: Some(None), ..PolicyPatch::default() }).await.unwrap();
-    }
-}
-
-/// A pod of that name, made of the newest backup of `of`, and otherwise as that is or was.
-pub async fn recreate(bench: &PodBench, of: CloudPodId, name: &str) -> Result<(Detail, Job)> {
-    let wanted = Recreate { name: name.into(), ..Recreate::default() };
-    bench.pods.cloudpod_recreate(&actor(), staff(), newest(bench, of).await.id, wanted).await
-}
-
-#[tokio::test]
-async fn a_pod_is_made_of_the_backup_of_one_that_is_gone() {
-    for database in databases().await {
-        let (bench, of) = backed_up(&database).await;
-        let (before, backup) = (bench.pod(of).await, newest(&bench, of).await);
-        let wanted = |name: &str| Recreate { name: name.into(), ..Recreate::default() };
-        let ask_for =
-            async |scope, wanted| bench.pods.cloudpod_recreate(&actor(), (scope, staff().1), backup.id, wanted).await;
-
-        let stranger = Scope::Tenant(TenantId::generate());
-        assert_eq!(ask_for(stranger, wanted("web-2")).await.unwrap_err().code(), "not_found", "{}", database.name);
-        assert_eq!(ask_for(Scope::Platform, wanted("web-1")).await.unwrap_err().code(), "cloudpod_name_taken");
-        let terms =
-            Terms { vcpu: 1, memory_mib: 512, disk_gib: 19, traffic_gib: None, price_minor: 1, currency: "EUR".into() };
-        let plan = PlanCreate { name: "tiny".into(), terms, active: true };
-        bench.plans.plan_create(&actor(), plan).await.unwrap();
-        let small = Recreate { plan: Some("tiny".into()), ..wanted("Web_2") };
-        let error = ask_for(Scope::Platform, small.clone()).await.unwrap_err().to_string();
-        assert!(error.starts_with("name: "), "{error}");
-        let error = ask_for(Scope::Platform, Recreate { name: "web-2".into(), ..small }).await.unwrap_err().to_string();
-        assert!(error.starts_with("plan: its disk of 19 GiB is smaller than the 20 GiB"), "{error}");
-
-        // Beside the pod that it is of, which still runs.
-        let (twin, job) = ask_for(Scope::Platform, wanted("web-2")).await.unwrap();
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        done(&bench, "destroy", of).await;
-        let (third, job) = ask_for(Scope::Platform, wanted("web-3")).await.unwrap();
-        let job = bench.over(job.id).await;
-        assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
-        for new in [twin.pod.id, third.pod.id] {
-            let after = bench.pod(new).await;
-            assert_eq!((&after.pod.state, after.pod.observed_power), (&State::Active, Power::Running));
-            assert_eq!((after.pod.plan, after.pod.image), (before.pod.plan.clone(), before.pod.image.clone()));
-            assert_eq!((after.pod.tenant, after.pod.ssh_keys), (backup.tenant, before.pod.ssh_keys.clone()));
-            let (_, vmid, vm) = bench.agents.vms().into_iter().find(|(_, _, vm)| vm.pod == Some(new)).expect("its VM");
-            assert_eq!((Some(vmid), vm.disk_gib, &vm.name), (after.pod.vmid, 20, &after.pod.name));
-            let configured = vm.configure.expect("it is configured").nics.remove(0).addresses;
-            let own: Vec<_> = after.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix_length)).collect();
-            assert_eq!(configured, own, "with addresses of its own");
-            let firewall = vm.firewall.expect("and a firewall");
-            assert!(firewall.mac_filter && firewall.ip_filter, "{firewall:?}");
-        }
-        let unique = bench.agents.sent().into_iter().filter_map(|order| match order.command.kind {
-            CommandKind::RestoreBackup { unique, .. } => Some(unique),
-            _ => None,
-        });
-        assert!(unique.collect::<Vec<_>>().iter().all(|unique| *unique), "two VMs never have the same MAC address");
-        for new in [twin.pod.id, third.pod.id] {
-            done(&bench, "destroy", new).await;
-        }
-        assert_eq!(bench.held().await, NOTHING);
-    }
-}
-
-#[tokio::test]
-async fn a_pod_is_made_of_a_backup_where_that_was_made_before_it_is_elsewhere() {
-    for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        let first = bench.server("pve1", 4).await;
-        let of = bench.active("web-1").await;
-        made(&bench, of).await;
-        // Of the same cluster and with more room; whether it sees that storage is not known.
-        bench.server("pve2", 64).await;
-        let (twin, job) = recreate(&bench, of, "twin").await.unwrap();
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded, "{}", database.name);
-        assert_eq!(bench.pod(twin.pod.id).await.pod.server.unwrap().id, first, "where the backup is, it is seen");
-    }
-}
-
-#[tokio::test]
-async fn a_pod_is_made_of_a_backup_on_no_server_that_is_not_known_to_see_it() {
-    for database in databases().await {
-        let bench = PodBench::new(&database).await;
-        let first = bench.server("pve1", 4).await;
-        let of = bench.active("web-1").await;
-        made(&bench, of).await;
-        let far = bench.server_in("attic", "pve9", 16).await;
-        let patch = ServerPatch { backup_storage: Some(None), ..ServerPatch::default() };
-        bench.books.servers.server_update(&actor(), far, None, patch).await.unwrap();
-        let status = async |status| {
-            let change = StatusChange { status, reason: "test".into(), deadline: None };
-            bench.books.servers.server_status_set(&actor(), first, None, change).await.unwrap();
-        };
-        status(SchedulingState::Locked).await;
-        let error = recreate(&bench, of, "web-2").await.unwrap_err();
-        assert_eq!(error.code(), "no_capacity", "{}: {error}", database.name);
-        assert!(error.to_string().contains("pve9: it is not known to see the backup's storage `backups`"), "{error}");
-        status(SchedulingState::Online).await;
-        let (made, job) = recreate(&bench, of, "web-2").await.unwrap();
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        assert_eq!(bench.pod(made.pod.id).await.pod.server.unwrap().id, first);
-    }
-}
-
-#[tokio::test]
-async fn a_backup_that_a_pod_is_being_made_of_is_not_deleted_and_of_one_that_is_none_is_made() {
-    for database in databases().await {
-        let (bench, of) = backed_up(&database).await;
-        let backup = newest(&bench, of).await;
-        let (_, job) = recreate(&bench, of, "web-2").await.unwrap();
-        let delete = async || bench.pods.backup_delete(&actor(), Scope::Platform, of, backup.id).await;
-        assert_eq!(delete().await.unwrap_err().code(), "backup_in_use", "{}", database.name);
-        assert_eq!(newest(&bench, of).await.id, backup.id, "it is ready as before");
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        let (_, job) = delete().await.unwrap();
-        let wanted = Recreate { name: "web-3".into(), ..Recreate::default() };
-        let made = bench.pods.cloudpod_recreate(&actor(), staff(), backup.id, wanted).await;
-        assert_eq!(made.unwrap_err().code(), "backup_state");
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-    }
-}
-
-#[tokio::test]
-async fn what_the_platform_suspended_does_not_come_back_under_another_name() {
-    for database in databases().await {
-        let (bench, of) = backed_up(&database).await;
-        let backup = newest(&bench, of).await;
-        let by = async |grant, name: &str| {
-            let wanted = Recreate { name: name.into(), ..Recreate::default() };
-            bench.pods.cloudpod_recreate(&actor(), (Scope::Platform, grant), backup.id, wanted).await
-        };
-        let owner = Role::Owner.permissions();
-        let (_, job) = bench.pods.cloudpod_suspend(&actor(), Scope::Platform, of, "unpaid", 5).await.unwrap();
-        assert_eq!(by(owner, "web-2").await.unwrap_err().code(), "cloudpod_suspended", "{}: asked for", database.name);
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        assert_eq!(by(owner, "web-2").await.unwrap_err().code(), "cloudpod_suspended", "{}", database.name);
-        let (_, job) = by(staff().1, "web-2").await.unwrap();
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        let (_, job) = bench.pods.cloudpod_unsuspend(&actor(), Scope::Platform, of).await.unwrap();
-        assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
-        by(owner, "web-3").await.unwrap();
     }
 }

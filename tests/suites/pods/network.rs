@@ -16,7 +16,7 @@ use control_plane::domain::traffic::service::Service as Counters;
 use control_plane::domain::traffic::{Month, Sample};
 use control_plane::ids::{CloudPodId, ServerId, TenantId};
 use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, actor};
+use mpanel_tests::pod_bench::{PodBench, actor, staff};
 use mpanel_tests::scripted_agent::{Fail, ScriptedVm};
 
 use super::proofs::{ask, done};
@@ -181,7 +181,7 @@ async fn a_firewall_holds_wherever_the_pod_s_vm_comes_to_be() {
         bench.agents.vm_remove(at.server.unwrap().id, at.vmid.unwrap());
         bench.lose(id).await;
         let since = bench.agents.orders().len();
-        let asked = bench.pods.backup_restore(&actor(), Scope::Platform, id, backup, Some("pve2")).await;
+        let asked = bench.pods.backup_restore(&actor(), staff(), id, backup, Some("pve2")).await;
         let job = bench.over(asked.unwrap().1.id).await;
         assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
         assert_eq!(bench.pod(id).await.pod.server.unwrap().id, second);

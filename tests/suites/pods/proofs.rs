@@ -9,7 +9,7 @@ use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor, staff};
 use mpanel_tests::scripted_agent::Fail;
 
-use super::{NOTHING, ONE_POD, backups, captures, moves, network, operations, remake, snapshots, upkeep};
+use super::{NOTHING, ONE_POD, backups, captures, moves, network, operations, remake, restores, snapshots, upkeep};
 
 /// Asks for a job of this kind; `None`: for a new pod.
 pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &str) -> Result<(Detail, Job)> {
@@ -43,9 +43,9 @@ pub async fn ask(bench: &PodBench, kind: &str, pod: Option<CloudPodId>, name: &s
         ("backup", Some(pod)) => pods.backup_create(&by, scope, pod, backups::wanted()).await,
         ("delete_backup", Some(pod)) => pods.backup_delete(&by, scope, pod, backups::newest(bench, pod).await.id).await,
         ("restore", Some(pod)) => {
-            pods.backup_restore(&by, scope, pod, backups::newest(bench, pod).await.id, None).await
+            pods.backup_restore(&by, staff(), pod, backups::newest(bench, pod).await.id, None).await
         }
-        ("recreate", Some(of)) => backups::recreate(bench, of, name).await,
+        ("recreate", Some(of)) => restores::recreate(bench, of, name).await,
         ("adopt", _) => upkeep::adopt(bench, name).await,
         ("autostart", Some(pod)) => upkeep::autostart(bench, pod).await,
         ("rehome", Some(pod)) => upkeep::rehome(bench, pod).await,

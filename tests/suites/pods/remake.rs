@@ -84,6 +84,29 @@ async fn a_rebuilt_pod_has_a_new_disk_and_keeps_everything_else() {
 }
 
 #[tokio::test]
+async fn a_rebuilt_pod_keeps_its_mac_addresses() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let id = bench.active("web-1").await;
+        let before = the_vm(&bench).macs;
+        assert_eq!(before.len(), 1);
+        done(&bench, "rebuild", id).await;
+        assert_eq!(the_vm(&bench).macs, before, "{}", database.name);
+        // Also where the first try failed when the old VM was gone already.
+        bench.agents.fail("clone", 1, Fail::Before, FailureKind::NoSpace);
+        let (_, job) = ask(&bench, "rebuild", Some(id), "").await.unwrap();
+        assert_eq!(bench.over(job.id).await.state, JobState::Failed);
+        done(&bench, "rebuild", id).await;
+        assert_eq!(the_vm(&bench).macs, before, "{}", database.name);
+        // What somebody changed by hand since is what it has, and keeps.
+        bench.agents.vm_change(id, |vm| drop(vm.macs.insert(0, "BC:24:11:FF:00:01".into())));
+        done(&bench, "rebuild", id).await;
+        assert_eq!(the_vm(&bench).macs[&0], "BC:24:11:FF:00:01", "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn a_rebuild_can_be_cancelled_until_the_old_disk_goes_and_be_asked_for_again_after_it() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

@@ -274,7 +274,7 @@ async fn a_vm_that_came_up_on_another_node_is_given_back_to_its_lost_pod_and_not
         let orphan = drifts(&bench).await.into_iter().find(|drift| drift.kind == Kind::Orphan).unwrap();
         assert!(orphan.server == second && orphan.kind.actions().contains(&Action::Accept), "{orphan:?}");
         // It may run: neither is the pod made a second time, nor are its addresses given away.
-        let twice = bench.pods.backup_restore(&actor(), Scope::Platform, pod, made, None).await.unwrap_err();
+        let twice = bench.pods.backup_restore(&actor(), staff(), pod, made, None).await.unwrap_err();
         assert_eq!(twice.code(), "cloudpod_vm_found", "{twice}");
         let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), pod).await.unwrap();
         let destroy = bench.over(destroy.id).await;

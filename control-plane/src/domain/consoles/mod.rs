@@ -5,8 +5,8 @@
 //!      asked                                              opened                         closed
 //! ```
 //!
-//! Whether who asked may still use it is looked at when it is opened, and every minute from then on. The three are audited. A ticket
-//! is kept as a hash, travels in a header and never in a URL. Browser and agent may have come to different control planes: then
+//! Whether who asked may still use it, and whether the pod may still be looked at, is looked at when it is opened, and every minute from
+//! then on. The three are audited. A ticket is kept as a hash, travels in a header and never in a URL. Browser and agent may have come to different control planes: then
 //! the agent's carries the console for the browser's, which answers for it.
 
 pub mod routes;
@@ -31,7 +31,7 @@ use crate::ids::{CloudPodId, ConsoleId, ServerId, SessionId, TenantId, TokenId, 
 pub enum ConsoleKind {
     /// The screen, as VNC.
     Vnc,
-    /// The serial terminal.
+    /// The serial terminal; its host needs Proxmox VE 9.1.
     Terminal,
 }
 

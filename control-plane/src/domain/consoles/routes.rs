@@ -195,7 +195,7 @@ async fn relay(app: &App, console: &Console, pipe: Pipe, out: &mut Out, input: &
         why = upward(input, &up, &moved) => (close_code::NORMAL, why.to_owned()),
         why = downward(&mut down, out, &moved) => (close_code::NORMAL, why),
         () = stillness(idle, &moved) => (close_code::NORMAL, format!("nothing moved for {} s", idle.as_secs())),
-        () = loss(app, console, recheck) => (close_code::POLICY, "its user may not use it any more".to_owned()),
+        () = loss(app, console, recheck) => (close_code::POLICY, "it may not be used any more".to_owned()),
         () = sleep(longest) => (close_code::NORMAL, format!("it was open for {} s", longest.as_secs())),
         () = app.shutdown.cancelled() => (close_code::RESTART, "the control plane is shutting down".to_owned()),
     };
@@ -247,7 +247,7 @@ async fn stillness(idle: Duration, moved: &AtomicU64) {
     }
 }
 
-/// Ends when who opened the console has lost the right to it. Where that cannot be found out, it is asked again.
+/// Ends when the console may not be used any more: who opened it has lost the right to it, or its pod may not be looked at. Where that cannot be found out, it is asked again.
 async fn loss(app: &App, console: &Console, every: Duration) {
     loop {
         sleep(every).await;

@@ -18,12 +18,13 @@ use crate::domain::access::{Door, Permission, resolve};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::clipped;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::cloudpods::{CloudPod, Named};
 use crate::domain::cluster::service::Service as Cluster;
 use crate::domain::jobs::Power;
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
-use crate::ids::{CloudPodId, ConsoleId, InstanceId};
+use crate::ids::{CloudPodId, ConsoleId, InstanceId, ServerId};
 
 /// How long a ticket counts.
 const TICKET_LIFE: Duration = Duration::from_secs(30);
@@ -79,10 +80,7 @@ impl Service {
     /// `Unavailable` when the agent of its server is not connected.
     pub async fn console_ask(&self, actor: &Actor, scope: Scope, id: CloudPodId, kind: ConsoleKind) -> Result<Ticket> {
         let pod = self.cloudpods.cloudpod_get(scope, id).await?.pod;
-        pod.state.power_change("be looked at")?;
-        let (Some(server), Some(vmid)) = (&pod.server, pod.vmid) else {
-            return Err(Error::conflict("cloudpod_without_vm", "the pod has no VM to look at"));
-        };
+        let (server, vmid) = seen_at(&pod)?;
         if pod.observed_power == Power::Stopped {
             return Err(Error::conflict(
                 "cloudpod_stopped",
@@ -131,8 +129,17 @@ impl Service {
         }
     }
 
-    /// Whether who asked for a console may still use it: what they asked by counts, and gives them the right to use that pod.
+    /// Whether who asked for a console may still use it: what they asked by counts, and gives them the right to use that pod, which may
+    /// be looked at and is where it was.
     pub async fn console_permitted(&self, console: &Console) -> Result<bool> {
+        let pod = match self.cloudpods.cloudpod_get(Scope::Platform, console.pod).await {
+            Ok(found) => found.pod,
+            Err(Error::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if !seen_at(&pod).is_ok_and(|(server, vmid)| (server.id, vmid) == (console.server, console.vmid)) {
+            return Ok(false);
+        }
         let principal = match console.opener {
             None => None,
             Some(Opener::Session { session }) => self.access.session_bearer(session).await?,
@@ -219,6 +226,13 @@ impl Service {
         audit_append(tx, now, record, &detail).await?;
         event_append(tx, now, Event { tenant, name: action, subject: target_id }, &detail).await
     }
+}
+
+/// Where a pod's VM is to be looked at, if it may be.
+fn seen_at(pod: &CloudPod) -> Result<(&Named<ServerId>, u32)> {
+    pod.state.power_change("be looked at")?;
+    let none = || Error::conflict("cloudpod_without_vm", "the pod has no VM to look at");
+    pod.server.as_ref().zip(pod.vmid).ok_or_else(none)
 }
 
 /// 256 random bits: as hard to guess as to invert the hash of.

@@ -296,6 +296,8 @@ pub struct Configure {
     pub start_on_boot: bool,
     /// What Proxmox, and by cloud-init the guest, calls it; empty: as it is.
     pub name: String,
+    /// No other cards, addresses, resolvers and password: what else is there is taken away.
+    pub exact: bool,
 }
 
 /// A network card.

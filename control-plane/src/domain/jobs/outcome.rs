@@ -1,5 +1,7 @@
 //! What comes back from an agent, in terms of neither wire nor Proxmox.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Ms;
@@ -76,6 +78,8 @@ pub struct CommandOutput {
     pub node: String,
     /// What was changed takes effect only once the VM is stopped and started.
     pub restart_needed: bool,
+    /// The MAC addresses of the VM's network cards, by index; empty: not told.
+    pub macs: BTreeMap<u32, String>,
 }
 
 impl CommandOutput {
@@ -92,6 +96,7 @@ impl CommandOutput {
             backups: Vec::new(),
             node: String::new(),
             restart_needed: false,
+            macs: BTreeMap::new(),
         }
     }
 }

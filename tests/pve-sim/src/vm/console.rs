@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::app::{App, Ctx};
 use crate::clock;
+use crate::config::Flavour;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{Reply, Request, Response};
 use crate::rfb::vnc_response;
@@ -177,11 +178,13 @@ pub(crate) fn connect(ctx: &Ctx, request: &Request, vmid: &str) -> ApiResult<Rep
     drop(table);
     let (greeting, password) = (format!("{}:{}", ctx.who.full(), waiting.ticket), waiting.ticket);
     let (app, screen) = (Arc::clone(&ctx.app), waiting.screen);
+    // Before version 9 what verifies the ticket takes users only.
+    let is_known = ctx.app.flavour() == Flavour::V9_1 || !ctx.who.full().contains('!');
     let session = Box::new(move |mut wire: Wire| {
         let future = async move {
             match screen {
                 Screen::Vnc => vnc(&app, number, &password, &mut wire).await,
-                Screen::Terminal => terminal(&app, number, &greeting, &mut wire).await,
+                Screen::Terminal => terminal(&app, number, Some(greeting).filter(|_| is_known), &mut wire).await,
             };
             wire.close().await;
             drop(end);
@@ -284,8 +287,8 @@ fn picture(place: &[u8], pixel_bytes: usize) -> Vec<u8> {
 
 /// A guest's serial line: `user:ticket`, then `0:LENGTH:DATA`, `1:COLUMNS:ROWS:` or `2`. It echoes what is typed, and knows one
 /// command, `stty size`.
-async fn terminal(app: &App, vmid: u32, greeting: &str, wire: &mut Wire) -> Option<()> {
-    if wire.read_until(b'\n', 1024).await? != greeting.as_bytes() {
+async fn terminal(app: &App, vmid: u32, greeting: Option<String>, wire: &mut Wire) -> Option<()> {
+    if wire.read_until(b'\n', 1024).await? != greeting?.as_bytes() {
         return None;
     }
     wire.write(b"OK".to_vec()).await?;

@@ -34,7 +34,7 @@ pub(crate) async fn start(ctx: &Ctx, vmid: u32, params: &Params) -> ApiResult {
     let force = params.flag("force");
     let failed = |text: String| ApiError::internal(format!("unable to restore VM {vmid} - {text}"));
     let guard = ctx.app.locks.exclusive(vmid, ctx.app.timings().create_lock).await.map_err(failed)?;
-    let is_new = ctx.app.write(|cluster| {
+    ctx.app.write(|cluster| {
         let old = restorable(cluster, &ctx.node, vmid, force).map_err(failed)?;
         if old.is_none() {
             cluster.insert_vm(&ctx.node, vmid, Vm::default(), "restore", None);
@@ -45,19 +45,17 @@ pub(crate) async fn start(ctx: &Ctx, vmid: u32, params: &Params) -> ApiResult {
         if let Some(vm) = cluster.vm_mut(vmid) {
             vm.config.insert("lock".to_owned(), "create".to_owned());
         }
-        Ok::<bool, ApiError>(old.is_none())
+        Ok::<(), ApiError>(())
     })?;
     drop(guard);
     let upid = tasks::spawn(ctx, "qmrestore", &vmid.to_string(), |worker| async move {
         let done = run(&worker, &plan).await;
         if done.is_err() && done != Err(TaskError::Killed) {
-            worker.write(|cluster| {
-                if is_new {
-                    cluster.remove_vm(vmid);
-                } else if let Some(vm) = cluster.vm_mut(vmid) {
-                    vm.config.remove("lock");
-                }
-            });
+            // Nothing but the lock goes: of a VM that was not there before an empty configuration stays.
+            worker.write(|cluster| cluster.vm_mut(vmid).map(|vm| vm.config.remove("lock")));
+            worker.log(format!(
+                "error before or during data restore, some or all disks were not completely restored. VM {vmid} state is NOT cleaned up."
+            ));
         }
         done?;
         if plan.start {

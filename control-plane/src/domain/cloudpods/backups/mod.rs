@@ -17,6 +17,7 @@ use super::upkeep::require_unseen;
 use super::{CloudPod, DesiredPower, Detail, State};
 use crate::clock::Ms;
 use crate::db::{Tx, Window};
+use crate::domain::access::{Permission, Permissions};
 use crate::domain::audit::{Actor, Scope};
 use crate::domain::backups::{Backup, BackupPolicy, BackupState, NOTE_MAX, NewBackup};
 use crate::domain::check::Checks;
@@ -222,11 +223,11 @@ impl Service {
     }
 
     /// Takes a pod back to a backup: in place when it has a VM; elsewhere, on `target` or wherever the scheduler finds room,
-    /// when it has none because its host was declared lost.
+    /// when it has none because its host was declared lost. What the platform suspended comes back suspended, and only by the platform.
     pub async fn backup_restore(
         &self,
         actor: &Actor,
-        scope: Scope,
+        (scope, grant): (Scope, Permissions),
         id: CloudPodId,
         backup: BackupId,
         target: Option<&str>,
@@ -235,6 +236,10 @@ impl Service {
         let pod = self.pod_held(&mut tx, scope, id).await?;
         let found = self.backup_of(&mut tx, scope, &pod, backup).await?;
         ready(&found)?;
+        if pod.condition.suspension.is_some() && !grant.has(Permission::CloudpodsManage) {
+            let detail = "the pod is suspended by the platform: it is not restored until that is over";
+            return Err(Error::conflict("cloudpod_suspended", detail));
+        }
         let target = match target {
             None => None,
             Some(name) => match self.books.servers.server_find(tx.conn(), name).await {

@@ -91,10 +91,11 @@ impl Service {
         self.pod_begin(actor, pod, new, detail, Some(backup.id)).await
     }
 
-    /// What the platform took away does not come back under another name.
+    /// What the platform took away does not come back under another name, also once the pod is deleted or its host is lost.
     async fn require_not_suspended(&self, conn: Conn<'_>, of: &CloudPod) -> Result<()> {
         let suspends = |job: &Job| job.kind == kind::SUSPEND && !job.cancel_requested;
-        if of.state == State::Suspended || self.jobs.jobs_live_of_pod(conn, of.id).await?.iter().any(suspends) {
+        let noted = of.state == State::Suspended || of.condition.suspension.is_some();
+        if noted || self.jobs.jobs_live_of_pod(conn, of.id).await?.iter().any(suspends) {
             let detail =
                 "the pod that the backup is of is suspended by the platform: no other is made of it until that is over";
             return Err(Error::conflict("cloudpod_suspended", detail));

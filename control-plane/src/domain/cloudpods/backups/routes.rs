@@ -343,7 +343,7 @@ async fn backup_restore(
     let scope = narrowed(&auth, query.tenant_id)?;
     auth.host_choice("server", body.server.as_ref())?;
     let server = body.server.as_deref();
-    Ok(answer(&app, &auth, app.cloudpods.backup_restore(&auth.actor, scope, id, backup, server).await?))
+    Ok(answer(&app, &auth, app.cloudpods.backup_restore(&auth.actor, (scope, auth.grant), id, backup, server).await?))
 }
 
 /// Makes a new CloudPod of a backup, whose own CloudPod may be deleted: its disk, with addresses, MAC addresses and a firewall of its

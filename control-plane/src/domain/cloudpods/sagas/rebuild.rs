@@ -1,7 +1,7 @@
 //! Makes a pod's VM anew from another image: stop → destroy → prepare → clone → configure → resize_disk → firewall →
 //! start → wait_running.
 //!
-//! Its id, addresses, VMID and room stay its own. The destruction is the point of no return: before it all is undone; after it
+//! Its id, addresses, MAC addresses, VMID and room stay its own. The destruction is the point of no return: before it all is undone; after it
 //! a failure leaves the pod `failed` and holding what it held, and the rebuild can be asked for again.
 
 use std::collections::HashMap;
@@ -143,7 +143,10 @@ impl Step for Stop {
         Ok(Action::Command(order(&pod, CommandKind::Stop, QUICK)?))
     }
 
+    /// The last look at the VM that goes.
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        store::pod_macs_set(tx, pod.id, &output.macs).await?;
         power_store(tx, &self.0, job, output).await
     }
 

@@ -1,5 +1,5 @@
-//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → resize_disk → firewall →
-//! power.
+//! Takes a pod back to a backup: reserve → check → address → vmid → stop → restore → configure → set_media → resize_disk →
+//! firewall → power.
 //!
 //! In place, into the VM that the pod has, when it has one: nothing is placed, and what the VM was is lost once `restore` may
 //! have begun. Elsewhere, when the pod is nowhere because its host was declared lost: it is placed anew on a server that sees
@@ -17,13 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
 use super::vm::{addresses_take, brought_back, configuration_of, server_of, vm_missing, vmid_replace};
+use super::media::insert;
+use super::rescue::drive_of;
 use super::{
     Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store, tenant_of,
 };
 use crate::db::{Conn, Tx};
 use crate::domain::backups::Backup;
 use crate::domain::cloudpods::upkeep::require_unseen;
-use crate::domain::cloudpods::{CloudPod, State, service, store};
+use crate::domain::cloudpods::{CloudPod, Media, State, service, store};
 use crate::domain::jobs::{
     Action, AgentCommand, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
@@ -86,6 +88,7 @@ impl Restore {
             Box::new(RestoreVm(b())),
             // The rest changes that VM alone.
             Box::new(Configure(b())),
+            Box::new(InsertMedia(b())),
             Box::new(ResizeDisk),
             Box::new(firewall),
             Box::new(Power(b())),
@@ -120,6 +123,10 @@ impl Saga for Restore {
         }
         let pod = pod_of(tx, job).await?;
         let to = match end {
+            // What the platform took away stays away, wherever it is: only its lifting gives it back.
+            End::Succeeded if pod.condition.suspension.is_some() => {
+                pod.state.clone().provision_succeed()?.suspend_begin()?
+            }
             End::Succeeded => pod.state.clone().provision_succeed()?,
             End::Failed(error) => {
                 let backup = self.books.backups.backup_find(tx.conn(), params_of::<RestoreParams>(job)?.backup).await?;
@@ -463,10 +470,58 @@ impl Step for Configure {
         let (pod, _) = restored(tx, job).await?;
         let mut configure = configuration_of(tx, &self.0, &pod).await?;
         if job.kind == kind::RECREATE {
-            // It came with the name of the pod that the backup is of.
+            // It came with the name of the pod that the backup is of, and with its addresses, which that one may still have.
             configure.name.clone_from(&pod.name);
+            configure.exact = true;
         }
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
+    }
+
+    fn cancellable(&self) -> bool {
+        false
+    }
+}
+
+/// What was in the drive is as old as the backup too, and a CD of another server need not be here: in place it is what the pod's row
+/// says, elsewhere the drive is empty.
+struct InsertMedia(Arc<Books>);
+
+impl InsertMedia {
+    async fn drive_empty(&self, tx: &mut Tx, pod: &CloudPod) -> Result<()> {
+        if drive_of(pod) == Media::default() {
+            return Ok(());
+        }
+        let now = self.0.clock.now();
+        store::pod_media_set(tx, pod.id, &Media::default(), now).await?;
+        store::pod_rescue_set(tx, pod.id, None, now).await
+    }
+}
+
+#[async_trait]
+impl Step for InsertMedia {
+    fn name(&self) -> &'static str {
+        "set_media"
+    }
+
+    async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        let (pod, params) = restored(tx, job).await?;
+        let media = if params.in_place { drive_of(&pod) } else { Media::default() };
+        Ok(Action::Command(order(&pod, insert(&media), QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, _output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        if params_of::<RestoreParams>(job)?.in_place { Ok(()) } else { self.drive_empty(tx, &pod).await }
+    }
+
+    /// A CD that somebody removed meanwhile keeps no pod from its backup.
+    async fn failed(&self, tx: &mut Tx, job: &Job, failure: &CommandFailure) -> Result<Verdict> {
+        let pod = pod_of(tx, job).await?;
+        if failure.kind == FailureKind::NotFound && drive_of(&pod) != Media::default() {
+            self.drive_empty(tx, &pod).await?;
+            return Ok(Verdict::Retry);
+        }
+        Ok(if failure.kind.retryable() { Verdict::Retry } else { Verdict::Fail })
     }
 
     fn cancellable(&self) -> bool {

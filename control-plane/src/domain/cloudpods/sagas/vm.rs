@@ -43,7 +43,8 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
         vcpu: pod.vcpu,
         memory_mib: pod.memory_mib,
         ssh_keys: pod.ssh_keys.clone(),
-        start_on_boot: pod.start_on_boot && pod.state != State::Suspended,
+        // It may be about to come back suspended.
+        start_on_boot: pod.start_on_boot && pod.state != State::Suspended && pod.condition.suspension.is_none(),
         ..Configure::default()
     };
     if pod.condition.as_found {
@@ -51,10 +52,18 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
     }
     let server = books.servers.server_get(tx.conn(), server_of(pod)?).await?;
     let addresses = books.ipam.addresses_of(tx.conn(), pod.id).await?;
+    let mut nics = nics(&addresses, &server.bridge);
+    if pod.condition.rebuilding {
+        // A clone has others, by which DHCP would know another machine.
+        let mut macs = store::pod_macs(tx.conn(), pod.id).await?;
+        for nic in &mut nics {
+            nic.mac = macs.remove(&nic.index).unwrap_or_default();
+        }
+    }
     Ok(Configure {
         cloud_init_user: pod.cloud_init_user.clone(),
         exact_ssh_keys: true,
-        nics: nics(&addresses, &server.bridge),
+        nics,
         nameservers: nameservers(&addresses),
         ..configure
     })

@@ -1,6 +1,6 @@
 //! The columns of a pod that only some operations change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -8,11 +8,11 @@ use sqlx::types::Json;
 use super::super::{Condition, DesiredPower, Media, RestartCause, Suspension};
 use super::Keys;
 use crate::clock::Ms;
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::domain::check::stored;
 use crate::error::{Error, Result};
-use crate::execute;
 use crate::ids::{CloudPodId, ImageId, PlanId};
+use crate::{execute, fetch_optional};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct ConditionRow {
@@ -160,6 +160,26 @@ pub(in super::super) async fn pod_rebuilding_set(tx: &mut Tx, id: CloudPodId, re
     const SQL: &str = "UPDATE cloudpods SET rebuilding = $2, version = version + 1, updated_at = $3
                         WHERE id = $1 AND rebuilding <> $2";
     execute!(tx.conn(), SQL, id, rebuilding, at)?;
+    Ok(())
+}
+
+/// JSONB holds objects only.
+#[derive(Default, Serialize, Deserialize)]
+struct Macs {
+    macs: BTreeMap<u32, String>,
+}
+
+/// The MAC addresses of its network cards, by index, as they were before its last rebuild.
+pub(in super::super) async fn pod_macs(conn: Conn<'_>, id: CloudPodId) -> Result<BTreeMap<u32, String>> {
+    const SQL: &str = "SELECT macs FROM cloudpods WHERE id = $1";
+    let found = fetch_optional!(conn, (Option<Json<Macs>>,), SQL, id)?;
+    Ok(found.and_then(|(macs,)| macs).map(|Json(Macs { macs })| macs).unwrap_or_default())
+}
+
+/// Notes the MAC addresses that it has and is to keep.
+pub(in super::super) async fn pod_macs_set(tx: &mut Tx, id: CloudPodId, macs: &BTreeMap<u32, String>) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET macs = $2 WHERE id = $1";
+    execute!(tx.conn(), SQL, id, Json(Macs { macs: macs.clone() }))?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod backups;
+pub mod buckets;
 pub mod check;
 pub mod cloudpods;
 pub mod cluster;

@@ -7,6 +7,7 @@ pub mod brief;
 pub mod capture;
 pub mod check;
 mod condition;
+pub mod counts;
 mod create;
 pub mod moves;
 mod observe;

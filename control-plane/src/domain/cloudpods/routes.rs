@@ -36,7 +36,11 @@ const GUEST_S_DEFAULT: u64 = 180;
 /// The routes of this slice.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     let read = || {
-        OpenApiRouter::new().routes(routes!(cloudpod_list)).routes(routes!(cloudpod_get)).routes(routes!(placement_get))
+        OpenApiRouter::new()
+            .routes(routes!(cloudpod_list))
+            .routes(routes!(cloudpod_get))
+            .routes(routes!(placement_get))
+            .merge(super::counts::routes::router())
     };
     let all = OpenApiRouter::new()
         .routes(routes!(cloudpod_list, cloudpod_create))
@@ -174,7 +178,6 @@ struct ListQuery {
     /// Of this tenant.
     tenant_id: Option<TenantId>,
     /// In this state; left out: all but the deleted.
-    #[param(inline)]
     #[param(inline)]
     state: Option<StateName>,
     /// On this server: its id or name.

@@ -244,6 +244,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     let jobs = || {
         OpenApiRouter::new()
             .routes(routes!(job_list))
+            .merge(super::history::routes::router())
             .routes(routes!(job_get))
             .routes(routes!(job_log))
             .routes(routes!(job_retry))

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::service::{ServerFilter, ServerSort};
 use super::view::ServerView;
 use super::{
-    Check, CheckState, ConnectionState, EnrolmentCommand, HealthSample, SchedulingState, Server, ServerCreate,
+    Check, CheckState, ConnectionState, EnrolmentCommand, HealthStep, SchedulingState, Server, ServerCreate,
     ServerPatch, StorageOffer, TestReport,
 };
 use crate::app::App;
@@ -136,7 +136,10 @@ struct TestView {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = ServerHealth)]
 struct HealthView {
-    items: Vec<HealthSample>,
+    /// How long the step of each item is, in seconds; null: each item is one sample.
+    step_s: Option<u32>,
+    /// A step in which nothing was heard has none.
+    items: Vec<HealthStep>,
     /// There are older ones in the time that was asked for: ask again with `until` set to the first one's `at`.
     truncated: bool,
 }
@@ -181,9 +184,12 @@ struct HealthQuery {
     since: Option<Ms>,
     /// Before this time; now when left out.
     until: Option<Ms>,
-    /// At most so many, the newest.
+    /// At most so many, the newest; not with `step`.
     #[param(minimum = 1, maximum = 3000, default = 500)]
     limit: Option<u32>,
+    /// The samples of so many seconds as one: 60, 300, 3600, 10800 or 86400. At most 300 steps; left out, `since` is as many before
+    /// `until`.
+    step: Option<u32>,
 }
 
 /// The routes of this slice.
@@ -369,7 +375,7 @@ async fn server_test_connection(
     Ok(Json(TestView { state, took_ms: took.as_millis() as u64, checks }))
 }
 
-/// How a server was doing, in samples of at least 30 s distance.
+/// How a server was doing, in samples of at least 30 s distance, or in steps of time.
 #[utoipa::path(get, path = "/{id}/health", tag = "Servers",
     params(("id" = String, Path, description = "Id or name"), HealthQuery),
     responses((status = 200, body = HealthView)), extensions(("x-permission" = json!("servers:read"))))]
@@ -377,9 +383,17 @@ async fn server_health(
     State(app): State<Arc<App>>,
     auth: Auth,
     Path(id): Path<String>,
-    Params(HealthQuery { since, until, limit }): Params<HealthQuery>,
+    Params(HealthQuery { since, until, limit, step }): Params<HealthQuery>,
 ) -> Result<Json<HealthView>> {
     auth.require(Permission::ServersRead)?;
+    if let Some(step_s) = step {
+        if limit.is_some() {
+            return Err(Error::invalid("limit", "does not go with step: leave one of them out"));
+        }
+        let id = app.servers.server_show(&id).await?.id;
+        let items = app.servers.server_health_steps(id, since, until, step_s).await?;
+        return Ok(Json(HealthView { step_s: step, items, truncated: false }));
+    }
     let until = until.unwrap_or_else(|| app.clock.now());
     let since = since.unwrap_or_else(|| until.minus(Duration::from_hours(24)));
     if since > until {
@@ -396,7 +410,7 @@ async fn server_health(
     if truncated {
         items.remove(0);
     }
-    Ok(Json(HealthView { items, truncated }))
+    Ok(Json(HealthView { step_s: None, items: items.into_iter().map(HealthStep::from).collect(), truncated }))
 }
 
 /// Makes a new one-time join token; those made before and not used are void.

@@ -11,6 +11,7 @@ pub mod counts;
 mod create;
 pub mod moves;
 mod observe;
+pub mod offers;
 pub mod operations;
 pub mod routes;
 pub mod sagas;

@@ -50,6 +50,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_stop))
         .routes(routes!(cloudpod_shutdown))
         .routes(routes!(cloudpod_reboot))
+        .merge(super::counts::routes::router())
+        .merge(super::offers::routes::plans())
         .merge(super::snapshots::routes::router())
         .merge(super::operations::routes::router())
         .merge(super::backups::routes::router())
@@ -57,7 +59,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .nest("/api/admin/hosting", all)
         .nest("/api/platform/provisioning", read().routes(routes!(placement_preview)))
-        .nest("/api/provisioning", read())
+        .nest("/api/provisioning", read().merge(super::offers::routes::router()))
 }
 
 /// A pod to be made.
@@ -112,14 +114,14 @@ pub(super) struct PlacementBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PlacementPreview)]
-struct PreviewBody {
+pub(super) struct PreviewBody {
     /// The plan's id or name.
-    plan: String,
+    pub(super) plan: String,
     /// The image's id or name.
-    image: String,
+    pub(super) image: String,
     /// Where it may go; left out: anywhere.
     #[serde(default)]
-    placement: PlacementBody,
+    pub(super) placement: PlacementBody,
 }
 
 /// What may be changed of a pod.

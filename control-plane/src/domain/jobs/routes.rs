@@ -14,9 +14,10 @@ use super::{Job, JobError, JobNames, JobState, LogLine, StepRow, overall_percent
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
-use crate::error::{NO_CAPACITY, Result};
+use crate::domain::audit::names::ActorNames;
+use crate::domain::sort::Age;
+use crate::error::{NO_CAPACITY, NO_ROOM, Result};
 use crate::http::auth::Auth;
-use crate::http::hosts::NO_ROOM;
 use crate::http::page::{Listing, NoFilter, Page, PageQuery};
 use crate::http::path::Path;
 use crate::ids::{CloudPodId, JobId, ServerId, TenantId};

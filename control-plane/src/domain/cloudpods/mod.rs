@@ -97,6 +97,8 @@ pub struct CloudPod {
     pub cloud_init_user: String,
     /// Where it is, from the reservation on.
     pub server: Option<Named<ServerId>>,
+    /// Since when its host is not heard, so that what is shown of it is of before; `None`: it is heard, or the pod is nowhere.
+    pub stale_since: Option<Ms>,
     /// Where it is on its way to; it holds room on both.
     pub moving_to: Option<Named<ServerId>>,
     /// The storage of its disk.

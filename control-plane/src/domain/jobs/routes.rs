@@ -59,6 +59,9 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<StepView>,
     created_by: String,
+    /// A person's address, a token's owner and name. Null: a part of the control plane; who is no longer there; to a tenant's people,
+    /// the platform's staff; or the job is not read by itself.
+    created_by_name: Option<String>,
     created_at: Ms,
     started_at: Option<Ms>,
     finished_at: Option<Ms>,
@@ -103,7 +106,8 @@ impl JobView {
         Self { step, steps, ..Self::brief(job) }
     }
 
-    fn named(mut self, names: &HashMap<JobId, JobNames>) -> Self {
+    fn named(mut self, names: &HashMap<JobId, JobNames>, actors: &ActorNames) -> Self {
+        self.created_by_name = actors.get(&self.created_by).cloned();
         if let Some(JobNames { pod, server }) = names.get(&self.id).cloned() {
             (self.cloudpod_name, self.server_name) = (pod, server);
         }
@@ -181,6 +185,7 @@ impl JobView {
             error,
             steps: Vec::new(),
             created_by,
+            created_by_name: None,
             created_at,
             started_at,
             finished_at,
@@ -261,7 +266,8 @@ async fn view(app: &App, auth: &Auth, id: JobId) -> Result<JobView> {
     let (job, begun) = app.jobs.job_get(auth.scope, id).await?;
     let steps = app.jobs.step_names(&job);
     let names = app.jobs.job_names(std::slice::from_ref(&job)).await?;
-    Ok(JobView::new(job, begun, &steps).named(&names).told_to(auth))
+    let actors = app.audit.actor_names(std::iter::once(job.created_by.as_str()), auth.role.is_none()).await?;
+    Ok(JobView::new(job, begun, &steps).named(&names, &actors).told_to(auth))
 }
 
 /// Jobs, newest first.
@@ -277,7 +283,9 @@ async fn job_list(
     let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for };
     let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
     let names = app.jobs.job_names(&jobs).await?;
-    Ok(Json(list.page.page(jobs, |job| job.id)?.map(|job| JobView::brief(job).named(&names).told_to(&auth))))
+    let actors = app.audit.actor_names(jobs.iter().map(|job| job.created_by.as_str()), auth.role.is_none()).await?;
+    let view = |job| JobView::brief(job).named(&names, &actors).told_to(&auth);
+    Ok(Json(list.page.page(jobs, |job| job.id)?.map(view)))
 }
 
 /// One job with its steps.

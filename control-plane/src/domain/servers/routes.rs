@@ -205,14 +205,21 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 }
 
 /// As the API shows it.
-pub fn view(app: &App, server: Server) -> ServerView {
+pub async fn view(app: &App, server: Server) -> Result<ServerView> {
+    let mut read = app.db.read().await?;
+    let waiting = app.jobs.waiting_counts(read.conn()).await?;
+    let certificates = app.servers.certificates_newest(read.conn(), &[server.id]).await?;
+    Ok(record(app, server).beside(&waiting, &certificates))
+}
+
+fn record(app: &App, server: Server) -> ServerView {
     let newest = app.servers.heartbeat_newest(server.id);
     let suspect = app.servers.is_suspect(&server);
     ServerView::new(server, newest, suspect)
 }
 
-fn tagged(app: &App, server: Server) -> Tagged<ServerView> {
-    Tagged { version: server.version, body: view(app, server) }
+async fn tagged(app: &App, server: Server) -> Result<Tagged<ServerView>> {
+    Ok(Tagged { version: server.version, body: view(app, server).await? })
 }
 
 fn offers(storages: Vec<StorageBody>) -> Vec<StorageOffer> {
@@ -242,9 +249,12 @@ async fn server_list(
     };
     let filter = ServerFilter { connection, scheduling, region, label, name_prefix };
     let servers = app.servers.server_list(&filter, sort, list.page.window()?).await?;
-    let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
     let page = list.page.page(servers, |server| (server.name.clone(), server.id))?;
-    Ok(Json(page.map(|server| view(&app, server).waited_for(&waiting))))
+    let ids: Vec<_> = page.items.iter().map(|server| server.id).collect();
+    let mut read = app.db.read().await?;
+    let waiting = app.jobs.waiting_counts(read.conn()).await?;
+    let certificates = app.servers.certificates_newest(read.conn(), &ids).await?;
+    Ok(Json(page.map(|server| record(&app, server).beside(&waiting, &certificates))))
 }
 
 /// Registers a server. The answer holds the command to paste on the host; it is shown this once.
@@ -282,7 +292,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
     };
     let (server, enrolment) = app.servers.server_create(&auth.actor, input).await?;
     let location = format!("{PATH}/{}", server.id);
-    Ok(crate::http::created(&location, CreatedView { server: view(&app, server), enrolment }))
+    Ok(crate::http::created(&location, CreatedView { server: view(&app, server).await?, enrolment }))
 }
 
 /// One server.
@@ -290,10 +300,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
     responses((status = 200, body = ServerView)), extensions(("x-permission" = json!("servers:read"))))]
 async fn server_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ServerView>> {
     auth.require(Permission::ServersRead)?;
-    let server = app.servers.server_show(&id).await?;
-    let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
-    let Tagged { version, body } = tagged(&app, server);
-    Ok(Tagged { version, body: body.waited_for(&waiting) })
+    tagged(&app, app.servers.server_show(&id).await?).await
 }
 
 /// Changes a server. With `If-Match`, only if it is still as it was read.
@@ -338,7 +345,7 @@ async fn server_update(
     };
     let id = app.servers.server_show(&id).await?.id;
     let server = app.servers.server_update(&auth.actor, id, if_match.version(), patch).await?;
-    Ok(tagged(&app, server))
+    tagged(&app, server).await
 }
 
 /// Deletes a server on which no pod holds anything. Its agent's certificates are void from then on.

@@ -32,8 +32,11 @@ struct TokenView {
     name: String,
     /// Whose it is.
     user_id: UserId,
+    /// Their address.
+    user_email: String,
     /// Where it counts; null: everywhere (staff).
     tenant_id: Option<TenantId>,
+    tenant_name: Option<String>,
     /// What it may do, as far as its user may at that moment.
     permissions: Vec<Permission>,
     created_at: Ms,
@@ -44,9 +47,30 @@ struct TokenView {
 
 impl From<ApiToken> for TokenView {
     fn from(token: ApiToken) -> Self {
-        let ApiToken { id, name, user, tenant, permissions, created_at, expires_at, last_used_at } = token;
-        let permissions = permissions.iter().collect();
-        Self { id, name, user_id: user, tenant_id: tenant, permissions, created_at, expires_at, last_used_at }
+        let ApiToken {
+            id,
+            name,
+            user,
+            user_email,
+            tenant,
+            tenant_name,
+            permissions,
+            created_at,
+            expires_at,
+            last_used_at,
+        } = token;
+        Self {
+            id,
+            name,
+            user_id: user,
+            user_email,
+            tenant_id: tenant,
+            tenant_name,
+            permissions: permissions.iter().collect(),
+            created_at,
+            expires_at,
+            last_used_at,
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Member {
     pub user: UserId,
     /// Where.
     pub tenant: TenantId,
+    /// What that is called.
+    pub tenant_name: String,
     /// Their address, in lower case.
     pub email: String,
     /// What they are called.

@@ -31,6 +31,7 @@ pub mod secrets;
 pub mod servers;
 pub mod sessions;
 pub mod snapshots;
+pub mod sort;
 pub mod tenants;
 pub mod throttle;
 pub mod tokens;

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::clock::Ms;
 use crate::db::Window;
 use crate::domain::check::Checks;
+use crate::domain::sort::Age;
 use crate::error::{Error, Result};
 use crate::http::auth::{Auth, Lasting, Permission};
 use crate::http::page::{Listing, Page, PageQuery};
@@ -53,6 +54,9 @@ struct ListQuery {
     from: Option<Ms>,
     /// Before this time.
     until: Option<Ms>,
+    /// In which order; the newest first when left out.
+    #[param(inline)]
+    sort: Option<Age>,
 }
 
 /// Which records, in which form.
@@ -184,8 +188,8 @@ fn checked(filter: Filter) -> Result<Filter> {
     Ok(filter)
 }
 
-/// Who did what, from where, to which: page by page, the newest first.
-#[utoipa::path(get, path = "", tag = "Audit", params(ListQuery, PageQuery), responses((status = 200, body = Page<RecordView>)),
+/// Who did what, from where, to which: page by page.
+#[utoipa::path(get, path = "", tag = "Audit", params(ListQuery, PageQuery), responses((status = 200, body = Page<NamedView>)),
     extensions(("x-permission" = json!("audit:read"))))]
 async fn audit_list(
     State(app): State<Arc<App>>,
@@ -193,10 +197,16 @@ async fn audit_list(
     list: Listing<ListQuery>,
 ) -> Result<Json<Page<NamedView>>> {
     auth.require(Permission::AuditRead)?;
-    let Listing { filter: ListQuery { tenant_id, actor, action, target_kind, target_id, from, until }, page } = list;
+    let Listing { filter: ListQuery { tenant_id, actor, action, target_kind, target_id, from, until, sort }, page } =
+        list;
     let filter = checked(Filter { actor, action, target_kind, target_id, from, until })?;
-    let records = app.audit.record_list(auth.narrowed(tenant_id)?, &filter, page.window()?).await?;
-    Ok(Json(page.page(records, |record| record.id)?.map(RecordView::from)))
+    let (scope, window) = (auth.narrowed(tenant_id)?, page.window()?);
+    let records = match sort.unwrap_or_default() {
+        Age::Newest => app.audit.record_list(scope, &filter, window).await?,
+        Age::Oldest => app.audit.record_list_forth(scope, &filter, window).await?,
+    };
+    let Page { items, next_page_token } = page.page(records, |record| record.id)?;
+    Ok(Json(Page { items: named(&app, &auth, items).await?, next_page_token }))
 }
 
 /// One record.

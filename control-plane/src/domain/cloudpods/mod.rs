@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Ms;
 use crate::domain::ipam::AllocatedAddress;
 use crate::domain::jobs::Power;
+use crate::domain::sort::AgeOrName;
 use crate::ids::{CloudPodId, ImageId, IpPoolId, PlanId, ServerId, TenantId};
 
 pub use condition::{Condition, Media, RestartCause, Suspension};
@@ -208,14 +209,18 @@ pub struct PlacementInput {
 }
 
 /// Which pods to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Filter {
     state: Option<&'static str>,
     server: Option<ServerId>,
     plan: Option<PlanId>,
     name_prefix: Option<String>,
     id: Option<CloudPodId>,
+    sort: AgeOrName,
 }
+
+/// Where a page of pods ends: by name or by id, as it is sorted.
+pub type PodKey = (String, CloudPodId);
 
 /// Which pods to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -230,4 +235,6 @@ pub struct Find {
     pub name_prefix: Option<String>,
     /// That holds this address.
     pub address: Option<IpAddr>,
+    /// In this order; `None`: the newest first.
+    pub sort: Option<AgeOrName>,
 }

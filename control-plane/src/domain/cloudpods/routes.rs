@@ -19,6 +19,7 @@ use crate::domain::audit::Scope;
 use crate::domain::jobs::Job;
 use crate::domain::jobs::routes::JobView;
 use crate::domain::scheduling::Placement;
+use crate::domain::sort::AgeOrName;
 use crate::error::Result;
 use crate::http::accepted;
 use crate::http::auth::Auth;
@@ -192,6 +193,9 @@ struct ListQuery {
     /// That holds this IP address.
     #[param(value_type = Option<String>)]
     address: Option<IpAddr>,
+    /// In which order; the newest first when left out. Deleted ones are not sorted by name.
+    #[param(inline)]
+    sort: Option<AgeOrName>,
 }
 
 /// The states of a pod.
@@ -262,7 +266,7 @@ pub(super) fn pod_and_job(app: &App, auth: &Auth, (detail, job): (Detail, Job)) 
     (location, PodAndJob { cloudpod: detail.into(), job })
 }
 
-/// CloudPods, the newest first.
+/// CloudPods, page by page.
 #[utoipa::path(get, path = "/cloudpods", tag = "CloudPods", params(ListQuery, PageQuery),
     responses((status = 200, body = Page<CloudPodView>)),
     extensions(("x-permission" = json!("cloudpods:read"))))]
@@ -272,12 +276,13 @@ async fn cloudpod_list(
     Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<CloudPodView>>> {
     auth.require(Permission::CloudpodsRead)?;
-    let ListQuery { tenant_id, state, server_id, plan_id, name_prefix, address } = filter;
+    let ListQuery { tenant_id, state, server_id, plan_id, name_prefix, address, sort } = filter;
     let scope = narrowed(&auth, tenant_id)?;
     let server_id = auth.server_named(&app, "server_id", server_id.as_deref()).await?;
-    let find = Find { state: state.map(StateName::as_str), server: server_id, plan: plan_id, name_prefix, address };
+    let state = state.map(StateName::as_str);
+    let find = Find { state, server: server_id, plan: plan_id, name_prefix, address, sort };
     let pods = app.cloudpods.cloudpod_list(scope, find, page.window()?).await?;
-    Ok(Json(page.page(pods, |detail| detail.pod.id)?.map(CloudPodView::from)))
+    Ok(Json(page.page(pods, |detail| (detail.pod.name.clone(), detail.pod.id))?.map(CloudPodView::from)))
 }
 
 /// One CloudPod; also one that is deleted.

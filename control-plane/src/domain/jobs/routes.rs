@@ -233,6 +233,9 @@ struct JobListFilter {
     state: Option<JobState>,
     /// That waits for this server's agent.
     waits_for: Option<ServerId>,
+    /// In which order; the newest first when left out.
+    #[param(inline)]
+    sort: Option<Age>,
 }
 
 /// How much is queued.
@@ -270,7 +273,7 @@ async fn view(app: &App, auth: &Auth, id: JobId) -> Result<JobView> {
     Ok(JobView::new(job, begun, &steps).named(&names, &actors).told_to(auth))
 }
 
-/// Jobs, newest first.
+/// Jobs, page by page.
 #[utoipa::path(get, path = "/jobs", tag = "Provisioning", params(PageQuery, JobListFilter),
     responses((status = 200, body = Page<JobView>)), extensions(("x-permission" = json!("provisioning:read"))))]
 async fn job_list(
@@ -279,8 +282,9 @@ async fn job_list(
     list: Listing<JobListFilter>,
 ) -> Result<Json<Page<JobView>>> {
     auth.require(Permission::ProvisioningRead)?;
-    let JobListFilter { cloudpod_id, server_id, kind, state, waits_for } = list.filter;
-    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for };
+    let JobListFilter { cloudpod_id, server_id, kind, state, waits_for, sort } = list.filter;
+    let sort = sort.unwrap_or_default();
+    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for, sort };
     let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
     let names = app.jobs.job_names(&jobs).await?;
     let actors = app.audit.actor_names(jobs.iter().map(|job| job.created_by.as_str()), auth.role.is_none()).await?;

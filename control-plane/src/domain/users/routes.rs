@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::invitations::Accept;
-use super::{By, Invitation, Member, MemberFilter, User, UserCreate};
+use super::{By, Invitation, Member, MemberFilter, MemberSort, User, UserCreate};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::{Permission, Role};
@@ -228,6 +228,12 @@ struct ListFilter {
     /// Whose address begins so.
     #[param(max_length = 254)]
     email_prefix: Option<String>,
+    /// Whose name begins so.
+    #[param(max_length = 100)]
+    name_prefix: Option<String>,
+    /// In which order; by when their accounts were made when left out.
+    #[param(inline)]
+    sort: Option<MemberSort>,
 }
 
 /// In which tenant.
@@ -276,9 +282,10 @@ async fn user_list(
     Listing { filter, page }: Listing<ListFilter>,
 ) -> Result<Json<Page<UserView>>> {
     auth.require(Permission::UsersRead)?;
-    let ListFilter { tenant_id, role, state, email_prefix } = filter;
+    let ListFilter { tenant_id, role, state, email_prefix, name_prefix, sort } = filter;
     let suspended = state.map(|state| state == StateName::Suspended);
-    let filter = MemberFilter { role, suspended, email_prefix: email_prefix.as_deref().map(address_of) };
+    let (email_prefix, sort) = (email_prefix.as_deref().map(address_of), sort.unwrap_or_default());
+    let filter = MemberFilter { role, suspended, email_prefix, name_prefix, sort };
     let members = app.users.user_list(auth.narrowed(tenant_id)?, &filter, page.window()?).await?;
     Ok(Json(page.page(members, |member| (member.email.clone(), member.user, member.tenant))?.map(UserView::from)))
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::store::{self, MemberKey};
-use super::{By, Member, MemberFilter, User, UserCreate, check_email};
+use super::{By, Member, MemberFilter, MemberKey, User, UserCreate, check_email, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::Role;
@@ -69,7 +68,7 @@ impl Service {
         Self { db, clock, passwords, credentials, tenants, mail, throttle, tokens, access, sessions, owner_email }
     }
 
-    /// A page of members, in the order in which their accounts were made.
+    /// A page of members.
     pub async fn user_list(
         &self,
         scope: Scope,

@@ -1,6 +1,6 @@
 //! The rows of people, their memberships and invitations.
 
-use super::{Invitation, Member, MemberFilter, User};
+use super::{Invitation, Member, MemberFilter, MemberKey, MemberSort, User};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::error::{Error, Result};
@@ -92,11 +92,22 @@ pub(super) async fn member_list(
     filter: &MemberFilter,
     window: Window<MemberKey>,
 ) -> Result<Vec<Member>> {
-    const ONE: &str = filtered!("m.tenant_id = $1");
-    const ALL: &str = filtered!("$1 IS NULL");
-    let sql = if tenant.is_some() { ONE } else { ALL };
-    let MemberFilter { role, suspended, email_prefix } = filter;
-    let (role, prefix) = (role.map(crate::domain::access::Role::as_str), email_prefix.as_deref());
+    let MemberFilter { role, suspended, email_prefix, name_prefix, sort } = filter;
+    // An address is one person's, so that nothing else is between two of the same.
+    let sql = match sort {
+        MemberSort::Oldest => {
+            ordered!(tenant, "$8 IS NULL OR (m.user_id, m.tenant_id) > ($5, $6)", "m.user_id, m.tenant_id")
+        }
+        MemberSort::Newest => {
+            ordered!(tenant, "$8 IS NULL OR (m.user_id, m.tenant_id) < ($5, $6)", "m.user_id DESC, m.tenant_id DESC")
+        }
+        MemberSort::Email => ordered!(tenant, "(u.email, m.tenant_id) > ($8, $6)", "u.email, m.tenant_id"),
+        MemberSort::EmailBackwards => {
+            ordered!(tenant, "(u.email, m.tenant_id) < ($8, $6)", "u.email DESC, m.tenant_id DESC")
+        }
+    };
+    let (role, email, name) =
+        (role.map(crate::domain::access::Role::as_str), email_prefix.as_deref(), name_prefix.as_deref());
     let Window { limit, after } = window;
     let (key, user, other) = match after {
         Some((key, user, other)) => (Some(key), Some(user), Some(other)),

@@ -71,6 +71,8 @@ pub enum Whose {
     User(UserId, Option<TenantId>),
     /// Those of a tenant's people for it; of all tenants: everybody's.
     All(Scope),
+    /// Those that [`Whose::All`] would give of this person.
+    Of(UserId, Scope),
 }
 
 impl Whose {

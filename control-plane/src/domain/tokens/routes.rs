@@ -109,6 +109,17 @@ struct TenantQuery {
     tenant_id: Option<TenantId>,
 }
 
+/// Whose tokens, and of whom of them.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Of this tenant.
+    tenant_id: Option<TenantId>,
+    /// Of this person.
+    user_id: Option<UserId>,
+}
+
 /// The routes of this slice.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     let own = OpenApiRouter::new().routes(routes!(token_list, token_create)).routes(routes!(token_revoke));
@@ -156,16 +167,20 @@ async fn token_revoke(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<To
 }
 
 /// Everybody's API tokens of a tenant that are good.
-#[utoipa::path(get, path = "", tag = "Tokens", params(TenantQuery, PageQuery),
+#[utoipa::path(get, path = "", tag = "Tokens", params(ListQuery, PageQuery),
     responses((status = 200, body = Page<TokenView>)), extensions(("x-permission" = json!("tokens:manage"))))]
 async fn token_list_all(
     State(app): State<Arc<App>>,
     auth: Auth,
-    Listing { filter, page }: Listing<TenantQuery>,
+    Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<TokenView>>> {
     auth.require(Permission::TokensManage)?;
     let scope = auth.narrowed(filter.tenant_id)?;
-    let tokens = app.tokens.token_list(Whose::All(scope), page.window()?).await?;
+    let whose = match filter.user_id {
+        None => Whose::All(scope),
+        Some(user) => Whose::Of(user, scope),
+    };
+    let tokens = app.tokens.token_list(whose, page.window()?).await?;
     Ok(Json(page.page(tokens, |token| token.id)?.map(TokenView::from)))
 }
 

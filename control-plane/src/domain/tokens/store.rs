@@ -128,10 +128,16 @@ pub(super) async fn token_list(
         "expires_at > $1 AND ($2 IS NULL OR id > $2) AND tenant_id = $4
          AND user_id IN (SELECT user_id FROM memberships WHERE tenant_id = $4) ORDER BY id LIMIT $3"
     );
+    const MEMBER: &str = good!(
+        "expires_at > $1 AND ($2 IS NULL OR id > $2) AND user_id = $4 AND tenant_id = $5
+         AND EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = $5 AND m.user_id = $4) ORDER BY id LIMIT $3"
+    );
     const ALL: &str = good!("expires_at > $1 AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3");
     let Window { limit, after } = window;
     let rows = match whose {
         Whose::User(user, tenant) => fetch_all!(conn, TokenRow, OWN, now, after, limit, user, tenant)?,
+        Whose::Of(user, Scope::Tenant(tenant)) => fetch_all!(conn, TokenRow, MEMBER, now, after, limit, user, tenant)?,
+        Whose::Of(user, Scope::Platform) => fetch_all!(conn, TokenRow, OWN, now, after, limit, user, None::<TenantId>)?,
         Whose::All(Scope::Tenant(tenant)) => fetch_all!(conn, TokenRow, TENANT, now, after, limit, tenant)?,
         Whose::All(Scope::Platform) => fetch_all!(conn, TokenRow, ALL, now, after, limit)?,
     };
@@ -144,6 +150,7 @@ pub(super) async fn token_get(conn: Conn<'_>, whose: Whose, id: TokenId) -> Resu
     let is_theirs = match whose {
         Whose::User(user, tenant) => token.user == user && (tenant.is_none() || token.tenant == tenant),
         Whose::All(scope) => scope.tenant().is_none() || token.tenant == scope.tenant(),
+        Whose::Of(user, scope) => token.user == user && (scope.tenant().is_none() || token.tenant == scope.tenant()),
     };
     Ok(is_theirs.then_some(token))
 }

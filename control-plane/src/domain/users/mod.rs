@@ -6,6 +6,7 @@
 pub mod invitations;
 pub mod routes;
 pub mod service;
+pub mod sign_ins;
 mod store;
 
 use serde::Deserialize;

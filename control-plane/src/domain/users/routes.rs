@@ -240,9 +240,9 @@ struct ListFilter {
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct TenantQuery {
+pub(super) struct TenantQuery {
     /// Of this tenant.
-    tenant_id: Option<TenantId>,
+    pub(super) tenant_id: Option<TenantId>,
 }
 
 /// The routes of this slice.
@@ -257,6 +257,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(user_role_set))
             .routes(routes!(user_suspend))
             .routes(routes!(user_reactivate))
+            .merge(super::sign_ins::routes::router())
     };
     OpenApiRouter::new()
         .nest("/api/users", users().routes(routes!(invitation_accept)))
@@ -264,7 +265,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .nest("/api/platform/users", OpenApiRouter::new().routes(routes!(user_create)))
 }
 
-fn by(auth: &Auth) -> By<'_> {
+pub(super) fn by(auth: &Auth) -> By<'_> {
     let member = auth.person.as_deref().filter(|person| !person.staff).map(|person| person.user);
     By { actor: &auth.actor, member }
 }

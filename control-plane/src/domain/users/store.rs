@@ -72,8 +72,16 @@ macro_rules! filtered {
     };
 }
 
-/// Where a page of members begins.
-pub(super) type MemberKey = (UserId, TenantId);
+/// The texts of one order: of one tenant, and of all.
+macro_rules! ordered {
+    ($tenant:expr, $after:literal, $order:literal) => {
+        if $tenant.is_some() {
+            filtered!("m.tenant_id = $1", $after, $order)
+        } else {
+            filtered!("$1 IS NULL", $after, $order)
+        }
+    };
+}
 
 pub(super) async fn member_get(conn: Conn<'_>, tenant: TenantId, user: UserId) -> Result<Option<Member>> {
     const SQL: &str = members!("m.tenant_id = $1 AND m.user_id = $2");

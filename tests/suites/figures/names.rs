@@ -68,7 +68,7 @@ async fn the_audit_and_the_jobs_name_who_acted_as_far_as_the_reader_may_know() {
     const JOB: &str = "
         INSERT INTO jobs (id, tenant_id, kind, state, params, step, step_count, attempt, attempts_max, run_at, epoch,
                           cancel_requested, step_progress, created_by, created_at, finished_at, updated_at)
-        VALUES ($1, $2, 'start', 'succeeded', '{}', 1, 1, 1, 1, 1, 9, FALSE, 0, $3, 1, 2, 2)";
+        VALUES ($1, $2, 'start', 'succeeded', '{}', 1, 1, 1, 1, 1, 9, FALSE, 0, $3, $4, $4, $4)";
     for database in databases().await {
         let app = at_rest(&database).await;
         let (home, server) = (tenant(&app, "home").await, Host::new("pve1").insert(&app).await);
@@ -77,7 +77,7 @@ async fn the_audit_and_the_jobs_name_who_acted_as_far_as_the_reader_may_know() {
         let of = Some(home.parse::<TenantId>().unwrap());
         let (user, agent, job) = (format!("user:{}", owner.id), format!("agent:{server}"), JobId::generate());
         let mut tx = app.running.app.db.begin().await.unwrap();
-        execute!(tx.conn(), JOB, job, of, user.as_str()).unwrap();
+        execute!(tx.conn(), JOB, job, of, user.as_str(), NOW).unwrap();
         for (actor, id) in [
             (Actor::person(owner.id.parse().unwrap()), "1"),
             (Actor::person(boss.id.parse().unwrap()), "2"),

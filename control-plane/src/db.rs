@@ -6,6 +6,8 @@
 
 mod alone;
 mod migrate;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

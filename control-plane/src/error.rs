@@ -85,6 +85,10 @@ pub enum Error {
 /// The code of [`Error::NoCapacity`].
 pub const NO_CAPACITY: &str = "no_capacity";
 
+/// What is said to whom servers are not shown, of [`Error::NoCapacity`], instead of the reason of each.
+pub const NO_ROOM: &str =
+    "there is no room for it at present: try again later, or with another region or a smaller plan";
+
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

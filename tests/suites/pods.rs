@@ -8,6 +8,7 @@ use control_plane::domain::cloudpods::{CloudPodPatch, DesiredPower, Detail, Find
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::scheduling::Verdict;
 use control_plane::domain::servers::InventoryVm;
+use control_plane::domain::sort::AgeOrName;
 use control_plane::error::Error;
 use control_plane::ids::{CloudPodId, TenantId};
 use mpanel_tests::databases;
@@ -378,7 +379,11 @@ async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
             made.push(bench.active(&format!("{}-{i}", if i % 2 == 0 { "web" } else { "db" })).await);
         }
         done(&bench, "destroy", made[0]).await;
-        let list = async |scope, find: Find, limit, after| {
+        let list = async |scope, find: Find, limit, after: Option<CloudPodId>| {
+            let after = match after {
+                Some(id) => Some((bench.pod(id).await.pod.name, id)),
+                None => None,
+            };
             let pods = bench.pods.cloudpod_list(scope, find, Window { limit, after }).await.unwrap();
             assert!(pods.iter().all(|d| d.pod.vmid.is_none() == d.addresses.is_empty()), "addresses come along");
             pods.into_iter().map(|d| d.pod.id).collect::<Vec<_>>()
@@ -400,6 +405,21 @@ async fn pods_are_listed_newest_first_page_by_page_and_only_to_their_tenant() {
             assert!(list(scope, at("203.0.113.99"), 50, None).await.is_empty(), "nobody holds it");
             let here = Find { server: Some(server), plan: Some("small".into()), ..all() };
             assert_eq!(list(scope, here, 50, None).await, newest);
+            let sorted = |sort| Find { sort: Some(sort), ..all() };
+            let oldest: Vec<_> = newest.iter().rev().copied().collect();
+            let by_name = [made[1], made[3], made[2], made[4]];
+            let backwards: Vec<_> = by_name.iter().rev().copied().collect();
+            for (sort, expected) in [
+                (AgeOrName::Newest, newest.as_slice()),
+                (AgeOrName::Oldest, &oldest),
+                (AgeOrName::Name, &by_name),
+                (AgeOrName::NameBackwards, &backwards),
+            ] {
+                assert_eq!(list(scope, sorted(sort), 50, None).await, expected, "{sort:?} on {}", database.name);
+                assert_eq!(list(scope, sorted(sort), 2, Some(expected[1])).await, expected[2..], "{sort:?}");
+                let active = Find { state: Some("active"), ..sorted(sort) };
+                assert_eq!(list(scope, active, 50, Some(expected[0])).await, expected[1..], "{sort:?}");
+            }
         }
         let stranger = Scope::Tenant(TenantId::generate());
         assert!(list(stranger, all(), 50, None).await.is_empty());

@@ -15,6 +15,8 @@ mod invitations;
 mod mail;
 #[path = "sign_in/oidc.rs"]
 mod oidc;
+#[path = "sign_in/others.rs"]
+mod others;
 #[path = "sign_in/passwords.rs"]
 mod passwords;
 #[path = "sign_in/sessions.rs"]

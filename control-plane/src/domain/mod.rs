@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod backups;
+pub mod buckets;
 pub mod check;
 pub mod cloudpods;
 pub mod cluster;
@@ -30,6 +31,7 @@ pub mod secrets;
 pub mod servers;
 pub mod sessions;
 pub mod snapshots;
+pub mod sort;
 pub mod tenants;
 pub mod throttle;
 pub mod tokens;

@@ -7,12 +7,8 @@ use super::auth::Auth;
 use super::problem::{Problem, ProblemField};
 use crate::app::App;
 use crate::domain::access::Permission;
-use crate::error::{Error, FieldError, NO_CAPACITY, Result};
+use crate::error::{Error, FieldError, NO_CAPACITY, NO_ROOM, Result};
 use crate::ids::ServerId;
-
-/// What is said instead of the reason of each server.
-pub const NO_ROOM: &str =
-    "there is no room for it at present: try again later, or with another region or a smaller plan";
 
 impl Auth {
     /// Whether the caller is shown hosts: their names, storages, figures.

@@ -49,6 +49,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(operations::router())
         .merge(servers::routes::router())
         .merge(servers::endpoint::routes::router())
+        .merge(servers::overview::routes::router())
         .merge(drains::routes::router())
         .merge(plans::routes::router())
         .merge(images::routes::router())

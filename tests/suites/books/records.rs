@@ -327,7 +327,7 @@ async fn servers_over_rest(api: &Api) {
     let (status, test) = api.post(&format!("{by_id}/test-connection"), json!({})).await;
     assert_eq!((status, &test["state"]), (StatusCode::OK, &json!("fail")), "{test}");
     let (status, health) = api.get(&format!("{by_id}/health?limit=5")).await;
-    assert_eq!((status, health), (StatusCode::OK, json!({"items": [], "truncated": false})));
+    assert_eq!((status, health), (StatusCode::OK, json!({"step_s": null, "items": [], "truncated": false})));
     assert_eq!(api.post(&format!("{by_id}/enrolment-token"), json!({})).await.0, StatusCode::CREATED);
     assert_eq!(api.post(&format!("{by_id}/revoke"), json!({})).await.0, StatusCode::NO_CONTENT);
     assert_eq!(api.send(Method::DELETE, &by_id, None, None).await.0, StatusCode::NO_CONTENT);

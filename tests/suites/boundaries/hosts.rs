@@ -129,3 +129,47 @@ async fn whether_a_host_exists_is_not_told() {
         stage.app.stop().await;
     }
 }
+
+#[tokio::test]
+async fn whether_a_pod_would_fit_is_told_without_a_word_of_hosts() {
+    const PREVIEW: &str = "/api/provisioning/placement-preview";
+    for database in databases().await {
+        let stage = Stage::new(&database, |_| {}).await;
+        let like =
+            |plan: &str, more: &Value| with(json!({ "plan": plan, "image": "debian" }), &json!({ "placement": more }));
+        for (role, api) in stage.people() {
+            let regions = api.get("/api/provisioning/regions").await.expect(200);
+            assert_eq!(regions["items"], json!([{ "name": "eu" }]), "{role}");
+            for (body, fits, region, says) in [
+                (like("small", &json!({})), true, json!("eu"), "room for it in the region eu"),
+                (like("small", &json!({ "region": "eu" })), true, json!("eu"), "room for it in the region eu"),
+                (like("small", &json!({ "region": "mars" })), false, Value::Null, "there is no region mars"),
+                (like("small", &json!({ "labels": { "disk": "ssd" } })), false, Value::Null, "not with these labels"),
+                (like("huge", &json!({})), false, Value::Null, "there is no room for it at present"),
+            ] {
+                let answer = api.post(PREVIEW, &body).await;
+                let told = answer.clone().expect(200);
+                assert_eq!(
+                    (&told["fits"], &told["region"]),
+                    (&json!(fits), &region),
+                    "{role} on {}: {told}",
+                    database.name
+                );
+                assert!(told["reason"].as_str().unwrap().contains(says), "{told}");
+                assert!(!answer.text.contains("pve1") && !answer.text.contains("local"), "{told}");
+            }
+            forbidden(&api.post(PREVIEW, &like("small", &json!({ "server": "pve1" }))).await, "placement.server");
+            api.post(PREVIEW, &like("none", &json!({}))).await.expect_field("plan");
+        }
+        stage.asked("web-1").await;
+        let apart = like("small", &json!({ "anti_affinity": true }));
+        let told = stage.owner.post(PREVIEW, &apart).await.expect(200);
+        assert!(told["reason"].as_str().unwrap().contains("beside another pod of yours"), "{told}");
+        let quotas = format!("/api/admin/tenants/{}/quotas", stage.tenant);
+        stage.staff.patch(&quotas, &json!({ "pods": 1 })).await.expect(200);
+        let told = stage.owner.post(PREVIEW, &like("small", &json!({}))).await.expect(200);
+        assert_eq!((&told["fits"], &told["region"]), (&json!(false), &Value::Null), "{}", database.name);
+        assert!(told["reason"].as_str().unwrap().contains("pods: 1 allowed, 1 used, 1 more asked for"), "{told}");
+        stage.app.stop().await;
+    }
+}

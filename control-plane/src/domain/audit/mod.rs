@@ -12,6 +12,7 @@
 
 mod chain;
 pub mod export;
+pub mod names;
 pub mod routes;
 pub mod service;
 mod store;

@@ -14,11 +14,12 @@ use utoipa_axum::routes;
 
 use super::export::{Format, RecordView};
 use super::verify::{Break, Part, Place};
-use super::{Filter, Hash, Link, Scope};
+use super::{Entry, Filter, Hash, Link, Scope};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::db::Window;
 use crate::domain::check::Checks;
+use crate::domain::sort::Age;
 use crate::error::{Error, Result};
 use crate::http::auth::{Auth, Lasting, Permission};
 use crate::http::page::{Listing, Page, PageQuery};
@@ -53,6 +54,9 @@ struct ListQuery {
     from: Option<Ms>,
     /// Before this time.
     until: Option<Ms>,
+    /// In which order; the newest first when left out.
+    #[param(inline)]
+    sort: Option<Age>,
 }
 
 /// Which records, in which form.
@@ -133,6 +137,32 @@ struct NextView {
     after_record: Option<AuditId>,
 }
 
+/// A record, and what those are called whom it names by their ids. The names are of now and no part of what was hashed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditRecordNamed)]
+struct NamedView {
+    #[serde(flatten)]
+    record: RecordView,
+    /// Null: the platform's alone.
+    tenant_name: Option<String>,
+    /// A person's address, a token's owner and name, an agent's server. Null: a part of the control plane; somebody who is no
+    /// longer there; to a tenant's people, the platform's staff and servers.
+    actor_name: Option<String>,
+}
+
+/// The same records with names: one look for all tenants, and one for each kind of actor.
+async fn named(app: &App, auth: &Auth, records: Vec<Entry>) -> Result<Vec<NamedView>> {
+    let tenants: Vec<_> = records.iter().filter_map(|record| record.tenant).collect();
+    let tenants = app.tenants.tenant_names(&tenants).await?;
+    let actors = app.audit.actor_names(records.iter().map(|record| record.actor.as_str()), auth.role.is_none()).await?;
+    let name = |record: Entry| NamedView {
+        tenant_name: record.tenant.and_then(|tenant| tenants.get(&tenant).cloned()),
+        actor_name: actors.get(&record.actor).cloned(),
+        record: record.into(),
+    };
+    Ok(records.into_iter().map(name).collect())
+}
+
 /// The routes of this slice.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     let audit = OpenApiRouter::new()
@@ -158,27 +188,34 @@ fn checked(filter: Filter) -> Result<Filter> {
     Ok(filter)
 }
 
-/// Who did what, from where, to which: page by page, the newest first.
-#[utoipa::path(get, path = "", tag = "Audit", params(ListQuery, PageQuery), responses((status = 200, body = Page<RecordView>)),
+/// Who did what, from where, to which: page by page.
+#[utoipa::path(get, path = "", tag = "Audit", params(ListQuery, PageQuery), responses((status = 200, body = Page<NamedView>)),
     extensions(("x-permission" = json!("audit:read"))))]
 async fn audit_list(
     State(app): State<Arc<App>>,
     auth: Auth,
     list: Listing<ListQuery>,
-) -> Result<Json<Page<RecordView>>> {
+) -> Result<Json<Page<NamedView>>> {
     auth.require(Permission::AuditRead)?;
-    let Listing { filter: ListQuery { tenant_id, actor, action, target_kind, target_id, from, until }, page } = list;
+    let Listing { filter: ListQuery { tenant_id, actor, action, target_kind, target_id, from, until, sort }, page } =
+        list;
     let filter = checked(Filter { actor, action, target_kind, target_id, from, until })?;
-    let records = app.audit.record_list(auth.narrowed(tenant_id)?, &filter, page.window()?).await?;
-    Ok(Json(page.page(records, |record| record.id)?.map(RecordView::from)))
+    let (scope, window) = (auth.narrowed(tenant_id)?, page.window()?);
+    let records = match sort.unwrap_or_default() {
+        Age::Newest => app.audit.record_list(scope, &filter, window).await?,
+        Age::Oldest => app.audit.record_list_forth(scope, &filter, window).await?,
+    };
+    let Page { items, next_page_token } = page.page(records, |record| record.id)?;
+    Ok(Json(Page { items: named(&app, &auth, items).await?, next_page_token }))
 }
 
 /// One record.
 #[utoipa::path(get, path = "/records/{id}", tag = "Audit", params(("id" = AuditId, Path)),
-    responses((status = 200, body = RecordView), (status = 404)), extensions(("x-permission" = json!("audit:read"))))]
-async fn audit_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<AuditId>) -> Result<Json<RecordView>> {
+    responses((status = 200, body = NamedView), (status = 404)), extensions(("x-permission" = json!("audit:read"))))]
+async fn audit_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<AuditId>) -> Result<Json<NamedView>> {
     auth.require(Permission::AuditRead)?;
-    Ok(Json(app.audit.record_get(auth.scope, id).await?.into()))
+    let record = app.audit.record_get(auth.scope, id).await?;
+    named(&app, &auth, vec![record]).await?.pop().map(Json).ok_or_else(|| Error::not_found("audit record", id))
 }
 
 /// Proves that no record was changed, removed or put in: a part of some seconds at a time, to be asked for the rest with the

@@ -1,6 +1,7 @@
 //! The records' rows; the chain's are in `chain`.
 
 pub(super) mod chain;
+pub(super) mod names;
 
 use sqlx::types::Json;
 use uuid::Uuid;

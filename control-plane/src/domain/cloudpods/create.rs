@@ -167,6 +167,7 @@ pub(super) fn pod_new(name: &str, resolved: Resolved, now: Ms) -> CloudPod {
         ssh_keys,
         cloud_init_user: user,
         server: None,
+        stale_since: None,
         moving_to: None,
         storage: None,
         vmid: None,

@@ -7,9 +7,11 @@ pub mod brief;
 pub mod capture;
 pub mod check;
 mod condition;
+pub mod counts;
 mod create;
 pub mod moves;
 mod observe;
+pub mod offers;
 pub mod operations;
 pub mod routes;
 pub mod sagas;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Ms;
 use crate::domain::ipam::AllocatedAddress;
 use crate::domain::jobs::Power;
+use crate::domain::sort::AgeOrName;
 use crate::ids::{CloudPodId, ImageId, IpPoolId, PlanId, ServerId, TenantId};
 
 pub use condition::{Condition, Media, RestartCause, Suspension};
@@ -95,6 +98,8 @@ pub struct CloudPod {
     pub cloud_init_user: String,
     /// Where it is, from the reservation on.
     pub server: Option<Named<ServerId>>,
+    /// Since when its host is not heard, so that what is shown of it is of before; `None`: it is heard, or the pod is nowhere.
+    pub stale_since: Option<Ms>,
     /// Where it is on its way to; it holds room on both.
     pub moving_to: Option<Named<ServerId>>,
     /// The storage of its disk.
@@ -204,14 +209,18 @@ pub struct PlacementInput {
 }
 
 /// Which pods to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Filter {
     state: Option<&'static str>,
     server: Option<ServerId>,
     plan: Option<PlanId>,
     name_prefix: Option<String>,
     id: Option<CloudPodId>,
+    sort: AgeOrName,
 }
+
+/// Where a page of pods ends: by name or by id, as it is sorted.
+pub type PodKey = (String, CloudPodId);
 
 /// Which pods to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -226,4 +235,6 @@ pub struct Find {
     pub name_prefix: Option<String>,
     /// That holds this address.
     pub address: Option<IpAddr>,
+    /// In this order; `None`: the newest first.
+    pub sort: Option<AgeOrName>,
 }

@@ -19,6 +19,7 @@ use crate::domain::audit::Scope;
 use crate::domain::jobs::Job;
 use crate::domain::jobs::routes::JobView;
 use crate::domain::scheduling::Placement;
+use crate::domain::sort::AgeOrName;
 use crate::error::Result;
 use crate::http::accepted;
 use crate::http::auth::Auth;
@@ -36,7 +37,11 @@ const GUEST_S_DEFAULT: u64 = 180;
 /// The routes of this slice.
 pub fn router() -> OpenApiRouter<Arc<App>> {
     let read = || {
-        OpenApiRouter::new().routes(routes!(cloudpod_list)).routes(routes!(cloudpod_get)).routes(routes!(placement_get))
+        OpenApiRouter::new()
+            .routes(routes!(cloudpod_list))
+            .routes(routes!(cloudpod_get))
+            .routes(routes!(placement_get))
+            .merge(super::counts::routes::router())
     };
     let all = OpenApiRouter::new()
         .routes(routes!(cloudpod_list, cloudpod_create))
@@ -46,6 +51,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cloudpod_stop))
         .routes(routes!(cloudpod_shutdown))
         .routes(routes!(cloudpod_reboot))
+        .merge(super::counts::routes::router())
+        .merge(super::offers::routes::plans())
         .merge(super::snapshots::routes::router())
         .merge(super::operations::routes::router())
         .merge(super::backups::routes::router())
@@ -53,7 +60,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .nest("/api/admin/hosting", all)
         .nest("/api/platform/provisioning", read().routes(routes!(placement_preview)))
-        .nest("/api/provisioning", read())
+        .nest("/api/provisioning", read().merge(super::offers::routes::router()))
 }
 
 /// A pod to be made.
@@ -108,14 +115,14 @@ pub(super) struct PlacementBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PlacementPreview)]
-struct PreviewBody {
+pub(super) struct PreviewBody {
     /// The plan's id or name.
-    plan: String,
+    pub(super) plan: String,
     /// The image's id or name.
-    image: String,
+    pub(super) image: String,
     /// Where it may go; left out: anywhere.
     #[serde(default)]
-    placement: PlacementBody,
+    pub(super) placement: PlacementBody,
 }
 
 /// What may be changed of a pod.
@@ -175,7 +182,6 @@ struct ListQuery {
     tenant_id: Option<TenantId>,
     /// In this state; left out: all but the deleted.
     #[param(inline)]
-    #[param(inline)]
     state: Option<StateName>,
     /// On this server: its id or name.
     server_id: Option<String>,
@@ -187,6 +193,9 @@ struct ListQuery {
     /// That holds this IP address.
     #[param(value_type = Option<String>)]
     address: Option<IpAddr>,
+    /// In which order; the newest first when left out. Deleted ones are not sorted by name.
+    #[param(inline)]
+    sort: Option<AgeOrName>,
 }
 
 /// The states of a pod.
@@ -257,7 +266,7 @@ pub(super) fn pod_and_job(app: &App, auth: &Auth, (detail, job): (Detail, Job)) 
     (location, PodAndJob { cloudpod: detail.into(), job })
 }
 
-/// CloudPods, the newest first.
+/// CloudPods, page by page.
 #[utoipa::path(get, path = "/cloudpods", tag = "CloudPods", params(ListQuery, PageQuery),
     responses((status = 200, body = Page<CloudPodView>)),
     extensions(("x-permission" = json!("cloudpods:read"))))]
@@ -267,12 +276,13 @@ async fn cloudpod_list(
     Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<CloudPodView>>> {
     auth.require(Permission::CloudpodsRead)?;
-    let ListQuery { tenant_id, state, server_id, plan_id, name_prefix, address } = filter;
+    let ListQuery { tenant_id, state, server_id, plan_id, name_prefix, address, sort } = filter;
     let scope = narrowed(&auth, tenant_id)?;
     let server_id = auth.server_named(&app, "server_id", server_id.as_deref()).await?;
-    let find = Find { state: state.map(StateName::as_str), server: server_id, plan: plan_id, name_prefix, address };
+    let state = state.map(StateName::as_str);
+    let find = Find { state, server: server_id, plan: plan_id, name_prefix, address, sort };
     let pods = app.cloudpods.cloudpod_list(scope, find, page.window()?).await?;
-    Ok(Json(page.page(pods, |detail| detail.pod.id)?.map(CloudPodView::from)))
+    Ok(Json(page.page(pods, |detail| (detail.pod.name.clone(), detail.pod.id))?.map(CloudPodView::from)))
 }
 
 /// One CloudPod; also one that is deleted.

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::create::{found, pod_new, taken};
 use super::sagas::{Books, DestroyParams, PowerParams, RebootParams, ShutdownParams, kind};
-use super::{CloudPod, CloudPodCreate, CloudPodPatch, DesiredPower, Detail, Filter, Find, State, Wish, check, store};
+use super::{
+    CloudPod, CloudPodCreate, CloudPodPatch, DesiredPower, Detail, Filter, Find, PodKey, State, Wish, check, store,
+};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::{Permission, Permissions};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
@@ -15,6 +17,7 @@ use crate::domain::jobs::service::Service as Jobs;
 use crate::domain::jobs::{Job, JobState, NewJob};
 use crate::domain::plans::service::Service as Plans;
 use crate::domain::scheduling::{Decision, Placement, Reason, Request};
+use crate::domain::sort::AgeOrName;
 use crate::domain::tenants::quotas;
 use crate::domain::tenants::service::Service as Tenants;
 use crate::error::{Error, Result, is_unique_violation};
@@ -124,15 +127,22 @@ impl Service {
         Ok(Detail { pod, addresses })
     }
 
-    /// The newest first, with their addresses. `Invalid` when it names a plan that does not exist.
-    pub async fn cloudpod_list(&self, scope: Scope, find: Find, window: Window<CloudPodId>) -> Result<Vec<Detail>> {
-        let Find { state, server, plan, name_prefix, address } = find;
+    /// A page of pods, with their addresses. `Invalid` when it names a plan that does not exist, or sorts deleted ones by name.
+    pub async fn cloudpod_list(&self, scope: Scope, find: Find, window: Window<PodKey>) -> Result<Vec<Detail>> {
+        let Find { state, server, plan, name_prefix, address, sort } = find;
+        let sort = sort.unwrap_or(AgeOrName::Newest);
         let mut read = self.db.read().await?;
         let mut checks = Checks::new();
         let plan = match plan {
             None => None,
             Some(plan) => found(&mut checks, "plan_id", self.plans.plan_find(read.conn(), &plan).await)?,
         };
+        let by_name = matches!(sort, AgeOrName::Name | AgeOrName::NameBackwards);
+        checks.require(
+            !(by_name && state == Some("deleted")),
+            "sort",
+            "deleted CloudPods are listed by created_at alone: sort by that, or ask for another state",
+        );
         checks.finish()?;
         let id = match address {
             None => None,
@@ -141,7 +151,7 @@ impl Service {
                 holder => holder,
             },
         };
-        let filter = Filter { state, server, plan: plan.map(|plan| plan.id), name_prefix, id };
+        let filter = Filter { state, server, plan: plan.map(|plan| plan.id), name_prefix, id, sort };
         let pods = store::pod_list(read.conn(), scope, &filter, window).await?;
         let ids: Vec<_> = pods.iter().map(|pod| pod.id).collect();
         let mut addresses = self.books.ipam.addresses_of_pods(read.conn(), &ids).await?;

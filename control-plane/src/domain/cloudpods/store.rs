@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::types::Json;
 
-use super::{CloudPod, DesiredPower, Filter, Named, State, Wish};
+use super::{CloudPod, DesiredPower, Named, State, Wish};
 use crate::clock::Ms;
-use crate::db::{Conn, Tx, Window};
+use crate::db::{Conn, Tx};
 use crate::domain::audit::Scope;
 use crate::domain::check::{loaded, loaded_option, stored};
 use crate::domain::jobs::Power;
@@ -25,7 +25,8 @@ macro_rules! select_pods {
             "SELECT p.id, p.tenant_id, p.name, p.state, p.desired_power, p.observed_power, p.observed_at,
                     p.plan_id, plans.name AS plan_name, p.image_id, images.name AS image_name,
                     p.vcpu, p.memory_mib, p.disk_gib, p.placement, p.ssh_keys, p.cloud_init_user,
-                    p.server_id, servers.name AS server_name, p.storage, p.vmid, p.template_vmid, p.start_on_boot, p.failure,
+                    p.server_id, servers.name AS server_name,
+                    CASE WHEN servers.connection = 'offline' THEN servers.connection_since END AS stale_since, p.storage, p.vmid, p.template_vmid, p.start_on_boot, p.failure,
                     p.version, p.created_at, p.updated_at, p.deleted_at, p.suspend_reason, p.suspended_at, p.power_before,
                     p.suspended_with_tenant, p.restart_causes, p.media_iso, p.media_first, p.rescue_iso, p.rebuilding, p.adopting,
                     p.as_found,
@@ -40,6 +41,10 @@ macro_rules! select_pods {
         )
     };
 }
+
+mod list;
+
+pub(super) use list::pod_list;
 
 #[derive(sqlx::FromRow)]
 struct PodRow {
@@ -62,6 +67,7 @@ struct PodRow {
     cloud_init_user: String,
     server_id: Option<ServerId>,
     server_name: Option<String>,
+    stale_since: Option<Ms>,
     storage: Option<String>,
     vmid: Option<i64>,
     template_vmid: Option<i64>,
@@ -133,6 +139,7 @@ impl TryFrom<PodRow> for CloudPod {
             cloud_init_user,
             server_id,
             server_name,
+            stale_since,
             storage,
             vmid,
             template_vmid,
@@ -163,6 +170,7 @@ impl TryFrom<PodRow> for CloudPod {
             ssh_keys: keys,
             cloud_init_user,
             server: server_id.zip(server_name).map(|(id, name)| Named { id, name }),
+            stale_since,
             moving_to: moving_to_id.zip(moving_to_name).map(|(id, name)| Named { id, name }),
             storage,
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
@@ -195,62 +203,6 @@ pub(super) async fn pod_lock(tx: &mut Tx, scope: Scope, id: CloudPodId) -> Resul
 pub(super) async fn pod_live_by_name(conn: Conn<'_>, tenant: TenantId, name: &str) -> Result<Option<CloudPodId>> {
     const SQL: &str = "SELECT id FROM cloudpods WHERE tenant_id = $1 AND name = $2 AND state <> 'deleted'";
     Ok(fetch_optional!(conn, (CloudPodId,), SQL, tenant, name)?.map(|(id,)| id))
-}
-
-macro_rules! select_page {
-    ($scope_and_state:literal) => {
-        select_pods!(
-            $scope_and_state,
-            " AND ($3 IS NULL OR p.id < $3)
-              AND ($4 IS NULL OR p.server_id = $4)
-              AND ($5 IS NULL OR p.plan_id = $5)
-              AND ($6 IS NULL OR substr(p.name, 1, length($6)) = $6)
-              AND ($8 IS NULL OR p.id = $8)
-            ORDER BY p.id DESC LIMIT $7"
-        )
-    };
-}
-
-/// The newest first.
-pub(super) async fn pod_list(
-    conn: Conn<'_>,
-    scope: Scope,
-    filter: &Filter,
-    window: Window<CloudPodId>,
-) -> Result<Vec<CloudPod>> {
-    // Several texts, so that each can be answered from one index, in the order of the page.
-    const ALL_LIVE: &str =
-        select_page!("WHERE ($1 IS NULL OR p.tenant_id = $1) AND p.state <> 'deleted' AND $2 IS NULL");
-    const ALL_IN_STATE: &str = select_page!("WHERE ($1 IS NULL OR p.tenant_id = $1) AND p.state = $2");
-    const TENANT_LIVE: &str = select_page!("WHERE p.tenant_id = $1 AND p.state <> 'deleted' AND $2 IS NULL");
-    const TENANT_IN_STATE: &str = select_page!("WHERE p.tenant_id = $1 AND p.state = $2");
-    const ONE: &str = select_page!(
-        "WHERE p.id = $8 AND ($1 IS NULL OR p.tenant_id = $1) AND (p.state = $2 OR $2 IS NULL AND p.state <> 'deleted')"
-    );
-    let sql = match (scope, filter.state) {
-        _ if filter.id.is_some() => ONE,
-        (Scope::Platform, None) => ALL_LIVE,
-        (Scope::Platform, Some(_)) => ALL_IN_STATE,
-        (Scope::Tenant(_), None) => TENANT_LIVE,
-        (Scope::Tenant(_), Some(_)) => TENANT_IN_STATE,
-    };
-    let Filter { state, server, plan, name_prefix, id } = filter;
-    fetch_all!(
-        conn,
-        PodRow,
-        sql,
-        scope.tenant(),
-        *state,
-        window.after,
-        *server,
-        *plan,
-        name_prefix.as_deref(),
-        window.limit,
-        *id
-    )?
-    .into_iter()
-    .map(CloudPod::try_from)
-    .collect()
 }
 
 /// The pods whose VM is, or is to be, on a server, the oldest first.

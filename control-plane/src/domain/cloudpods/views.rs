@@ -29,6 +29,9 @@ pub struct CloudPodView {
     observed_power: Power,
     /// When its host last said so.
     observed_at: Option<Ms>,
+    /// Since when its host is not heard: what is shown of its power is of before, and it may well run. Null: its host is heard,
+    /// or it has none.
+    stale_since: Option<Ms>,
     plan: Named<PlanId>,
     image: Named<ImageId>,
     vcpu: u32,
@@ -126,6 +129,7 @@ impl From<Detail> for CloudPodView {
             ssh_keys,
             cloud_init_user,
             server,
+            stale_since,
             moving_to,
             storage,
             vmid,
@@ -151,6 +155,7 @@ impl From<Detail> for CloudPodView {
             desired_power,
             observed_power,
             observed_at,
+            stale_since,
             plan,
             image,
             vcpu,

@@ -149,8 +149,12 @@ pub struct Subscription {
     pub id: SubscriptionId,
     /// Of this plan.
     pub plan: Option<PlanId>,
+    /// What that is called.
+    pub plan_name: Option<String>,
     /// For this pod.
     pub pod: Option<CloudPodId>,
+    /// What that is called.
+    pub pod_name: Option<String>,
     /// `trialing`, `active`, `past_due`, `suspended` or `cancelled`.
     pub status: String,
     /// For each interval.

@@ -18,6 +18,7 @@ use super::{
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::{Permission, Role};
+use crate::domain::audit::names::ActorNames;
 use crate::domain::cloudpods::Detail;
 use crate::domain::tenants::quotas::routes::QuotasView;
 use crate::domain::tenants::{TenantCreate, TenantSuspension, quotas};
@@ -95,7 +96,9 @@ struct PageView {
 struct SubscriptionView {
     id: SubscriptionId,
     plan_id: Option<PlanId>,
+    plan_name: Option<String>,
     cloudpod_id: Option<CloudPodId>,
+    cloudpod_name: Option<String>,
     /// `trialing`, `active`, `past_due`, `suspended` or `cancelled`.
     status: String,
     /// For each interval.
@@ -108,9 +111,30 @@ struct SubscriptionView {
 
 impl From<Subscription> for SubscriptionView {
     fn from(subscription: Subscription) -> Self {
-        let Subscription { id, plan, pod, status, price, interval_months, current_period_end, created_at } =
-            subscription;
-        Self { id, plan_id: plan, cloudpod_id: pod, status, price, interval_months, current_period_end, created_at }
+        let Subscription {
+            id,
+            plan,
+            plan_name,
+            pod,
+            pod_name,
+            status,
+            price,
+            interval_months,
+            current_period_end,
+            created_at,
+        } = subscription;
+        Self {
+            id,
+            plan_id: plan,
+            plan_name,
+            cloudpod_id: pod,
+            cloudpod_name: pod_name,
+            status,
+            price,
+            interval_months,
+            current_period_end,
+            created_at,
+        }
     }
 }
 
@@ -181,8 +205,18 @@ struct UserView {
 
 impl From<Member> for UserView {
     fn from(member: Member) -> Self {
-        let Member { user, tenant: _, email, name, role, suspended_at, last_sign_in_at, version: _, joined_at: _ } =
-            member;
+        let Member {
+            user,
+            tenant: _,
+            tenant_name: _,
+            email,
+            name,
+            role,
+            suspended_at,
+            last_sign_in_at,
+            version: _,
+            joined_at: _,
+        } = member;
         Self { id: user, email, name, role, suspended_at, last_sign_in_at }
     }
 }
@@ -195,13 +229,15 @@ struct HappenedView {
     /// `noun.verb`.
     action: String,
     actor: String,
+    /// A person's address, a token's owner and name, an agent's server. Null: a part of the control plane, or no longer there.
+    actor_name: Option<String>,
     target_kind: String,
     target_id: String,
 }
 
-impl From<Happened> for HappenedView {
-    fn from(Happened { at, action, actor, target_kind, target_id }: Happened) -> Self {
-        Self { at, action, actor, target_kind, target_id }
+impl HappenedView {
+    fn new(Happened { at, action, actor, target_kind, target_id }: Happened, names: &ActorNames) -> Self {
+        Self { at, action, actor_name: names.get(&actor).cloned(), actor, target_kind, target_id }
     }
 }
 
@@ -220,8 +256,8 @@ struct OverviewView {
     events: Vec<HappenedView>,
 }
 
-impl From<CustomerOverview> for OverviewView {
-    fn from(overview: CustomerOverview) -> Self {
+impl OverviewView {
+    fn new(overview: CustomerOverview, names: &ActorNames) -> Self {
         let CustomerOverview { summary, quotas, subscriptions, orders, pods, users, events } = overview;
         Self {
             profile: summary.customer.profile.clone().into(),
@@ -231,7 +267,7 @@ impl From<CustomerOverview> for OverviewView {
             orders: orders.into_iter().map(OrderView::from).collect(),
             cloudpods: pods.into_iter().map(PodView::from).collect(),
             users: users.into_iter().map(UserView::from).collect(),
-            events: events.into_iter().map(HappenedView::from).collect(),
+            events: events.into_iter().map(|one| HappenedView::new(one, names)).collect(),
         }
     }
 }
@@ -399,7 +435,9 @@ async fn customer_overview(
     Path(tenant): Path<TenantId>,
 ) -> Result<Json<OverviewView>> {
     auth.require(Permission::CustomersRead)?;
-    Ok(Json(app.customers.customer_overview(tenant).await?.into()))
+    let overview = app.customers.customer_overview(tenant).await?;
+    let names = app.audit.actor_names(overview.events.iter().map(|one| one.actor.as_str()), true).await?;
+    Ok(Json(OverviewView::new(overview, &names)))
 }
 
 /// Customers' profiles, page by page.

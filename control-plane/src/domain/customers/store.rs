@@ -301,7 +301,9 @@ async fn money_count(
 struct SubscriptionRow {
     id: SubscriptionId,
     plan_id: Option<PlanId>,
+    plan_name: Option<String>,
     pod_id: Option<CloudPodId>,
+    pod_name: Option<String>,
     status: String,
     price_minor: i64,
     currency: String,
@@ -317,7 +319,9 @@ impl TryFrom<SubscriptionRow> for Subscription {
         let SubscriptionRow {
             id,
             plan_id,
+            plan_name,
             pod_id,
+            pod_name,
             status,
             price_minor,
             currency,
@@ -327,15 +331,28 @@ impl TryFrom<SubscriptionRow> for Subscription {
         } = row;
         let price = Money { currency, amount_minor: loaded(price_minor, "subscriptions.price_minor")? };
         let interval_months = loaded(interval_months, "subscriptions.interval_months")?;
-        Ok(Self { id, plan: plan_id, pod: pod_id, status, price, interval_months, current_period_end, created_at })
+        Ok(Self {
+            id,
+            plan: plan_id,
+            plan_name,
+            pod: pod_id,
+            pod_name,
+            status,
+            price,
+            interval_months,
+            current_period_end,
+            created_at,
+        })
     }
 }
 
 /// The newest of a tenant's.
 pub(super) async fn subscriptions_of(conn: Conn<'_>, tenant: TenantId, limit: i64) -> Result<Vec<Subscription>> {
     const SQL: &str =
-        "SELECT id, plan_id, pod_id, status, price_minor, currency, interval_months, current_period_end, created_at
-           FROM subscriptions WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2";
+        "SELECT s.id, s.plan_id, plans.name AS plan_name, s.pod_id, p.name AS pod_name, s.status, s.price_minor, s.currency,
+                s.interval_months, s.current_period_end, s.created_at
+           FROM subscriptions s LEFT JOIN plans ON plans.id = s.plan_id LEFT JOIN cloudpods p ON p.id = s.pod_id
+          WHERE s.tenant_id = $1 ORDER BY s.id DESC LIMIT $2";
     fetch_all!(conn, SubscriptionRow, SQL, tenant, limit)?.into_iter().map(Subscription::try_from).collect()
 }
 

@@ -298,7 +298,7 @@ async fn server_status_set(
             format!("nothing new is placed on it, and the {moves} pod(s) on it are moved to other servers one by one")
         }
     };
-    let body = StatusView { server: view(&app, server), detail, drain: drain.map(DrainView::from) };
+    let body = StatusView { server: view(&app, server).await?, detail, drain: drain.map(DrainView::from) };
     Ok(if body.drain.is_some() {
         crate::http::accepted(&format!("{PATH}/{id}/drain"), body)
     } else {

@@ -19,6 +19,7 @@ mod backoff_policy;
 pub mod bulk;
 pub mod command;
 pub mod engine;
+pub mod history;
 mod lost;
 mod outcome;
 pub mod routes;

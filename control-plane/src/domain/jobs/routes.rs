@@ -14,9 +14,10 @@ use super::{Job, JobError, JobNames, JobState, LogLine, StepRow, overall_percent
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
-use crate::error::{NO_CAPACITY, Result};
+use crate::domain::audit::names::ActorNames;
+use crate::domain::sort::Age;
+use crate::error::{NO_CAPACITY, NO_ROOM, Result};
 use crate::http::auth::Auth;
-use crate::http::hosts::NO_ROOM;
 use crate::http::page::{Listing, NoFilter, Page, PageQuery};
 use crate::http::path::Path;
 use crate::ids::{CloudPodId, JobId, ServerId, TenantId};
@@ -58,6 +59,9 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<StepView>,
     created_by: String,
+    /// A person's address, a token's owner and name. Null: a part of the control plane; who is no longer there; to a tenant's people,
+    /// the platform's staff; or the job is not read by itself.
+    created_by_name: Option<String>,
     created_at: Ms,
     started_at: Option<Ms>,
     finished_at: Option<Ms>,
@@ -109,7 +113,8 @@ impl JobView {
         Self { step, steps, ..Self::brief(job) }
     }
 
-    fn named(mut self, names: &HashMap<JobId, JobNames>) -> Self {
+    fn named(mut self, names: &HashMap<JobId, JobNames>, actors: &ActorNames) -> Self {
+        self.created_by_name = actors.get(&self.created_by).cloned();
         if let Some(JobNames { pod, server }) = names.get(&self.id).cloned() {
             (self.cloudpod_name, self.server_name) = (pod, server);
         }
@@ -191,6 +196,7 @@ impl JobView {
             error,
             steps: Vec::new(),
             created_by,
+            created_by_name: None,
             created_at,
             started_at,
             finished_at,
@@ -238,6 +244,9 @@ struct JobListFilter {
     state: Option<JobState>,
     /// That waits for this server's agent.
     waits_for: Option<ServerId>,
+    /// In which order; the newest first when left out.
+    #[param(inline)]
+    sort: Option<Age>,
 }
 
 /// How much is queued.
@@ -255,6 +264,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     let jobs = || {
         OpenApiRouter::new()
             .routes(routes!(job_list))
+            .merge(super::history::routes::router())
             .routes(routes!(job_get))
             .routes(routes!(job_log))
             .routes(routes!(job_retry))
@@ -270,10 +280,11 @@ async fn view(app: &App, auth: &Auth, id: JobId) -> Result<JobView> {
     let (job, begun) = app.jobs.job_get(auth.scope, id).await?;
     let steps = app.jobs.step_names(&job);
     let names = app.jobs.job_names(std::slice::from_ref(&job)).await?;
-    Ok(JobView::new(job, begun, &steps).named(&names).told_to(auth))
+    let actors = app.audit.actor_names(std::iter::once(job.created_by.as_str()), auth.role.is_none()).await?;
+    Ok(JobView::new(job, begun, &steps).named(&names, &actors).told_to(auth))
 }
 
-/// Jobs, newest first.
+/// Jobs, page by page.
 #[utoipa::path(get, path = "/jobs", tag = "Provisioning", params(PageQuery, JobListFilter),
     responses((status = 200, body = Page<JobView>)), extensions(("x-permission" = json!("provisioning:read"))))]
 async fn job_list(
@@ -282,11 +293,14 @@ async fn job_list(
     list: Listing<JobListFilter>,
 ) -> Result<Json<Page<JobView>>> {
     auth.require(Permission::ProvisioningRead)?;
-    let JobListFilter { cloudpod_id, server_id, kind, state, waits_for } = list.filter;
-    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for };
+    let JobListFilter { cloudpod_id, server_id, kind, state, waits_for, sort } = list.filter;
+    let sort = sort.unwrap_or_default();
+    let filter = JobFilter { pod: cloudpod_id, server: server_id, kind, state, waits_for, sort };
     let jobs = app.jobs.job_list(auth.scope, &filter, list.page.window()?).await?;
     let names = app.jobs.job_names(&jobs).await?;
-    Ok(Json(list.page.page(jobs, |job| job.id)?.map(|job| JobView::brief(job).named(&names).told_to(&auth))))
+    let actors = app.audit.actor_names(jobs.iter().map(|job| job.created_by.as_str()), auth.role.is_none()).await?;
+    let view = |job| JobView::brief(job).named(&names, &actors).told_to(&auth);
+    Ok(Json(list.page.page(jobs, |job| job.id)?.map(view)))
 }
 
 /// One job with its steps.

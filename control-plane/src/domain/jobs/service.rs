@@ -12,6 +12,7 @@ use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::{Permission, Permissions};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
+use crate::domain::sort::Age;
 use crate::error::{Error, Result};
 use crate::events::{Event, Topic, event_append};
 use crate::ids::{CloudPodId, JobId, ServerId};
@@ -29,6 +30,8 @@ pub struct JobFilter {
     pub state: Option<JobState>,
     /// That waits for this server's agent.
     pub waits_for: Option<ServerId>,
+    /// In this order.
+    pub sort: Age,
 }
 
 /// The service of the jobs slice.
@@ -87,7 +90,7 @@ impl Service {
         Ok((job, steps))
     }
 
-    /// Newest first.
+    /// A page of jobs.
     pub async fn job_list(&self, scope: Scope, filter: &JobFilter, window: Window<JobId>) -> Result<Vec<Job>> {
         store::job_list(self.db.read().await?.conn(), scope, filter, window).await
     }

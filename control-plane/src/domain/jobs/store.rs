@@ -1,12 +1,13 @@
 mod claim;
+mod list;
 
 use std::collections::HashMap;
 
 use sqlx::types::Json;
 
 pub(super) use self::claim::{Claim, Due, Rooms, any_lapsed, jobs_claim, jobs_due, leases_lapse, room_taken, rooms_of};
+pub(super) use self::list::job_list;
 
-use super::service::JobFilter;
 use super::{Job, JobError, JobNames, JobState, LogLine, NewJob, StepRow};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
@@ -149,59 +150,6 @@ pub(super) async fn job_insert(tx: &mut Tx, now: Ms, insert: Insert<'_>) -> Resu
 pub(super) async fn job_get(conn: Conn<'_>, scope: Scope, id: JobId) -> Result<Option<Job>> {
     const SQL: &str = "SELECT * FROM jobs WHERE id = $1 AND ($2 IS NULL OR tenant_id = $2)";
     one(fetch_optional!(conn, JobRow, SQL, id, scope.tenant())?)
-}
-
-pub(super) async fn job_list(
-    conn: Conn<'_>,
-    scope: Scope,
-    filter: &JobFilter,
-    window: Window<JobId>,
-) -> Result<Vec<Job>> {
-    // One text for each index that a filter can use.
-    macro_rules! list_sql {
-        ($first:literal) => {
-            concat!(
-                "SELECT * FROM jobs WHERE ",
-                $first,
-                " AND ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR pod_id = $2) AND ($3 IS NULL OR server_id = $3)
-                  AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR id < $6)
-                  AND ($8 IS NULL OR waits_for = $8)
-                 ORDER BY id DESC LIMIT $7"
-            )
-        };
-    }
-    let JobFilter { pod, server, kind, state, waits_for } = filter;
-    let sql = match (pod, state, scope) {
-        _ if waits_for.is_some() => list_sql!("waits_for = $8"),
-        (Some(_), _, _) => list_sql!("pod_id = $2"),
-        (None, Some(JobState::Queued), _) => {
-            list_sql!("state = 'queued' AND state IN ('queued', 'running', 'undoing', 'stuck')")
-        }
-        (None, Some(JobState::Running), _) => {
-            list_sql!("state = 'running' AND state IN ('queued', 'running', 'undoing', 'stuck')")
-        }
-        (None, Some(JobState::Undoing), _) => {
-            list_sql!("state = 'undoing' AND state IN ('queued', 'running', 'undoing', 'stuck')")
-        }
-        (None, Some(JobState::Stuck), _) => {
-            list_sql!("state = 'stuck' AND state IN ('queued', 'running', 'undoing', 'stuck')")
-        }
-        (None, _, Scope::Tenant(_)) => list_sql!("tenant_id = $1"),
-        (None, _, Scope::Platform) => list_sql!("TRUE"),
-    };
-    all(fetch_all!(
-        conn,
-        JobRow,
-        sql,
-        scope.tenant(),
-        *pod,
-        *server,
-        kind.as_deref(),
-        state.map(JobState::as_str),
-        window.after,
-        window.limit,
-        *waits_for
-    )?)
 }
 
 /// The jobs of a pod that are not over, oldest first.

@@ -28,7 +28,7 @@ const PATH: &str = "/api/platform/plans";
 /// A size and a price.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Plan)]
-struct PlanView {
+pub struct PlanView {
     id: PlanId,
     name: String,
     vcpu: u32,

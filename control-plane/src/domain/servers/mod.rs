@@ -12,9 +12,11 @@ pub mod capacity;
 mod check;
 pub mod endpoint;
 pub mod facts;
+pub mod history;
 pub mod holdings;
 pub mod identity;
 pub mod lost;
+pub mod overview;
 pub mod probe;
 pub mod query;
 pub mod routes;
@@ -39,6 +41,7 @@ pub use facts::{
     Check, CheckState, CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, Sessions,
     StorageSeen,
 };
+pub use history::HealthStep;
 pub use identity::{EnrolmentCommand, Redemption};
 pub use probe::TestReport;
 pub use watch::{Admission, HealthSample};

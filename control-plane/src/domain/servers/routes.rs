@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::service::{ServerFilter, ServerSort};
 use super::view::ServerView;
 use super::{
-    Check, CheckState, ConnectionState, EnrolmentCommand, HealthSample, SchedulingState, Server, ServerCreate,
+    Check, CheckState, ConnectionState, EnrolmentCommand, HealthStep, SchedulingState, Server, ServerCreate,
     ServerPatch, StorageOffer, TestReport,
 };
 use crate::app::App;
@@ -136,7 +136,10 @@ struct TestView {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = ServerHealth)]
 struct HealthView {
-    items: Vec<HealthSample>,
+    /// How long the step of each item is, in seconds; null: each item is one sample.
+    step_s: Option<u32>,
+    /// A step in which nothing was heard has none.
+    items: Vec<HealthStep>,
     /// There are older ones in the time that was asked for: ask again with `until` set to the first one's `at`.
     truncated: bool,
 }
@@ -181,9 +184,12 @@ struct HealthQuery {
     since: Option<Ms>,
     /// Before this time; now when left out.
     until: Option<Ms>,
-    /// At most so many, the newest.
+    /// At most so many, the newest; not with `step`.
     #[param(minimum = 1, maximum = 3000, default = 500)]
     limit: Option<u32>,
+    /// The samples of so many seconds as one: 60, 300, 3600, 10800 or 86400. At most 300 steps; left out, `since` is as many before
+    /// `until`.
+    step: Option<u32>,
 }
 
 /// The routes of this slice.
@@ -199,14 +205,21 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 }
 
 /// As the API shows it.
-pub fn view(app: &App, server: Server) -> ServerView {
+pub async fn view(app: &App, server: Server) -> Result<ServerView> {
+    let mut read = app.db.read().await?;
+    let waiting = app.jobs.waiting_counts(read.conn()).await?;
+    let certificates = app.servers.certificates_newest(read.conn(), &[server.id]).await?;
+    Ok(record(app, server).beside(&waiting, &certificates))
+}
+
+fn record(app: &App, server: Server) -> ServerView {
     let newest = app.servers.heartbeat_newest(server.id);
     let suspect = app.servers.is_suspect(&server);
     ServerView::new(server, newest, suspect)
 }
 
-fn tagged(app: &App, server: Server) -> Tagged<ServerView> {
-    Tagged { version: server.version, body: view(app, server) }
+async fn tagged(app: &App, server: Server) -> Result<Tagged<ServerView>> {
+    Ok(Tagged { version: server.version, body: view(app, server).await? })
 }
 
 fn offers(storages: Vec<StorageBody>) -> Vec<StorageOffer> {
@@ -236,9 +249,12 @@ async fn server_list(
     };
     let filter = ServerFilter { connection, scheduling, region, label, name_prefix };
     let servers = app.servers.server_list(&filter, sort, list.page.window()?).await?;
-    let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
     let page = list.page.page(servers, |server| (server.name.clone(), server.id))?;
-    Ok(Json(page.map(|server| view(&app, server).waited_for(&waiting))))
+    let ids: Vec<_> = page.items.iter().map(|server| server.id).collect();
+    let mut read = app.db.read().await?;
+    let waiting = app.jobs.waiting_counts(read.conn()).await?;
+    let certificates = app.servers.certificates_newest(read.conn(), &ids).await?;
+    Ok(Json(page.map(|server| record(&app, server).beside(&waiting, &certificates))))
 }
 
 /// Registers a server. The answer holds the command to paste on the host; it is shown this once.
@@ -276,7 +292,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
     };
     let (server, enrolment) = app.servers.server_create(&auth.actor, input).await?;
     let location = format!("{PATH}/{}", server.id);
-    Ok(crate::http::created(&location, CreatedView { server: view(&app, server), enrolment }))
+    Ok(crate::http::created(&location, CreatedView { server: view(&app, server).await?, enrolment }))
 }
 
 /// One server.
@@ -284,10 +300,7 @@ async fn server_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body
     responses((status = 200, body = ServerView)), extensions(("x-permission" = json!("servers:read"))))]
 async fn server_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ServerView>> {
     auth.require(Permission::ServersRead)?;
-    let server = app.servers.server_show(&id).await?;
-    let waiting = app.jobs.waiting_counts(app.db.read().await?.conn()).await?;
-    let Tagged { version, body } = tagged(&app, server);
-    Ok(Tagged { version, body: body.waited_for(&waiting) })
+    tagged(&app, app.servers.server_show(&id).await?).await
 }
 
 /// Changes a server. With `If-Match`, only if it is still as it was read.
@@ -332,7 +345,7 @@ async fn server_update(
     };
     let id = app.servers.server_show(&id).await?.id;
     let server = app.servers.server_update(&auth.actor, id, if_match.version(), patch).await?;
-    Ok(tagged(&app, server))
+    tagged(&app, server).await
 }
 
 /// Whether a server may be deleted that nobody can look at any more.
@@ -380,7 +393,7 @@ async fn server_test_connection(
     Ok(Json(TestView { state, took_ms: took.as_millis() as u64, checks }))
 }
 
-/// How a server was doing, in samples of at least 30 s distance.
+/// How a server was doing, in samples of at least 30 s distance, or in steps of time.
 #[utoipa::path(get, path = "/{id}/health", tag = "Servers",
     params(("id" = String, Path, description = "Id or name"), HealthQuery),
     responses((status = 200, body = HealthView)), extensions(("x-permission" = json!("servers:read"))))]
@@ -388,9 +401,17 @@ async fn server_health(
     State(app): State<Arc<App>>,
     auth: Auth,
     Path(id): Path<String>,
-    Params(HealthQuery { since, until, limit }): Params<HealthQuery>,
+    Params(HealthQuery { since, until, limit, step }): Params<HealthQuery>,
 ) -> Result<Json<HealthView>> {
     auth.require(Permission::ServersRead)?;
+    if let Some(step_s) = step {
+        if limit.is_some() {
+            return Err(Error::invalid("limit", "does not go with step: leave one of them out"));
+        }
+        let id = app.servers.server_show(&id).await?.id;
+        let items = app.servers.server_health_steps(id, since, until, step_s).await?;
+        return Ok(Json(HealthView { step_s: step, items, truncated: false }));
+    }
     let until = until.unwrap_or_else(|| app.clock.now());
     let since = since.unwrap_or_else(|| until.minus(Duration::from_hours(24)));
     if since > until {
@@ -407,7 +428,7 @@ async fn server_health(
     if truncated {
         items.remove(0);
     }
-    Ok(Json(HealthView { items, truncated }))
+    Ok(Json(HealthView { step_s: None, items: items.into_iter().map(HealthStep::from).collect(), truncated }))
 }
 
 /// Makes a new one-time join token; those made before and not used are void.

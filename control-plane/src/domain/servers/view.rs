@@ -1,9 +1,10 @@
 //! A server as the API shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use super::identity::Certificate;
 use super::{
     Connection, ConnectionState, Heartbeat, Limits, Reserved, Scheduling, SchedulingState, Seen, Server, ServerStorage,
 };
@@ -51,6 +52,8 @@ pub struct ServerView {
     lost_at: Option<Ms>,
     /// How often it was declared lost.
     generation: u64,
+    /// Its agent's certificate; null: it never enrolled, or all of them were revoked.
+    certificate: Option<Certificate>,
     /// Jobs that wait for its agent: `/api/platform/provisioning/jobs?waits_for=` with its id lists them.
     waiting_jobs: i64,
     /// As in the header `ETag`.
@@ -208,6 +211,7 @@ impl ServerView {
             problem: Some(problem).filter(|text| !text.is_empty()),
             lost_at,
             generation,
+            certificate: None,
             waiting_jobs: 0,
             version,
             created_at,
@@ -217,9 +221,14 @@ impl ServerView {
 }
 
 impl ServerView {
-    /// With the number of jobs that wait for its agent.
-    pub(super) fn waited_for(self, counts: &std::collections::HashMap<ServerId, i64>) -> Self {
-        Self { waiting_jobs: counts.get(&self.id).copied().unwrap_or(0), ..self }
+    /// With what else is known of it: the number of jobs that wait for its agent, and that one's certificate.
+    pub(super) fn beside(
+        self,
+        waiting: &HashMap<ServerId, i64>,
+        certificates: &HashMap<ServerId, Certificate>,
+    ) -> Self {
+        let waiting_jobs = waiting.get(&self.id).copied().unwrap_or(0);
+        Self { waiting_jobs, certificate: certificates.get(&self.id).cloned(), ..self }
     }
 }
 

@@ -105,6 +105,8 @@ pub enum Ended {
     Suspended,
     /// Its owner has too many.
     TooMany,
+    /// By whoever runs the tenant, or by staff.
+    Revoked,
 }
 
 impl Ended {
@@ -115,6 +117,7 @@ impl Ended {
             Self::PasswordChanged => "password_changed",
             Self::Suspended => "suspended",
             Self::TooMany => "too_many",
+            Self::Revoked => "revoked",
         }
     }
 }

@@ -123,7 +123,7 @@ struct Membership {
 /// A sign-in that stands.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Session)]
-struct SessionView {
+pub struct SessionView {
     id: SessionId,
     /// From where it was last refreshed.
     address: String,
@@ -136,6 +136,15 @@ struct SessionView {
     expires_at: Ms,
     /// Whether it is the one that asks.
     current: bool,
+}
+
+impl SessionView {
+    /// Of a sign-in; `asking`: by which the caller asks, if by one.
+    #[must_use]
+    pub fn new(session: Session, asking: Option<SessionId>) -> Self {
+        let Session { id, address, user_agent, created_at, used_at, expires_at } = session;
+        Self { id, address, user_agent, created_at, last_used_at: used_at, expires_at, current: asking == Some(id) }
+    }
 }
 
 /// The routes of this slice.
@@ -250,11 +259,7 @@ async fn session_list(
     let own = signed_in(&auth).ok().map(|(_, session)| session);
     let sessions = app.sessions.session_list(user, list.page.window()?).await?;
     let page = list.page.page(sessions, |session| session.id)?;
-    Ok(Json(page.map(|session| {
-        let Session { id, address, user_agent, created_at, used_at, expires_at } = session;
-        let current = own == Some(id);
-        SessionView { id, address, user_agent, created_at, last_used_at: used_at, expires_at, current }
-    })))
+    Ok(Json(page.map(|session| SessionView::new(session, own))))
 }
 
 /// Ends one of one's own sign-ins: from this moment on its tokens are no good.

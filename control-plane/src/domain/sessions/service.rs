@@ -22,7 +22,7 @@ use crate::domain::throttle::{Subject, network, service::Service as Throttle};
 use crate::domain::{secrets, tokens};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
-use crate::ids::{SessionId, UserId};
+use crate::ids::{SessionId, TenantId, UserId};
 
 /// Whoever refreshes twice with the same token within so long made two requests at once; later, the token was copied.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -261,15 +261,31 @@ impl Service {
         access::csrf_verify(&self.keys, session, shown).await
     }
 
-    /// Ends one of a person's sign-ins. 404 when they have none such.
+    /// Ends one of a person's sign-ins, by their own wish. 404 when they have none such.
     pub async fn session_end(&self, actor: &Actor, user: UserId, id: SessionId) -> Result<()> {
-        let (now, reason) = (self.clock.now(), Ended::SignedOut.as_str());
         let mut tx = self.db.begin().await?;
-        if !store::session_end(&mut tx, user, id, reason, now).await? {
+        self.session_end_in(&mut tx, actor, (None, user), id, Ended::SignedOut).await?;
+        tx.commit().await
+    }
+
+    /// The same in the caller's transaction, for whatever reason; `tenant`: in whose audit it is to be seen.
+    pub async fn session_end_in(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        (tenant, user): (Option<TenantId>, UserId),
+        id: SessionId,
+        why: Ended,
+    ) -> Result<()> {
+        let (now, subject) = (self.clock.now(), id.to_string());
+        if !store::session_end(tx, user, id, why.as_str(), now).await? {
             return Err(Error::not_found("session", id));
         }
-        self.note(&mut tx, actor, "session.ended", id, &json!({"reason": reason})).await?;
-        tx.commit().await
+        let detail = json!({"reason": why.as_str(), "user_id": user});
+        let record =
+            Record { actor, tenant, action: "session.ended", target_kind: "session", target_id: subject.clone() };
+        audit_append(tx, now, record, &detail).await?;
+        event_append(tx, now, Event { tenant, name: "session.ended", subject }, &detail).await
     }
 
     /// Ends a person's sign-ins, all but one.

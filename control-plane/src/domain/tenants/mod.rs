@@ -12,6 +12,7 @@ mod store;
 use serde::Serialize;
 
 use crate::clock::Ms;
+use crate::domain::sort::AgeOrName;
 use crate::ids::TenantId;
 
 /// The code of what a suspended tenant is refused.
@@ -78,4 +79,9 @@ pub struct TenantFilter {
     pub suspended: Option<bool>,
     /// Whose name begins so.
     pub name_prefix: Option<String>,
+    /// In this order; `None`: the oldest first.
+    pub sort: Option<AgeOrName>,
 }
+
+/// Where a page of tenants ends: by name or by id, as it is sorted.
+pub type TenantKey = (String, TenantId);

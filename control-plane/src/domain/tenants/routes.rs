@@ -14,6 +14,7 @@ use super::{Tenant, TenantCreate, TenantFilter, TenantPatch, TenantSuspension, q
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
+use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result};
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -124,6 +125,9 @@ struct ListFilter {
     /// Whose name begins so.
     #[param(max_length = 100)]
     name_prefix: Option<String>,
+    /// In which order; the oldest first when left out.
+    #[param(inline)]
+    sort: Option<AgeOrName>,
 }
 
 /// The routes of this slice.
@@ -150,10 +154,10 @@ async fn tenant_list(
     Listing { filter, page }: Listing<ListFilter>,
 ) -> Result<Json<Page<TenantView>>> {
     auth.require(Permission::TenantsRead)?;
-    let ListFilter { tenant_id, state, name_prefix } = filter;
-    let filter = TenantFilter { suspended: state.map(|state| state == StateName::Suspended), name_prefix };
+    let ListFilter { tenant_id, state, name_prefix, sort } = filter;
+    let filter = TenantFilter { suspended: state.map(|state| state == StateName::Suspended), name_prefix, sort };
     let tenants = app.tenants.tenant_list(auth.narrowed(tenant_id)?, &filter, page.window()?).await?;
-    Ok(Json(page.page(tenants, |tenant| tenant.id)?.map(TenantView::from)))
+    Ok(Json(page.page(tenants, |tenant| (tenant.name.clone(), tenant.id))?.map(TenantView::from)))
 }
 
 /// Makes a tenant.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::quotas::{self, Limits, Quotas};
-use super::{SUSPENDED, Tenant, TenantCreate, TenantFilter, TenantPatch, TenantSuspension, store};
+use super::{SUSPENDED, Tenant, TenantCreate, TenantFilter, TenantKey, TenantPatch, TenantSuspension, store};
 use crate::clock::Clock;
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
@@ -74,12 +74,12 @@ impl Service {
         store::tenant_names(self.db.read().await?.conn(), ids).await
     }
 
-    /// A page of the tenants in scope, in the order of their making.
+    /// A page of the tenants in scope.
     pub async fn tenant_list(
         &self,
         scope: Scope,
         filter: &TenantFilter,
-        window: Window<TenantId>,
+        window: Window<TenantKey>,
     ) -> Result<Vec<Tenant>> {
         let mut read = self.db.read().await?;
         store::tenant_list(read.conn(), scope, filter, window).await

@@ -2,21 +2,22 @@
 
 use std::collections::HashMap;
 
-use super::{Tenant, TenantFilter, TenantSuspension};
+use super::{Tenant, TenantFilter, TenantKey, TenantSuspension};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
+use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::TenantId;
 use crate::{execute, fetch_all, fetch_by_ids, fetch_optional, sql_by_db};
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:literal),+ $(,)?) => {
         concat!(
             "SELECT id, name, contact_email, default_region, suspended_at, suspend_reason, version, created_at,
                     COALESCE(updated_at, created_at) AS updated_at
                FROM tenants WHERE ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -109,19 +110,36 @@ pub(super) async fn tenant_names(conn: Conn<'_>, ids: &[TenantId]) -> Result<Has
     Ok(rows.into_iter().collect())
 }
 
+/// The part of a page's text that all its orders share.
+macro_rules! select_page {
+    ($after_and_order:literal) => {
+        select!(
+            "($1 IS NULL OR id = $1) AND ($2 IS NULL OR (suspended_at IS NOT NULL) = $2)
+             AND ($3 IS NULL OR substr(name, 1, length($3)) = $3) AND ",
+            $after_and_order,
+            " LIMIT $5"
+        )
+    };
+}
+
 pub(super) async fn tenant_list(
     conn: Conn<'_>,
     scope: Scope,
     filter: &TenantFilter,
-    window: Window<TenantId>,
+    window: Window<TenantKey>,
 ) -> Result<Vec<Tenant>> {
-    const SQL: &str = select!(
-        "($1 IS NULL OR id > $1) AND ($2 IS NULL OR id = $2)
-         AND ($3 IS NULL OR (suspended_at IS NOT NULL) = $3)
-         AND ($4 IS NULL OR substr(name, 1, length($4)) = $4)
-         ORDER BY id LIMIT $5"
-    );
-    let (Window { limit, after }, TenantFilter { suspended, name_prefix }) = (window, filter);
-    let rows = fetch_all!(conn, TenantRow, SQL, after, scope.tenant(), *suspended, name_prefix.as_deref(), limit)?;
-    Ok(rows.into_iter().map(Tenant::from).collect())
+    const OLDEST: &str = select_page!("($4 IS NULL OR id > $4) ORDER BY id");
+    const NEWEST: &str = select_page!("($4 IS NULL OR id < $4) ORDER BY id DESC");
+    const NAME: &str = select_page!("($4 IS NULL OR name > $4) ORDER BY name");
+    const NAME_BACKWARDS: &str = select_page!("($4 IS NULL OR name < $4) ORDER BY name DESC");
+    let (Window { limit, after }, TenantFilter { suspended, name_prefix, sort }) = (window, filter);
+    let (own, prefix) = (scope.tenant(), name_prefix.as_deref());
+    let (name, id) = after.unzip();
+    let rows = match sort.unwrap_or(AgeOrName::Oldest) {
+        AgeOrName::Oldest => fetch_all!(conn, TenantRow, OLDEST, own, *suspended, prefix, id, limit),
+        AgeOrName::Newest => fetch_all!(conn, TenantRow, NEWEST, own, *suspended, prefix, id, limit),
+        AgeOrName::Name => fetch_all!(conn, TenantRow, NAME, own, *suspended, prefix, name, limit),
+        AgeOrName::NameBackwards => fetch_all!(conn, TenantRow, NAME_BACKWARDS, own, *suspended, prefix, name, limit),
+    };
+    Ok(rows?.into_iter().map(Tenant::from).collect())
 }

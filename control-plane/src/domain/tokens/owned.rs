@@ -35,8 +35,12 @@ pub struct ApiToken {
     pub name: String,
     /// Whose it is.
     pub user: UserId,
+    /// Their address.
+    pub user_email: String,
     /// Where it counts; `None`: a member of staff's, for all tenants.
     pub tenant: Option<TenantId>,
+    /// What that is called.
+    pub tenant_name: Option<String>,
     /// What it may do, as far as its user may.
     pub permissions: Permissions,
     /// When it was made.
@@ -67,6 +71,8 @@ pub enum Whose {
     User(UserId, Option<TenantId>),
     /// Those of a tenant's people for it; of all tenants: everybody's.
     All(Scope),
+    /// Those that [`Whose::All`] would give of this person.
+    Of(UserId, Scope),
 }
 
 impl Whose {
@@ -91,16 +97,6 @@ impl Service {
         let tenant = granted(maker, tenant, permissions)?;
         let secret = generate()?;
         let id = TokenId::generate();
-        let token = ApiToken {
-            id,
-            name,
-            user: maker.user,
-            tenant,
-            permissions,
-            created_at: now,
-            expires_at,
-            last_used_at: None,
-        };
         let mut tx = self.db.begin().await?;
         if let ActorKind::User { session: Some(session), .. } = actor.kind
             && !session_hold(&mut tx, session).await?
@@ -115,7 +111,10 @@ impl Service {
             ));
         }
         let made_with = maker.limit.as_ref().map(|limit| limit.token);
-        store::token_add(&mut tx, &token, &hash(secret.expose()), made_with).await?;
+        let (whose, times) = ((maker.user, tenant), (now, expires_at));
+        store::token_add(&mut tx, (id, &name), whose, permissions, times, (&hash(secret.expose()), made_with)).await?;
+        let token = store::token_get(tx.conn(), Whose::User(maker.user, tenant), id).await?;
+        let token = token.ok_or_else(|| Error::internal(format!("token {id}, just made, is not there")))?;
         let detail = json!({
             "name": token.name, "user_id": token.user, "permissions": permissions, "expires_at": expires_at,
         });

@@ -32,8 +32,11 @@ struct TokenView {
     name: String,
     /// Whose it is.
     user_id: UserId,
+    /// Their address.
+    user_email: String,
     /// Where it counts; null: everywhere (staff).
     tenant_id: Option<TenantId>,
+    tenant_name: Option<String>,
     /// What it may do, as far as its user may at that moment.
     permissions: Vec<Permission>,
     created_at: Ms,
@@ -44,9 +47,30 @@ struct TokenView {
 
 impl From<ApiToken> for TokenView {
     fn from(token: ApiToken) -> Self {
-        let ApiToken { id, name, user, tenant, permissions, created_at, expires_at, last_used_at } = token;
-        let permissions = permissions.iter().collect();
-        Self { id, name, user_id: user, tenant_id: tenant, permissions, created_at, expires_at, last_used_at }
+        let ApiToken {
+            id,
+            name,
+            user,
+            user_email,
+            tenant,
+            tenant_name,
+            permissions,
+            created_at,
+            expires_at,
+            last_used_at,
+        } = token;
+        Self {
+            id,
+            name,
+            user_id: user,
+            user_email,
+            tenant_id: tenant,
+            tenant_name,
+            permissions: permissions.iter().collect(),
+            created_at,
+            expires_at,
+            last_used_at,
+        }
     }
 }
 
@@ -83,6 +107,17 @@ struct CreateBody {
 struct TenantQuery {
     /// Of this tenant.
     tenant_id: Option<TenantId>,
+}
+
+/// Whose tokens, and of whom of them.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Of this tenant.
+    tenant_id: Option<TenantId>,
+    /// Of this person.
+    user_id: Option<UserId>,
 }
 
 /// The routes of this slice.
@@ -132,16 +167,20 @@ async fn token_revoke(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<To
 }
 
 /// Everybody's API tokens of a tenant that are good.
-#[utoipa::path(get, path = "", tag = "Tokens", params(TenantQuery, PageQuery),
+#[utoipa::path(get, path = "", tag = "Tokens", params(ListQuery, PageQuery),
     responses((status = 200, body = Page<TokenView>)), extensions(("x-permission" = json!("tokens:manage"))))]
 async fn token_list_all(
     State(app): State<Arc<App>>,
     auth: Auth,
-    Listing { filter, page }: Listing<TenantQuery>,
+    Listing { filter, page }: Listing<ListQuery>,
 ) -> Result<Json<Page<TokenView>>> {
     auth.require(Permission::TokensManage)?;
     let scope = auth.narrowed(filter.tenant_id)?;
-    let tokens = app.tokens.token_list(Whose::All(scope), page.window()?).await?;
+    let whose = match filter.user_id {
+        None => Whose::All(scope),
+        Some(user) => Whose::Of(user, scope),
+    };
+    let tokens = app.tokens.token_list(whose, page.window()?).await?;
     Ok(Json(page.page(tokens, |token| token.id)?.map(TokenView::from)))
 }
 

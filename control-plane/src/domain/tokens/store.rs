@@ -23,7 +23,9 @@ struct TokenRow {
     id: TokenId,
     name: String,
     user_id: UserId,
+    user_email: String,
     tenant_id: Option<TenantId>,
+    tenant_name: Option<String>,
     permissions: Json<serde_json::Value>,
     created_at: Ms,
     expires_at: Ms,
@@ -32,11 +34,22 @@ struct TokenRow {
 
 impl From<TokenRow> for ApiToken {
     fn from(row: TokenRow) -> Self {
-        let TokenRow { id, name, user_id, tenant_id, permissions, created_at, expires_at, last_used_at } = row;
+        let TokenRow {
+            id,
+            name,
+            user_id: user,
+            user_email,
+            tenant_id: tenant,
+            tenant_name,
+            permissions,
+            created_at,
+            expires_at,
+            last_used_at,
+        } = row;
         let named = permissions.0["permissions"].as_array().cloned().unwrap_or_default();
         let permissions =
             Permission::ALL.iter().copied().filter(|one| named.iter().any(|name| name == one.as_str())).collect();
-        Self { id, name, user: user_id, tenant: tenant_id, permissions, created_at, expires_at, last_used_at }
+        Self { id, name, user, user_email, tenant, tenant_name, permissions, created_at, expires_at, last_used_at }
     }
 }
 
@@ -67,12 +80,18 @@ pub(super) async fn token_touch(tx: &mut Tx, at: Ms, id: TokenId, before: Ms) ->
     Ok(())
 }
 
-pub(super) async fn token_add(tx: &mut Tx, token: &ApiToken, hash: &[u8], made_with: Option<TokenId>) -> Result<()> {
+pub(super) async fn token_add(
+    tx: &mut Tx,
+    (id, name): (TokenId, &str),
+    (user, tenant): (UserId, Option<TenantId>),
+    permissions: Permissions,
+    (created_at, expires_at): (Ms, Ms),
+    (hash, made_with): (&[u8], Option<TokenId>),
+) -> Result<()> {
     const SQL: &str = "INSERT INTO api_tokens (id, name, secret_hash, created_at, user_id, tenant_id, permissions, expires_at, made_with)
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let ApiToken { id, name, user, tenant, permissions, created_at, expires_at, last_used_at: _ } = token;
-    let named = Json(Named { permissions: *permissions });
-    execute!(tx.conn(), SQL, *id, name.as_str(), hash, *created_at, *user, *tenant, &named, *expires_at, made_with)?;
+    let named = Json(Named { permissions });
+    execute!(tx.conn(), SQL, id, name, hash, created_at, user, tenant, &named, expires_at, made_with)?;
     Ok(())
 }
 
@@ -86,7 +105,9 @@ pub(super) async fn tokens_count(conn: Conn<'_>, user: UserId, now: Ms) -> Resul
 macro_rules! good {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, user_id, tenant_id, permissions, created_at, expires_at, last_used_at FROM api_tokens
+            "SELECT id, name, user_id, (SELECT u.email FROM users u WHERE u.id = user_id) AS user_email, tenant_id,
+                    (SELECT n.name FROM tenants n WHERE n.id = tenant_id) AS tenant_name, permissions, created_at, expires_at,
+                    last_used_at FROM api_tokens
              WHERE revoked_at IS NULL AND user_id IS NOT NULL AND ",
             $rest
         )
@@ -107,10 +128,16 @@ pub(super) async fn token_list(
         "expires_at > $1 AND ($2 IS NULL OR id > $2) AND tenant_id = $4
          AND user_id IN (SELECT user_id FROM memberships WHERE tenant_id = $4) ORDER BY id LIMIT $3"
     );
+    const MEMBER: &str = good!(
+        "expires_at > $1 AND ($2 IS NULL OR id > $2) AND user_id = $4 AND tenant_id = $5
+         AND EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = $5 AND m.user_id = $4) ORDER BY id LIMIT $3"
+    );
     const ALL: &str = good!("expires_at > $1 AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3");
     let Window { limit, after } = window;
     let rows = match whose {
         Whose::User(user, tenant) => fetch_all!(conn, TokenRow, OWN, now, after, limit, user, tenant)?,
+        Whose::Of(user, Scope::Tenant(tenant)) => fetch_all!(conn, TokenRow, MEMBER, now, after, limit, user, tenant)?,
+        Whose::Of(user, Scope::Platform) => fetch_all!(conn, TokenRow, OWN, now, after, limit, user, None::<TenantId>)?,
         Whose::All(Scope::Tenant(tenant)) => fetch_all!(conn, TokenRow, TENANT, now, after, limit, tenant)?,
         Whose::All(Scope::Platform) => fetch_all!(conn, TokenRow, ALL, now, after, limit)?,
     };
@@ -123,6 +150,7 @@ pub(super) async fn token_get(conn: Conn<'_>, whose: Whose, id: TokenId) -> Resu
     let is_theirs = match whose {
         Whose::User(user, tenant) => token.user == user && (tenant.is_none() || token.tenant == tenant),
         Whose::All(scope) => scope.tenant().is_none() || token.tenant == scope.tenant(),
+        Whose::Of(user, scope) => token.user == user && (scope.tenant().is_none() || token.tenant == scope.tenant()),
     };
     Ok(is_theirs.then_some(token))
 }

@@ -6,6 +6,7 @@
 pub mod invitations;
 pub mod routes;
 pub mod service;
+pub mod sign_ins;
 mod store;
 
 use serde::Deserialize;
@@ -32,6 +33,8 @@ pub struct Member {
     pub user: UserId,
     /// Where.
     pub tenant: TenantId,
+    /// What that is called.
+    pub tenant_name: String,
     /// Their address, in lower case.
     pub email: String,
     /// What they are called.
@@ -57,7 +60,33 @@ pub struct MemberFilter {
     pub suspended: Option<bool>,
     /// Whose address begins so, in lower case.
     pub email_prefix: Option<String>,
+    /// Whose name begins so.
+    pub name_prefix: Option<String>,
+    /// In this order.
+    pub sort: MemberSort,
 }
+
+/// In which order members are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[schema(as = UserSort)]
+pub enum MemberSort {
+    /// By when their accounts were made.
+    #[default]
+    #[serde(rename = "created_at")]
+    Oldest,
+    /// The same, backwards.
+    #[serde(rename = "-created_at")]
+    Newest,
+    /// By address.
+    #[serde(rename = "email")]
+    Email,
+    /// By address, backwards.
+    #[serde(rename = "-email")]
+    EmailBackwards,
+}
+
+/// Where a page of members ends: by address or by id, as it is sorted.
+pub type MemberKey = (String, UserId, TenantId);
 
 /// One-time permission to join a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! People over REST. The same handlers answer under `/api/users` and `/api/admin/users`, which decide only whose people are in scope.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,11 +12,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::invitations::Accept;
-use super::{By, Invitation, Member, MemberFilter, User, UserCreate};
+use super::{By, Invitation, Member, MemberFilter, MemberSort, User, UserCreate};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::{Permission, Role};
 use crate::domain::audit::Actor;
+use crate::domain::audit::names::ActorNames;
 use crate::domain::credentials::address_of;
 use crate::domain::secrets::Secret;
 use crate::domain::sessions::routes::signed_in;
@@ -35,6 +37,7 @@ struct UserView {
     id: UserId,
     /// Where they are what `role` says.
     tenant_id: TenantId,
+    tenant_name: String,
     email: String,
     name: String,
     role: Role,
@@ -60,11 +63,13 @@ enum StateName {
 
 impl From<Member> for UserView {
     fn from(member: Member) -> Self {
-        let Member { user, tenant, email, name, role, suspended_at, last_sign_in_at, version, joined_at } = member;
+        let Member { user, tenant, tenant_name, email, name, role, suspended_at, last_sign_in_at, version, joined_at } =
+            member;
         let state = if suspended_at.is_some() { StateName::Suspended } else { StateName::Active };
         Self {
             id: user,
             tenant_id: tenant,
+            tenant_name,
             email,
             name,
             role,
@@ -83,21 +88,46 @@ impl From<Member> for UserView {
 struct InvitationView {
     id: InvitationId,
     tenant_id: TenantId,
+    tenant_name: String,
     email: String,
     role: Role,
     /// Who invited: `user:` or `token:` and an id.
     invited_by: String,
+    /// Their address, or a token's owner and name. Null: they are no longer there; to a tenant's people, the platform's staff.
+    invited_by_name: Option<String>,
     /// Whether the link was mailed to the address; otherwise it was shown to who invited.
     mailed: bool,
     created_at: Ms,
     expires_at: Ms,
 }
 
-impl From<Invitation> for InvitationView {
-    fn from(invitation: Invitation) -> Self {
+impl InvitationView {
+    fn new(invitation: Invitation, tenants: &HashMap<TenantId, String>, actors: &ActorNames) -> Self {
         let Invitation { id, tenant, email, role, invited_by, inviter: _, mailed, created_at, expires_at } = invitation;
-        Self { id, tenant_id: tenant, email, role, invited_by, mailed, created_at, expires_at }
+        let tenant_name = tenants.get(&tenant).cloned().unwrap_or_default();
+        let invited_by_name = actors.get(&invited_by).cloned();
+        Self {
+            id,
+            tenant_id: tenant,
+            tenant_name,
+            email,
+            role,
+            invited_by,
+            invited_by_name,
+            mailed,
+            created_at,
+            expires_at,
+        }
     }
+}
+
+/// Invitations with the names of where they lead and of who made them.
+async fn named(app: &App, auth: &Auth, invitations: Vec<Invitation>) -> Result<Vec<InvitationView>> {
+    let tenants: Vec<_> = invitations.iter().map(|one| one.tenant).collect();
+    let tenants = app.tenants.tenant_names(&tenants).await?;
+    let inviters = invitations.iter().map(|one| one.invited_by.as_str());
+    let actors = app.audit.actor_names(inviters, auth.role.is_none()).await?;
+    Ok(invitations.into_iter().map(|one| InvitationView::new(one, &tenants, &actors)).collect())
 }
 
 /// An invitation that was made.
@@ -198,15 +228,21 @@ struct ListFilter {
     /// Whose address begins so.
     #[param(max_length = 254)]
     email_prefix: Option<String>,
+    /// Whose name begins so.
+    #[param(max_length = 100)]
+    name_prefix: Option<String>,
+    /// In which order; by when their accounts were made when left out.
+    #[param(inline)]
+    sort: Option<MemberSort>,
 }
 
 /// In which tenant.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct TenantQuery {
+pub(super) struct TenantQuery {
     /// Of this tenant.
-    tenant_id: Option<TenantId>,
+    pub(super) tenant_id: Option<TenantId>,
 }
 
 /// The routes of this slice.
@@ -221,6 +257,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(user_role_set))
             .routes(routes!(user_suspend))
             .routes(routes!(user_reactivate))
+            .merge(super::sign_ins::routes::router())
     };
     OpenApiRouter::new()
         .nest("/api/users", users().routes(routes!(invitation_accept)))
@@ -228,7 +265,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
         .nest("/api/platform/users", OpenApiRouter::new().routes(routes!(user_create)))
 }
 
-fn by(auth: &Auth) -> By<'_> {
+pub(super) fn by(auth: &Auth) -> By<'_> {
     let member = auth.person.as_deref().filter(|person| !person.staff).map(|person| person.user);
     By { actor: &auth.actor, member }
 }
@@ -246,11 +283,12 @@ async fn user_list(
     Listing { filter, page }: Listing<ListFilter>,
 ) -> Result<Json<Page<UserView>>> {
     auth.require(Permission::UsersRead)?;
-    let ListFilter { tenant_id, role, state, email_prefix } = filter;
+    let ListFilter { tenant_id, role, state, email_prefix, name_prefix, sort } = filter;
     let suspended = state.map(|state| state == StateName::Suspended);
-    let filter = MemberFilter { role, suspended, email_prefix: email_prefix.as_deref().map(address_of) };
+    let (email_prefix, sort) = (email_prefix.as_deref().map(address_of), sort.unwrap_or_default());
+    let filter = MemberFilter { role, suspended, email_prefix, name_prefix, sort };
     let members = app.users.user_list(auth.narrowed(tenant_id)?, &filter, page.window()?).await?;
-    Ok(Json(page.page(members, |member| (member.user, member.tenant))?.map(UserView::from)))
+    Ok(Json(page.page(members, |member| (member.email.clone(), member.user, member.tenant))?.map(UserView::from)))
 }
 
 /// One of a tenant's people.
@@ -283,7 +321,9 @@ async fn user_invite(
     let (invitation, secret) = app.users.user_invite(by(&auth), tenant, &email, role).await?;
     let location = format!("/api/users/invitations/{}", invitation.id);
     let token = secret.map(|secret| secret.expose().clone());
-    Ok(crate::http::created(&location, InvitedView { invitation: invitation.into(), token }))
+    let invitation = named(&app, &auth, vec![invitation]).await?.pop();
+    let invitation = invitation.ok_or_else(|| Error::internal("an invitation that was made is not shown"))?;
+    Ok(crate::http::created(&location, InvitedView { invitation, token }))
 }
 
 /// Accepts an invitation, by its secret: makes the account, or adds the tenant to the one that has the address, which has to have
@@ -333,7 +373,8 @@ async fn invitation_list(
 ) -> Result<Json<Page<InvitationView>>> {
     auth.require(Permission::UsersRead)?;
     let invitations = app.users.invitation_list(auth.narrowed(filter.tenant_id)?, page.window()?).await?;
-    Ok(Json(page.page(invitations, |invitation| invitation.id)?.map(InvitationView::from)))
+    let Page { items, next_page_token } = page.page(invitations, |invitation| invitation.id)?;
+    Ok(Json(Page { items: named(&app, &auth, items).await?, next_page_token }))
 }
 
 /// Takes an invitation back.

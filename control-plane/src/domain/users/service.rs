@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::store::{self, MemberKey};
-use super::{By, Member, MemberFilter, User, UserCreate, check_email};
+use super::{By, Member, MemberFilter, MemberKey, User, UserCreate, check_email, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::Role;
@@ -29,8 +28,8 @@ pub struct Service {
     pub(super) mail: mail::service::Service,
     pub(super) throttle: throttle::service::Service,
     tokens: tokens::service::Service,
-    access: Arc<access::service::Service>,
-    sessions: Arc<sessions::service::Service>,
+    pub(super) access: Arc<access::service::Service>,
+    pub(super) sessions: Arc<sessions::service::Service>,
     /// Whose address makes them staff, once staff make the account: an invitation does not show that an address is one's own.
     pub(super) owner_email: Option<String>,
 }
@@ -69,7 +68,7 @@ impl Service {
         Self { db, clock, passwords, credentials, tenants, mail, throttle, tokens, access, sessions, owner_email }
     }
 
-    /// A page of members, in the order in which their accounts were made.
+    /// A page of members.
     pub async fn user_list(
         &self,
         scope: Scope,
@@ -266,7 +265,7 @@ pub(super) fn may_give(rank: Option<Role>, role: Role) -> Result<()> {
     }
 }
 
-async fn find(mut conn: Conn<'_>, scope: Scope, user: UserId) -> Result<Member> {
+pub(super) async fn find(mut conn: Conn<'_>, scope: Scope, user: UserId) -> Result<Member> {
     let Some(tenant) = scope.tenant() else {
         let mut members = store::members_of(conn.again(), user).await?;
         return match (members.pop(), members.pop()) {

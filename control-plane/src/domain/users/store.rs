@@ -1,6 +1,6 @@
 //! The rows of people, their memberships and invitations.
 
-use super::{Invitation, Member, MemberFilter, User};
+use super::{Invitation, Member, MemberFilter, MemberKey, MemberSort, User};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::error::{Error, Result};
@@ -11,6 +11,7 @@ use crate::{execute, fetch_all, fetch_one, fetch_optional};
 struct MemberRow {
     user_id: UserId,
     tenant_id: TenantId,
+    tenant_name: String,
     email: String,
     name: String,
     role: String,
@@ -24,40 +25,63 @@ impl TryFrom<MemberRow> for Member {
     type Error = Error;
 
     fn try_from(row: MemberRow) -> Result<Self> {
-        let MemberRow { user_id, tenant_id, email, name, role, suspended_at, last_sign_in_at, version, created_at } =
-            row;
+        let MemberRow {
+            user_id,
+            tenant_id,
+            tenant_name,
+            email,
+            name,
+            role,
+            suspended_at,
+            last_sign_in_at,
+            version,
+            created_at,
+        } = row;
         let role = role.parse()?;
         let (user, tenant, joined_at) = (user_id, tenant_id, created_at);
-        Ok(Self { user, tenant, email, name, role, suspended_at, last_sign_in_at, version, joined_at })
+        Ok(Self { user, tenant, tenant_name, email, name, role, suspended_at, last_sign_in_at, version, joined_at })
     }
 }
 
 macro_rules! members {
     ($rest:literal) => {
         concat!(
-            "SELECT m.user_id, m.tenant_id, u.email, u.name, m.role, m.suspended_at, u.last_sign_in_at, m.version, m.created_at
-             FROM memberships m JOIN users u ON u.id = m.user_id WHERE ",
+            "SELECT m.user_id, m.tenant_id, t.name AS tenant_name, u.email, u.name, m.role, m.suspended_at, u.last_sign_in_at,
+                    m.version, m.created_at
+             FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id WHERE ",
             $rest
         )
     };
 }
 
 macro_rules! filtered {
-    ($scope:literal) => {
+    ($scope:literal, $after:literal, $order:literal) => {
         concat!(
             members!(""),
             $scope,
             " AND ($2 IS NULL OR m.role = $2)
               AND ($3 IS NULL OR (m.suspended_at IS NOT NULL) = $3)
               AND ($4 IS NULL OR substr(u.email, 1, length($4)) = $4)
-              AND ($5 IS NULL OR (m.user_id, m.tenant_id) > ($5, $6))
-              ORDER BY m.user_id, m.tenant_id LIMIT $7"
+              AND ($9 IS NULL OR substr(u.name, 1, length($9)) = $9)
+              AND ($5 IS NULL OR ",
+            $after,
+            ") ORDER BY ",
+            $order,
+            " LIMIT $7"
         )
     };
 }
 
-/// Where a page of members begins.
-pub(super) type MemberKey = (UserId, TenantId);
+/// The texts of one order: of one tenant, and of all.
+macro_rules! ordered {
+    ($tenant:expr, $after:literal, $order:literal) => {
+        if $tenant.is_some() {
+            filtered!("m.tenant_id = $1", $after, $order)
+        } else {
+            filtered!("$1 IS NULL", $after, $order)
+        }
+    };
+}
 
 pub(super) async fn member_get(conn: Conn<'_>, tenant: TenantId, user: UserId) -> Result<Option<Member>> {
     const SQL: &str = members!("m.tenant_id = $1 AND m.user_id = $2");
@@ -76,14 +100,28 @@ pub(super) async fn member_list(
     filter: &MemberFilter,
     window: Window<MemberKey>,
 ) -> Result<Vec<Member>> {
-    const ONE: &str = filtered!("m.tenant_id = $1");
-    const ALL: &str = filtered!("$1 IS NULL");
-    let sql = if tenant.is_some() { ONE } else { ALL };
-    let MemberFilter { role, suspended, email_prefix } = filter;
-    let (role, prefix) = (role.map(crate::domain::access::Role::as_str), email_prefix.as_deref());
+    let MemberFilter { role, suspended, email_prefix, name_prefix, sort } = filter;
+    // An address is one person's, so that nothing else is between two of the same.
+    let sql = match sort {
+        MemberSort::Oldest => {
+            ordered!(tenant, "$8 IS NULL OR (m.user_id, m.tenant_id) > ($5, $6)", "m.user_id, m.tenant_id")
+        }
+        MemberSort::Newest => {
+            ordered!(tenant, "$8 IS NULL OR (m.user_id, m.tenant_id) < ($5, $6)", "m.user_id DESC, m.tenant_id DESC")
+        }
+        MemberSort::Email => ordered!(tenant, "(u.email, m.tenant_id) > ($8, $6)", "u.email, m.tenant_id"),
+        MemberSort::EmailBackwards => {
+            ordered!(tenant, "(u.email, m.tenant_id) < ($8, $6)", "u.email DESC, m.tenant_id DESC")
+        }
+    };
+    let (role, email, name) =
+        (role.map(crate::domain::access::Role::as_str), email_prefix.as_deref(), name_prefix.as_deref());
     let Window { limit, after } = window;
-    let (user, other) = (after.map(|key| key.0), after.map(|key| key.1));
-    let rows = fetch_all!(conn, MemberRow, sql, tenant, role, *suspended, prefix, user, other, limit)?;
+    let (key, user, other) = match after {
+        Some((key, user, other)) => (Some(key), Some(user), Some(other)),
+        None => (None, None, None),
+    };
+    let rows = fetch_all!(conn, MemberRow, sql, tenant, role, *suspended, email, user, other, limit, key, name)?;
     rows.into_iter().map(Member::try_from).collect()
 }
 

@@ -33,6 +33,7 @@ struct WebhookView {
     id: WebhookId,
     /// Whose events; null: the platform's, which are all.
     tenant_id: Option<TenantId>,
+    tenant_name: Option<String>,
     name: String,
     url: String,
     /// Which events: `cloudpod.created`, or `cloudpod.*` for all of a noun. None: all.
@@ -74,6 +75,7 @@ impl From<Webhook> for WebhookView {
         Self {
             id,
             tenant_id: tenant,
+            tenant_name: None,
             name,
             url,
             events,
@@ -87,6 +89,26 @@ impl From<Webhook> for WebhookView {
             updated_at,
         }
     }
+}
+
+/// Webhooks with the names of their tenants.
+async fn named(app: &App, webhooks: Vec<Webhook>) -> Result<Vec<WebhookView>> {
+    let tenants: Vec<_> = webhooks.iter().filter_map(|webhook| webhook.tenant).collect();
+    let names = app.tenants.tenant_names(&tenants).await?;
+    let name = |webhook: Webhook| {
+        let tenant_name = webhook.tenant.and_then(|tenant| names.get(&tenant).cloned());
+        WebhookView { tenant_name, ..webhook.into() }
+    };
+    Ok(webhooks.into_iter().map(name).collect())
+}
+
+/// One webhook with the name of its tenant.
+async fn shown(app: &App, webhook: Webhook) -> Result<WebhookView> {
+    let tenant_name = match webhook.tenant {
+        Some(tenant) => app.tenants.tenant_names(&[tenant]).await?.remove(&tenant),
+        None => None,
+    };
+    Ok(WebhookView { tenant_name, ..webhook.into() })
 }
 
 /// A webhook that was made, and its secret, which is shown this once.
@@ -250,7 +272,8 @@ async fn webhook_list(
 ) -> Result<Json<Page<WebhookView>>> {
     auth.require(Permission::WebhooksRead)?;
     let webhooks = app.webhooks.webhook_list(auth.narrowed(list.filter.tenant_id)?, list.page.window()?).await?;
-    Ok(Json(list.page.page(webhooks, |webhook| webhook.id)?.map(WebhookView::from)))
+    let Page { items, next_page_token } = list.page.page(webhooks, |webhook| webhook.id)?;
+    Ok(Json(Page { items: named(&app, items).await?, next_page_token }))
 }
 
 /// Makes a webhook. Its secret is shown this once.
@@ -268,7 +291,7 @@ async fn webhook_create(
     let (webhook, secret) =
         app.webhooks.webhook_create(&auth.actor, WebhookCreate { tenant, name, url, names }).await?;
     let location = format!("{PATH}/{}", webhook.id);
-    let view = CreatedView { webhook: webhook.into(), secret: secret.expose().clone() };
+    let view = CreatedView { webhook: shown(&app, webhook).await?, secret: secret.expose().clone() };
     Ok(crate::http::created(&location, view))
 }
 
@@ -283,7 +306,7 @@ async fn webhook_get(
 ) -> Result<Tagged<WebhookView>> {
     auth.require(Permission::WebhooksRead)?;
     let webhook = app.webhooks.webhook_get(auth.narrowed(query.tenant_id)?, id).await?;
-    Ok(Tagged { version: webhook.version, body: webhook.into() })
+    Ok(Tagged { version: webhook.version, body: shown(&app, webhook).await? })
 }
 
 /// Changes a webhook. One that was made inactive, made active again, begins with what happens from then on. What was dropped is
@@ -303,7 +326,7 @@ async fn webhook_update(
     let PatchBody { name, url, events: names, active } = body;
     let (scope, patch) = (auth.narrowed(query.tenant_id)?, WebhookPatch { name, url, names, active });
     let webhook = app.webhooks.webhook_update(&auth.actor, scope, id, expected.version(), patch).await?;
-    Ok(Tagged { version: webhook.version, body: webhook.into() })
+    Ok(Tagged { version: webhook.version, body: shown(&app, webhook).await? })
 }
 
 /// Deletes a webhook and what is known of its deliveries.

@@ -8,7 +8,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who did what, from where, to which: page by page, the newest first. */
+        /** Who did what, from where, to which: page by page. */
         get: {
             parameters: {
                 query?: {
@@ -26,6 +26,8 @@ export interface paths {
                     from?: components["schemas"]["Ms"];
                     /** @description Before this time. */
                     until?: components["schemas"]["Ms"];
+                    /** @description In which order; the newest first when left out. */
+                    sort?: "-created_at" | "created_at";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -42,7 +44,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Page_AuditRecord"];
+                        "application/json": components["schemas"]["Page_AuditRecordNamed"];
                     };
                 };
                 /** @description What is wrong, as a problem document */
@@ -153,7 +155,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["AuditRecord"];
+                        "application/json": components["schemas"]["AuditRecordNamed"];
                     };
                 };
                 404: {
@@ -654,7 +656,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** CloudPods, the newest first. */
+        /** CloudPods, page by page. */
         get: {
             parameters: {
                 query?: {
@@ -670,6 +672,8 @@ export interface paths {
                     name_prefix?: string;
                     /** @description That holds this IP address. */
                     address?: string;
+                    /** @description In which order; the newest first when left out. Deleted ones are not sorted by name. */
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -834,6 +838,53 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/hosting/cloudpods/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many CloudPods there are, by state, and the active ones by power; the deleted are not counted. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The tenant. Staff who name none see the pods of all, and make new ones for the default tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CloudPodCounts"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3223,6 +3274,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/hosting/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plans that CloudPods can be made of. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The tenant. Staff who name none see the pods of all, and make new ones for the default tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_Plan"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/provisioning/queue": {
         parameters: {
             query?: never;
@@ -3284,6 +3386,8 @@ export interface paths {
                     state?: "active" | "suspended";
                     /** @description Whose name begins so. */
                     name_prefix?: string;
+                    /** @description In which order; the oldest first when left out. */
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -3734,6 +3838,8 @@ export interface paths {
                 query?: {
                     /** @description Of this tenant. */
                     tenant_id?: components["schemas"]["TenantId"];
+                    /** @description Of this person. */
+                    user_id?: components["schemas"]["UserId"];
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -3848,6 +3954,10 @@ export interface paths {
                     state?: "active" | "suspended";
                     /** @description Whose address begins so. */
                     email_prefix?: string;
+                    /** @description Whose name begins so. */
+                    name_prefix?: string;
+                    /** @description In which order; by when their accounts were made when left out. */
+                    sort?: "created_at" | "-created_at" | "email" | "-email";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -4245,6 +4355,135 @@ export interface paths {
                 };
             };
         };
+        trace?: never;
+    };
+    "/api/admin/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Somebody's sign-ins that stand, page by page. For a tenant's people: of somebody who belongs to that tenant alone. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Of this tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: never;
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_Session"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of somebody's sign-ins: from this moment on its tokens are no good. */
+        delete: {
+            parameters: {
+                query?: {
+                    /** @description Of this tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                };
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                    session_id: components["schemas"]["SessionId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description It has ended */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/admin/users/{id}/suspend": {
@@ -6792,6 +7031,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/platform/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The fleet at a glance: how many servers are how, what of them is reserved, and which are the fullest. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PlatformOverview"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/platform/plans": {
         parameters: {
             query?: never;
@@ -7002,7 +7285,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** CloudPods, the newest first. */
+        /** CloudPods, page by page. */
         get: {
             parameters: {
                 query?: {
@@ -7018,6 +7301,8 @@ export interface paths {
                     name_prefix?: string;
                     /** @description That holds this IP address. */
                     address?: string;
+                    /** @description In which order; the newest first when left out. Deleted ones are not sorted by name. */
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -7035,6 +7320,53 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Page_CloudPod"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/provisioning/cloudpods/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many CloudPods there are, by state, and the active ones by power; the deleted are not counted. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The tenant. Staff who name none see the pods of all, and make new ones for the default tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CloudPodCounts"];
                     };
                 };
                 /** @description What is wrong, as a problem document */
@@ -7173,7 +7505,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, newest first. */
+        /** Jobs, page by page. */
         get: {
             parameters: {
                 query?: {
@@ -7191,6 +7523,8 @@ export interface paths {
                     state?: components["schemas"]["JobState"];
                     /** @description That waits for this server's agent. */
                     waits_for?: components["schemas"]["ServerId"];
+                    /** @description In which order; the newest first when left out. */
+                    sort?: "-created_at" | "created_at";
                 };
                 header?: never;
                 path?: never;
@@ -7276,6 +7610,63 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/provisioning/jobs/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many jobs ended in each step of time, and how; at most 288 steps. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The steps that begin at this time or later; 288 steps before `until` when left out. */
+                    since?: components["schemas"]["Ms"];
+                    /** @description Up to the step that this time falls into; now when left out. */
+                    until?: components["schemas"]["Ms"];
+                    /** @description How long each step is, in seconds: 60, 300 or 3600. */
+                    step?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobHistory"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -8131,7 +8522,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How a server was doing, in samples of at least 30 s distance. */
+        /** How a server was doing, in samples of at least 30 s distance, or in steps of time. */
         get: {
             parameters: {
                 query?: {
@@ -8139,8 +8530,13 @@ export interface paths {
                     since?: components["schemas"]["Ms"];
                     /** @description Before this time; now when left out. */
                     until?: components["schemas"]["Ms"];
-                    /** @description At most so many, the newest. */
+                    /** @description At most so many, the newest; not with `step`. */
                     limit?: number;
+                    /**
+                     * @description The samples of so many seconds as one: 60, 300, 3600, 10800 or 86400. At most 300 steps; left out, `since` is as many before
+                     *     `until`.
+                     */
+                    step?: number;
                 };
                 header?: never;
                 path: {
@@ -8552,7 +8948,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** CloudPods, the newest first. */
+        /** CloudPods, page by page. */
         get: {
             parameters: {
                 query?: {
@@ -8568,6 +8964,8 @@ export interface paths {
                     name_prefix?: string;
                     /** @description That holds this IP address. */
                     address?: string;
+                    /** @description In which order; the newest first when left out. Deleted ones are not sorted by name. */
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -8588,6 +8986,59 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Page_CloudPod"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/provisioning/cloudpods/counts": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** How many CloudPods there are, by state, and the active ones by power; the deleted are not counted. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The tenant. Staff who name none see the pods of all, and make new ones for the default tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CloudPodCounts"];
                     };
                 };
                 /** @description What is wrong, as a problem document */
@@ -8741,7 +9192,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, newest first. */
+        /** Jobs, page by page. */
         get: {
             parameters: {
                 query?: {
@@ -8759,6 +9210,8 @@ export interface paths {
                     state?: components["schemas"]["JobState"];
                     /** @description That waits for this server's agent. */
                     waits_for?: components["schemas"]["ServerId"];
+                    /** @description In which order; the newest first when left out. */
+                    sort?: "-created_at" | "created_at";
                 };
                 header?: {
                     /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
@@ -8852,6 +9305,69 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/provisioning/jobs/history": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** How many jobs ended in each step of time, and how; at most 288 steps. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The steps that begin at this time or later; 288 steps before `until` when left out. */
+                    since?: components["schemas"]["Ms"];
+                    /** @description Up to the step that this time falls into; now when left out. */
+                    until?: components["schemas"]["Ms"];
+                    /** @description How long each step is, in seconds: 60, 300 or 3600. */
+                    step?: number;
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobHistory"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -9173,6 +9689,132 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/provisioning/placement-preview": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Whether a CloudPod would fit at present, within the tenant's quotas and on the platform, and in which region. Nothing is reserved. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description The tenant. Staff who name none see the pods of all, and make new ones for the default tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PlacementPreview"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PlacementFit"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/provisioning/regions": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** The regions that a CloudPod can be asked for in, by name. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_Region"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -9195,6 +9837,10 @@ export interface paths {
                     state?: "active" | "suspended";
                     /** @description Whose address begins so. */
                     email_prefix?: string;
+                    /** @description Whose name begins so. */
+                    name_prefix?: string;
+                    /** @description In which order; by when their accounts were made when left out. */
+                    sort?: "created_at" | "-created_at" | "email" | "-email";
                     /** @description Items on a page; at most 200. */
                     limit?: number;
                     /** @description `next_page_token` of the page before, with the same filters. */
@@ -9704,6 +10350,146 @@ export interface paths {
         };
         trace?: never;
     };
+    "/api/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** Somebody's sign-ins that stand, page by page. For a tenant's people: of somebody who belongs to that tenant alone. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Of this tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_Session"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of somebody's sign-ins: from this moment on its tokens are no good. */
+        delete: {
+            parameters: {
+                query?: {
+                    /** @description Of this tenant. */
+                    tenant_id?: components["schemas"]["TenantId"];
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                    session_id: components["schemas"]["SessionId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description It has ended */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/{id}/suspend": {
         parameters: {
             query?: never;
@@ -9938,6 +10724,15 @@ export interface components {
             staff?: boolean;
             tenant_id?: components["schemas"]["TenantId"] | null;
         };
+        /** @description The certificate of a server's agent, as the books hold it. */
+        AgentCertificate: {
+            /** @description When it was issued. */
+            issued_at: components["schemas"]["Ms"];
+            /** @description Until when it is good; the agent has it renewed long before. */
+            not_after: components["schemas"]["Ms"];
+            /** @description In hexadecimal. */
+            serial: string;
+        };
         /** @description A token, without its secret. */
         ApiToken: {
             created_at: components["schemas"]["Ms"];
@@ -9948,6 +10743,9 @@ export interface components {
             /** @description What it may do, as far as its user may at that moment. */
             permissions: components["schemas"]["Permission"][];
             tenant_id?: components["schemas"]["TenantId"] | null;
+            tenant_name?: string | null;
+            /** @description Their address. */
+            user_email: string;
             /** @description Whose it is. */
             user_id: components["schemas"]["UserId"];
         };
@@ -10054,6 +10852,16 @@ export interface components {
             /** @description The noun. */
             target_kind: string;
             tenant_id?: components["schemas"]["TenantId"] | null;
+        };
+        /** @description A record, and what those are called whom it names by their ids. The names are of now and no part of what was hashed. */
+        AuditRecordNamed: components["schemas"]["AuditRecord"] & {
+            /**
+             * @description A person's address, a token's owner and name, an agent's server. Null: a part of the control plane; somebody who is no
+             *     longer there; to a tenant's people, the platform's staff and servers.
+             */
+            actor_name?: string | null;
+            /** @description Null: the platform's alone. */
+            tenant_name?: string | null;
         };
         /** @description A backup of a CloudPod. */
         Backup: {
@@ -10189,6 +10997,28 @@ export interface components {
          * @enum {string}
          */
         BackupState: "creating" | "ready" | "deleting";
+        /** @description What is reserved and may be, of each kind. */
+        CapacityRoom: {
+            /** @description The storages that are offered, in GiB. */
+            disk_gib: components["schemas"]["CapacityShare"];
+            /** @description Memory in MiB. */
+            memory_mib: components["schemas"]["CapacityShare"];
+            /** @description Virtual CPUs: threads times overcommit. */
+            vcpu: components["schemas"]["CapacityShare"];
+        };
+        /** @description What is reserved, and what may be. */
+        CapacityShare: {
+            /**
+             * Format: int64
+             * @description What pods hold.
+             */
+            reserved: number;
+            /**
+             * Format: int64
+             * @description What may be reserved in all; 0: not known yet.
+             */
+            total: number;
+        };
         /** @description What may be reserved in all. */
         CapacityView: {
             /** Format: int64 */
@@ -10239,6 +11069,7 @@ export interface components {
             plan: components["schemas"]["Named_PlanId"];
             server?: components["schemas"]["Named_ServerId"] | null;
             ssh_keys: string[];
+            stale_since?: components["schemas"]["Ms"] | null;
             /** @description Whether its VM is to start with its host, while it is not suspended. */
             start_on_boot: boolean;
             /** @description requested, provisioning, active, suspended, deleting, deleted or failed */
@@ -10307,6 +11138,18 @@ export interface components {
         CloudPodAndJob: {
             cloudpod: components["schemas"]["CloudPod"];
             job: components["schemas"]["Job"];
+        };
+        /** @description How many pods there are; the deleted are not counted. */
+        CloudPodCounts: {
+            /** @description The active ones by what their hosts last said of their power. */
+            active_by_power: components["schemas"]["CloudPodsByPower"];
+            /** @description By where they are in their lives; each is in one of them. */
+            by_state: components["schemas"]["CloudPodsByState"];
+            /**
+             * Format: int64
+             * @description All but the deleted.
+             */
+            total: number;
         };
         /** @description A pod to be made. */
         CloudPodCreate: {
@@ -10578,6 +11421,62 @@ export interface components {
             /** @description When its host last told of it. */
             sampled_at: components["schemas"]["Ms"];
         };
+        /** @description Pods by what their hosts last said of their power. */
+        CloudPodsByPower: {
+            /**
+             * Format: int64
+             * @description Paused.
+             */
+            paused: number;
+            /**
+             * Format: int64
+             * @description Running.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Stopped.
+             */
+            stopped: number;
+            /**
+             * Format: int64
+             * @description Nobody knows.
+             */
+            unknown: number;
+        };
+        /** @description Pods by where they are in their lives. */
+        CloudPodsByState: {
+            /**
+             * Format: int64
+             * @description There.
+             */
+            active: number;
+            /**
+             * Format: int64
+             * @description Being removed.
+             */
+            deleting: number;
+            /**
+             * Format: int64
+             * @description Could not be made, or not be removed.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Being made.
+             */
+            provisioning: number;
+            /**
+             * Format: int64
+             * @description Asked for; their jobs have not begun.
+             */
+            requested: number;
+            /**
+             * Format: int64
+             * @description There, and not to be used.
+             */
+            suspended: number;
+        };
         /** @description A [`Condition`] as the API shows it. */
         ConditionView: {
             media: components["schemas"]["CloudPodMedia"];
@@ -10704,6 +11603,8 @@ export interface components {
             /** @description `noun.verb`. */
             action: string;
             actor: string;
+            /** @description A person's address, a token's owner and name, an agent's server. Null: a part of the control plane, or no longer there. */
+            actor_name?: string | null;
             at: components["schemas"]["Ms"];
             target_id: string;
             target_kind: string;
@@ -10838,12 +11739,14 @@ export interface components {
         /** @description What a customer has ordered, to be paid again and again. */
         CustomerSubscription: {
             cloudpod_id?: components["schemas"]["CloudPodId"] | null;
+            cloudpod_name?: string | null;
             created_at: components["schemas"]["Ms"];
             current_period_end?: components["schemas"]["Ms"] | null;
             id: components["schemas"]["SubscriptionId"];
             /** Format: int32 */
             interval_months: number;
             plan_id?: components["schemas"]["PlanId"] | null;
+            plan_name?: string | null;
             /** @description For each interval. */
             price: components["schemas"]["Money"];
             /** @description `trialing`, `active`, `past_due`, `suspended` or `cancelled`. */
@@ -11206,6 +12109,13 @@ export interface components {
             /** @description From these ports: `80`, `8000:8100`, or several with commas. For tcp and udp. */
             source_ports?: string | null;
         };
+        /** @description One of the fullest servers. */
+        FullServer: components["schemas"]["CapacityRoom"] & {
+            /** @description The server. */
+            id: components["schemas"]["ServerId"];
+            /** @description Its name. */
+            name: string;
+        };
         /** @description Whether it is alive. */
         Health: {
             /** @description Always `alive`. */
@@ -11213,9 +12123,9 @@ export interface components {
             /** @description The version of this control plane. */
             version: string;
         };
-        /** @description How a server was doing at one time. */
+        /** @description How a server was doing in one step of time, or at one: means, and the highest values. */
         HealthSample: {
-            /** @description When it was heard. */
+            /** @description When it was heard, or the step begins. */
             at: components["schemas"]["Ms"];
             /**
              * Format: double
@@ -11223,10 +12133,20 @@ export interface components {
              */
             cpu_load: number;
             /**
+             * Format: double
+             * @description The highest.
+             */
+            cpu_load_max: number;
+            /**
              * Format: int64
-             * @description All memory.
+             * @description All memory, at its most.
              */
             memory_total_mib: number;
+            /**
+             * Format: int64
+             * @description The most.
+             */
+            memory_used_max_mib: number;
             /**
              * Format: int64
              * @description Memory in use.
@@ -11234,7 +12154,12 @@ export interface components {
             memory_used_mib: number;
             /**
              * Format: int64
-             * @description All storages together.
+             * @description So many samples are one here.
+             */
+            samples: number;
+            /**
+             * Format: int64
+             * @description All storages together, at their most.
              */
             storage_total_gib: number;
             /**
@@ -11242,6 +12167,11 @@ export interface components {
              * @description What is taken of all storages together.
              */
             storage_used_gib: number;
+            /**
+             * Format: int64
+             * @description The most.
+             */
+            storage_used_max_gib: number;
         };
         HostView: {
             agent_version?: string | null;
@@ -11392,10 +12322,13 @@ export interface components {
             id: components["schemas"]["InvitationId"];
             /** @description Who invited: `user:` or `token:` and an id. */
             invited_by: string;
+            /** @description Their address, or a token's owner and name. Null: they are no longer there; to a tenant's people, the platform's staff. */
+            invited_by_name?: string | null;
             /** @description Whether the link was mailed to the address; otherwise it was shown to who invited. */
             mailed: boolean;
             role: components["schemas"]["Role"];
             tenant_id: components["schemas"]["TenantId"];
+            tenant_name: string;
         };
         /** @description What somebody who accepts an invitation brings. */
         InvitationAccept: {
@@ -11545,6 +12478,11 @@ export interface components {
             cloudpod_name?: string | null;
             created_at: components["schemas"]["Ms"];
             created_by: string;
+            /**
+             * @description A person's address, a token's owner and name. Null: a part of the control plane; who is no longer there; to a tenant's people,
+             *     the platform's staff; or the job is not read by itself.
+             */
+            created_by_name?: string | null;
             error?: components["schemas"]["JobError"] | null;
             finished_at?: components["schemas"]["Ms"] | null;
             id: components["schemas"]["JobId"];
@@ -11589,6 +12527,16 @@ export interface components {
             /** @description The cause in full, in Proxmox's own words where it is Proxmox's. */
             detail: string;
         };
+        /** @description How many jobs ended in each step of time. */
+        JobHistory: {
+            /** @description Every step, also those in which nothing ended, the earliest first; at most 288. The last one may not be over. */
+            items: components["schemas"]["JobsEnded"][];
+            /**
+             * Format: int32
+             * @description How long each step is, in seconds.
+             */
+            step_s: number;
+        };
         /**
          * Format: uuid
          * @description One thing to do to one pod or server.
@@ -11623,6 +12571,31 @@ export interface components {
             more: boolean;
             /** @description How many it could not be done with. */
             refused: number;
+        };
+        /** @description How many jobs ended within one step of time. */
+        JobsEnded: {
+            /** @description When it begins. */
+            at: components["schemas"]["Ms"];
+            /**
+             * Format: int64
+             * @description Were cancelled.
+             */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Failed; what they had done was undone.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Got stuck then, and still are.
+             */
+            stuck: number;
+            /**
+             * Format: int64
+             * @description Did what they were to.
+             */
+            succeeded: number;
         };
         /**
          * @description What a drain is for.
@@ -11787,6 +12760,9 @@ export interface components {
                 /** @description What it may do, as far as its user may at that moment. */
                 permissions: components["schemas"]["Permission"][];
                 tenant_id?: components["schemas"]["TenantId"] | null;
+                tenant_name?: string | null;
+                /** @description Their address. */
+                user_email: string;
                 /** @description Whose it is. */
                 user_id: components["schemas"]["UserId"];
             }[];
@@ -11794,36 +12770,17 @@ export interface components {
             next_page_token?: string | null;
         };
         /** @description One page of a list. */
-        Page_AuditRecord: {
+        Page_AuditRecordNamed: {
             /** @description The items of this page. */
-            items: {
-                /** @description `noun.verb`, e.g. `server.created`. */
-                action: string;
-                /** @description Who did it: `user:<id>`, `token:<id>`, `agent:<id>`, `system:<part>`. */
-                actor: string;
-                /** @description From which address it was asked for. */
-                address?: string | null;
-                /** @description When. */
-                created_at: components["schemas"]["Ms"];
-                /** @description What more there is to say, such as `before` and `after`. */
-                detail: Record<string, never>;
-                /** @description SHA-256 of the hash before and this record, as 64 hexadecimal digits; null: it is not sealed yet. */
-                hash?: string | null;
-                /** @description Its id. */
-                id: components["schemas"]["AuditId"];
-                /** @description In which request, as its answer and the log have it. */
-                request_id?: string | null;
+            items: (components["schemas"]["AuditRecord"] & {
                 /**
-                 * Format: int64
-                 * @description Its number in the chain; null: it is not sealed yet.
+                 * @description A person's address, a token's owner and name, an agent's server. Null: a part of the control plane; somebody who is no
+                 *     longer there; to a tenant's people, the platform's staff and servers.
                  */
-                seq?: number | null;
-                /** @description Its id. */
-                target_id: string;
-                /** @description The noun. */
-                target_kind: string;
-                tenant_id?: components["schemas"]["TenantId"] | null;
-            }[];
+                actor_name?: string | null;
+                /** @description Null: the platform's alone. */
+                tenant_name?: string | null;
+            })[];
             /** @description To be given as `page_token` for the next page; null: there is none. */
             next_page_token?: string | null;
         };
@@ -11884,6 +12841,7 @@ export interface components {
                 plan: components["schemas"]["Named_PlanId"];
                 server?: components["schemas"]["Named_ServerId"] | null;
                 ssh_keys: string[];
+                stale_since?: components["schemas"]["Ms"] | null;
                 /** @description Whether its VM is to start with its host, while it is not suspended. */
                 start_on_boot: boolean;
                 /** @description requested, provisioning, active, suspended, deleting, deleted or failed */
@@ -12009,10 +12967,13 @@ export interface components {
                 id: components["schemas"]["InvitationId"];
                 /** @description Who invited: `user:` or `token:` and an id. */
                 invited_by: string;
+                /** @description Their address, or a token's owner and name. Null: they are no longer there; to a tenant's people, the platform's staff. */
+                invited_by_name?: string | null;
                 /** @description Whether the link was mailed to the address; otherwise it was shown to who invited. */
                 mailed: boolean;
                 role: components["schemas"]["Role"];
                 tenant_id: components["schemas"]["TenantId"];
+                tenant_name: string;
             }[];
             /** @description To be given as `page_token` for the next page; null: there is none. */
             next_page_token?: string | null;
@@ -12095,6 +13056,11 @@ export interface components {
                 cloudpod_name?: string | null;
                 created_at: components["schemas"]["Ms"];
                 created_by: string;
+                /**
+                 * @description A person's address, a token's owner and name. Null: a part of the control plane; who is no longer there; to a tenant's people,
+                 *     the platform's staff; or the job is not read by itself.
+                 */
+                created_by_name?: string | null;
                 error?: components["schemas"]["JobError"] | null;
                 finished_at?: components["schemas"]["Ms"] | null;
                 id: components["schemas"]["JobId"];
@@ -12178,6 +13144,15 @@ export interface components {
             next_page_token?: string | null;
         };
         /** @description One page of a list. */
+        Page_Region: {
+            /** @description The items of this page. */
+            items: {
+                name: string;
+            }[];
+            /** @description To be given as `page_token` for the next page; null: there is none. */
+            next_page_token?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Server: {
             /** @description The items of this page. */
             items: {
@@ -12186,6 +13161,7 @@ export interface components {
                 /** @description The bridge that pods are attached to. */
                 bridge: string;
                 capacity: components["schemas"]["CapacityView"];
+                certificate?: components["schemas"]["AgentCertificate"] | null;
                 /** @description Whether its agent is there. */
                 connection: components["schemas"]["ConnectionView"];
                 /**
@@ -12325,6 +13301,7 @@ export interface components {
                 suspended_at?: components["schemas"]["Ms"] | null;
                 /** @description Where they are what `role` says. */
                 tenant_id: components["schemas"]["TenantId"];
+                tenant_name: string;
                 /**
                  * Format: int64
                  * @description As in the header `ETag`.
@@ -12355,6 +13332,7 @@ export interface components {
                 id: components["schemas"]["WebhookId"];
                 name: string;
                 tenant_id?: components["schemas"]["TenantId"] | null;
+                tenant_name?: string | null;
                 updated_at: components["schemas"]["Ms"];
                 url: string;
                 /**
@@ -12437,6 +13415,14 @@ export interface components {
             explanation: components["schemas"]["Explanation"];
             server?: components["schemas"]["Named_ServerId"] | null;
             storage?: string | null;
+        };
+        /** @description Whether a CloudPod would fit at present. */
+        PlacementFit: {
+            fits: boolean;
+            /** @description Why it fits or does not, and what may help. */
+            reason: string;
+            /** @description Where it would go; null: it would not fit. */
+            region?: string | null;
         };
         /** @description A pod that is only thought of. */
         PlacementPreview: {
@@ -12527,6 +13513,15 @@ export interface components {
             /** Format: int32 */
             vcpu?: number | null;
         };
+        /** @description The fleet at a glance. */
+        PlatformOverview: {
+            /** @description Of all servers together, whatever their state; a storage that several servers share counts once. */
+            capacity: components["schemas"]["CapacityRoom"];
+            /** @description At most 12, the fullest first: by the highest of their three shares, then by name. */
+            fullest: components["schemas"]["FullServer"][];
+            /** @description How many there are, and how they are. */
+            servers: components["schemas"]["ServerCounts"];
+        };
         /**
          * @description Where a pod of a drain is.
          * @enum {string}
@@ -12599,6 +13594,10 @@ export interface components {
             /** @description The newest refresh token. */
             refresh_token?: string | null;
         };
+        /** @description Where CloudPods can be. */
+        Region: {
+            name: string;
+        };
         /** @description A reason in words. */
         Rejection: {
             /** @description Stable, for programs: `memory`, `storage_full`, …. */
@@ -12667,6 +13666,7 @@ export interface components {
             /** @description The bridge that pods are attached to. */
             bridge: string;
             capacity: components["schemas"]["CapacityView"];
+            certificate?: components["schemas"]["AgentCertificate"] | null;
             /** @description Whether its agent is there. */
             connection: components["schemas"]["ConnectionView"];
             /**
@@ -12728,6 +13728,18 @@ export interface components {
              * @description Jobs that wait for its agent: `/api/platform/provisioning/jobs?waits_for=` with its id lists them.
              */
             waiting_jobs: number;
+        };
+        /** @description How many servers there are. */
+        ServerCounts: {
+            /** @description By whether their agents are there. */
+            by_connection: components["schemas"]["ServersByConnection"];
+            /** @description By what the operator wants of them. */
+            by_scheduling: components["schemas"]["ServersByScheduling"];
+            /**
+             * Format: int64
+             * @description All.
+             */
+            total: number;
         };
         /** @description A server to be registered. */
         ServerCreate: {
@@ -12818,7 +13830,13 @@ export interface components {
         };
         /** @description Samples of a server's health, oldest first. */
         ServerHealth: {
+            /** @description A step in which nothing was heard has none. */
             items: components["schemas"]["HealthSample"][];
+            /**
+             * Format: int32
+             * @description How long the step of each item is, in seconds; null: each item is one sample.
+             */
+            step_s?: number | null;
             /** @description There are older ones in the time that was asked for: ask again with `until` set to the first one's `at`. */
             truncated: boolean;
         };
@@ -12876,6 +13894,47 @@ export interface components {
              */
             shutdown_s?: number | null;
             status: components["schemas"]["SchedulingState"];
+        };
+        /** @description Servers by whether their agents are there; each is in one of them. */
+        ServersByConnection: {
+            /**
+             * Format: int64
+             * @description Their agents are not heard.
+             */
+            offline: number;
+            /**
+             * Format: int64
+             * @description Their agents are heard.
+             */
+            online: number;
+            /**
+             * Format: int64
+             * @description No agent ever came.
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description Their agents hold sessions and have not been heard for two heartbeats.
+             */
+            suspect: number;
+        };
+        /** @description Servers by what the operator wants of them. */
+        ServersByScheduling: {
+            /**
+             * Format: int64
+             * @description Nothing new; what runs is to go elsewhere.
+             */
+            draining: number;
+            /**
+             * Format: int64
+             * @description Nothing new; what runs stays.
+             */
+            locked: number;
+            /**
+             * Format: int64
+             * @description Open to new pods.
+             */
+            online: number;
         };
         /** @description A sign-in that stands. */
         Session: {
@@ -13205,6 +14264,7 @@ export interface components {
             suspended_at?: components["schemas"]["Ms"] | null;
             /** @description Where they are what `role` says. */
             tenant_id: components["schemas"]["TenantId"];
+            tenant_name: string;
             /**
              * Format: int64
              * @description As in the header `ETag`.
@@ -13269,6 +14329,7 @@ export interface components {
             id: components["schemas"]["WebhookId"];
             name: string;
             tenant_id?: components["schemas"]["TenantId"] | null;
+            tenant_name?: string | null;
             updated_at: components["schemas"]["Ms"];
             url: string;
             /**

@@ -4,6 +4,7 @@ mod store;
 
 pub(super) use store::certificate_not_after;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine;
@@ -49,6 +50,18 @@ impl std::fmt::Debug for EnrolmentCommand {
     }
 }
 
+/// The certificate of a server's agent, as the books hold it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AgentCertificate)]
+pub struct Certificate {
+    /// In hexadecimal.
+    pub serial: String,
+    /// When it was issued.
+    pub issued_at: Ms,
+    /// Until when it is good; the agent has it renewed long before.
+    pub not_after: Ms,
+}
+
 /// What became of a join token. The transaction is to be committed in either case: a refusal is audited in it.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
@@ -60,6 +73,15 @@ pub enum Redemption {
 }
 
 impl Service {
+    /// The newest certificate that was not revoked of each of these servers; a server that has none is left out.
+    pub async fn certificates_newest(
+        &self,
+        conn: Conn<'_>,
+        servers: &[ServerId],
+    ) -> Result<HashMap<ServerId, Certificate>> {
+        store::certificates_newest(conn, servers).await
+    }
+
     /// Makes a new join token for a server; those made before and not used are void.
     pub async fn enrolment_token_create(&self, actor: &Actor, server: ServerId) -> Result<EnrolmentCommand> {
         let mut tx = self.db.begin().await?;

@@ -1,10 +1,13 @@
 //! Join tokens and certificates.
 
+use std::collections::HashMap;
+
+use super::Certificate;
 use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::error::Result;
 use crate::ids::{EnrolmentTokenId, ServerId};
-use crate::{execute, fetch_optional};
+use crate::{execute, fetch_by_ids, fetch_optional};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct TokenRow {
@@ -96,6 +99,37 @@ pub(in crate::domain::servers) async fn certificate_not_after(conn: Conn<'_>, se
     const SQL: &str = "SELECT not_after FROM agent_certificates WHERE server_id = $1 AND revoked_at IS NULL
                        ORDER BY issued_at DESC LIMIT 1";
     Ok(fetch_optional!(conn, NotAfter, SQL, server)?.map(|NotAfter { not_after }| not_after))
+}
+
+#[derive(sqlx::FromRow)]
+struct CertificateRow {
+    server_id: ServerId,
+    serial: String,
+    issued_at: Ms,
+    not_after: Ms,
+}
+
+/// The newest certificate of each of these servers that still counts.
+pub(super) async fn certificates_newest(
+    conn: Conn<'_>,
+    servers: &[ServerId],
+) -> Result<HashMap<ServerId, Certificate>> {
+    let rows = fetch_by_ids!(
+        conn,
+        CertificateRow,
+        "SELECT c.server_id, c.serial, c.issued_at, c.not_after FROM agent_certificates c
+          WHERE c.revoked_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM agent_certificates n
+                             WHERE n.server_id = c.server_id AND n.revoked_at IS NULL
+                               AND (n.issued_at > c.issued_at OR n.issued_at = c.issued_at AND n.serial > c.serial))
+            AND c.server_id",
+        "",
+        servers
+    )?;
+    let certificate = |CertificateRow { server_id, serial, issued_at, not_after }| {
+        (server_id, Certificate { serial, issued_at, not_after })
+    };
+    Ok(rows.into_iter().map(certificate).collect())
 }
 
 pub(super) async fn identities_prune(tx: &mut Tx, before: Ms) -> Result<u64> {

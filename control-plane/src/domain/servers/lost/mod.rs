@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use self::store::OpenFence;
 use super::service::Service;
 use super::{ConnectionState, Server};
+use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::domain::audit::Actor;
 use crate::domain::check::clipped;
@@ -52,6 +53,16 @@ impl Service {
         let heard = self.heartbeat_newest(server.id).map(|(_, at)| at).max(server.seen.last_seen_at);
         let silent = heard.map_or(Duration::ZERO, |at| self.clock.now().since(at));
         server.connection.state == ConnectionState::Online && silent > self.facts.heartbeat * SUSPECT_AFTER
+    }
+
+    /// A server that was last heard before this is suspect, if it counts as online.
+    pub(super) fn suspect_before(&self) -> Ms {
+        self.clock.now().minus(self.facts.heartbeat * SUSPECT_AFTER)
+    }
+
+    /// Whether this process, which may know more than the books, has not heard the server since it would be suspect.
+    pub(super) fn is_unheard(&self, server: ServerId) -> bool {
+        self.heartbeat_newest(server).is_none_or(|(_, at)| at < self.suspect_before())
     }
 
     /// Declares a server lost: raises its generation, keeps everything new away from it, and puts a fence around each of these

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::facts::{CloseReason, Heartbeat, Hello, Inventory};
 use super::service::Service;
 use super::{Connection, ConnectionEvent, ConnectionState};
@@ -32,7 +30,7 @@ const INVENTORY_MAX: usize = 10_000;
 const STORAGES_MAX: usize = 256;
 
 /// How a server was doing at one time.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HealthSample {
     /// When it was heard.
     pub at: Ms,

@@ -142,6 +142,17 @@ pub struct Quotas {
     pub used: Amounts,
 }
 
+/// Whether a tenant could be given so much more now: the refusal, if not. `conn` is to be a snapshot's; nothing is held.
+pub async fn look(mut conn: Conn<'_>, tenant: TenantId, more: Amounts) -> Result<Result<()>> {
+    let found = store::tenant_look(conn.again(), tenant).await?;
+    let (suspension, limits) = found.ok_or_else(|| Error::not_found("tenant", tenant))?;
+    if let Some(reason) = suspension {
+        return Ok(Err(suspended(&reason)));
+    }
+    let used = used_in_all(conn, tenant).await?;
+    Ok(exceeded(&limits, &used, &more).map_or(Ok(()), Err))
+}
+
 /// A tenant whose row is held until the transaction ends.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -226,14 +237,18 @@ fn exceeded(limits: &Limits, used: &Amounts, more: &Amounts) -> Option<Error> {
 
 /// How much a tenant may use, and uses. `conn` is to be a snapshot's, or to hold the tenant.
 pub(super) async fn quotas_get(mut conn: Conn<'_>, tenant: TenantId) -> Result<Quotas> {
-    let limits = store::limits_get(conn.again(), tenant).await?.ok_or_else(|| Error::not_found("tenant", tenant))?;
-    let used = Amounts {
+    let found = store::tenant_look(conn.again(), tenant).await?;
+    let (_, limits) = found.ok_or_else(|| Error::not_found("tenant", tenant))?;
+    Ok(Quotas { limits, used: used_in_all(conn, tenant).await? })
+}
+
+async fn used_in_all(mut conn: Conn<'_>, tenant: TenantId) -> Result<Amounts> {
+    Ok(Amounts {
         addresses: store::addresses_used(conn.again(), tenant).await?,
         snapshots: store::snapshots_used(conn.again(), tenant).await?,
         backups: store::backups_used(conn.again(), tenant).await?,
         ..store::pods_used(conn, tenant).await?
-    };
-    Ok(Quotas { limits, used })
+    })
 }
 
 /// How much each of these tenants may use, and uses. `conn` is to be a snapshot's.

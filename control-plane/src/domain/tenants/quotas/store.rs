@@ -79,10 +79,10 @@ pub(super) async fn tenant_lock(tx: &mut Tx, tenant: TenantId) -> Result<Option<
     fetch_optional!(conn, LimitsRow, sql, tenant)?.map(LimitsRow::into_parts).transpose()
 }
 
-pub(super) async fn limits_get(conn: Conn<'_>, tenant: TenantId) -> Result<Option<Limits>> {
+/// The same without holding it.
+pub(super) async fn tenant_look(conn: Conn<'_>, tenant: TenantId) -> Result<Option<(Option<String>, Limits)>> {
     const SQL: &str = select!("");
-    let row = fetch_optional!(conn, LimitsRow, SQL, tenant)?.map(LimitsRow::into_parts).transpose()?;
-    Ok(row.map(|(_, limits)| limits))
+    fetch_optional!(conn, LimitsRow, SQL, tenant)?.map(LimitsRow::into_parts).transpose()
 }
 
 pub(super) async fn limits_set(tx: &mut Tx, tenant: TenantId, limits: &Limits, (version, at): (i64, Ms)) -> Result<()> {

@@ -181,9 +181,19 @@ struct UserView {
 
 impl From<Member> for UserView {
     fn from(member: Member) -> Self {
-        let Member { user, tenant: _, email, name, role, suspended_at, last_sign_in_at, version: _, joined_at: _ } =
-            member;
-        Self { id: user, email, name, role, suspended_at, last_sign_in_at }
+        let Member {
+            user,
+            tenant: _,
+            email,
+            name,
+            role,
+            suspended_at,
+            account_suspended_at,
+            last_sign_in_at,
+            version: _,
+            joined_at: _,
+        } = member;
+        Self { id: user, email, name, role, suspended_at: account_suspended_at.or(suspended_at), last_sign_in_at }
     }
 }
 

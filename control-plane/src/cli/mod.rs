@@ -1,5 +1,6 @@
 //! The command line: what runs the control plane, and [`remote`], a client of its REST API.
 
+mod account;
 mod audit;
 mod backup;
 mod client;

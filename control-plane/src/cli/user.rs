@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::account;
 use super::common::{Confirm, Context, Limit, object, text};
 use super::failure::{Failure, Result};
 use super::humane::when;
@@ -84,6 +85,9 @@ pub enum Command {
         after_help = "Example:\n  mpanel user create-owner anna@example.net --name Anna --password-file password"
     )]
     CreateOwner(Create),
+    /// Accounts, whatever tenants they belong to. For staff
+    #[command(subcommand)]
+    Account(account::Command),
 }
 
 /// An account to be made.
@@ -140,6 +144,7 @@ impl Command {
                 show(context, &context.client.post(&[USERS[0], &id, "reactivate"], None).await?.body)
             }
             Self::CreateOwner(create) => create.run(context).await,
+            Self::Account(command) => command.run(context).await,
         }
     }
 }
@@ -255,7 +260,9 @@ fn show(context: &Context, user: &Value) -> Result<()> {
         return line(text(&user["email"]));
     }
     let mut table = Table::fields();
-    for name in ["email", "name", "id", "tenant_id", "role", "state", "last_sign_in_at", "joined_at"] {
+    for name in
+        ["email", "name", "id", "tenant_id", "role", "state", "account_suspended_at", "last_sign_in_at", "joined_at"]
+    {
         table.field(name, text(&user[name]));
     }
     context.out.table(&table)

@@ -26,6 +26,7 @@ use crate::domain::audit::{Actor, ActorKind, Origin, Record, Scope, audit_append
 use crate::domain::sessions::access;
 use crate::domain::tokens;
 use crate::error::{Error, Result};
+use crate::events::{Event, event_append};
 use crate::ids::{TenantId, TokenId};
 
 /// The only paths that answer without a token: they say that the process runs, and nothing of what it holds; or what is shown
@@ -400,9 +401,11 @@ async fn refuse(app: &App, origin: Option<&Origin>, action: &'static str) -> Err
     Error::Unauthorized("this token is not, or no longer, valid".to_owned())
 }
 
-/// Puts a record into the audit that stands for itself.
+/// Puts a refusal into the audit, where it stands for itself, and tells it as an event.
 pub(super) async fn audited(app: &App, now: Ms, record: Record<'_>, detail: &Value) -> Result<()> {
     let mut tx = app.db.begin().await?;
+    let event = Event { tenant: record.tenant, name: record.action, subject: record.target_id.clone() };
+    event_append(&mut tx, now, event, detail).await?;
     audit_append(&mut tx, now, record, detail).await?;
     tx.commit().await
 }

@@ -1,5 +1,5 @@
-//! What a known caller was refused for want of a permission (403) is a record of the audit: the first of each minute, by caller and
-//! operation, so that nobody can fill the audit with it.
+//! What a known caller was refused for want of a permission (403), and a sign-in that has to wait (429), is a record of the audit and an
+//! event: the first of each minute, by caller and operation, so that nobody can fill the audit with it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::audit::{Actor, Record};
 
+/// Where one signs in: who fails too often there is not even judged.
+const SIGN_IN: &str = "POST /api/auth/login";
 const WINDOW: Duration = Duration::from_mins(1);
 /// Callers and operations that are remembered; beyond them only the log tells.
 const REMEMBERED_MAX: usize = 4096;
@@ -51,7 +53,8 @@ pub(super) async fn layer(State(app): State<Arc<App>>, request: Request, next: N
     let operation = format!("{} {path}", request.method());
     let origin = origin_of(request.extensions());
     let response = next.run(request).await;
-    if response.status() == StatusCode::FORBIDDEN {
+    let waits = response.status() == StatusCode::TOO_MANY_REQUESTS && operation == SIGN_IN;
+    if response.status() == StatusCode::FORBIDDEN || waits {
         let auth = response.extensions().get::<Auth>();
         let actor = auth.map_or_else(|| Actor::system("http"), |auth| Actor::new(auth.actor.kind.clone()));
         let tenant = auth.and_then(|auth| auth.scope.tenant());

@@ -1,6 +1,6 @@
 //! Deletes what nobody needs any more, in bounded batches, so that no table grows for ever: health samples, answers under
 //! idempotency keys, events that everybody has had time to read, jobs with their logs, join tokens, API tokens, invitations,
-//! certificates and sign-ins that ended long ago.
+//! certificates and sign-ins that ended long ago. It also writes down what tenants of before an upgrade are searched by.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,7 @@ impl Loop for Retention {
         let jobs = self.app.jobs.jobs_prune(now.minus(DAY * 180), BATCH).await?;
         let drifts = self.app.drift.drifts_prune(now.minus(DAY * 90), BATCH).await?;
         let mut tx = self.app.db.begin().await?;
+        let searched = self.app.tenants.search_fill(&mut tx, BATCH).await?;
         let deliveries = self.app.webhooks.deliveries_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         let events = events_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         let traffic = self.app.cloudpods.traffic_prune(&mut tx, BATCH).await?;
@@ -49,7 +50,8 @@ impl Loop for Retention {
         let sign_ins = self.app.sessions.sessions_prune(&mut tx, now.minus(DAY * 30), BATCH).await?;
         tx.commit().await?;
         // A full batch says that there may be more; the next run begins at once.
-        let batches = [samples, deliveries, events, consoles, traffic, drifts, jobs, tokens, invitations, sign_ins];
+        let batches =
+            [samples, deliveries, events, consoles, traffic, drifts, jobs, tokens, invitations, sign_ins, searched];
         let done = keys + identities + batches.iter().sum::<u64>();
         Ok(Report { done, more: batches.contains(&u64::from(BATCH)) })
     }

@@ -3,13 +3,22 @@
 use futures::future::join_all;
 use mpanel_tests::app::Api;
 use mpanel_tests::people::{Person, member, tenant, token};
+use mpanel_tests::signing_in::PASSWORD;
 use mpanel_tests::{TestApp, databases};
 use proptest::prelude::*;
 use serde_json::json;
 
 use control_plane::domain::access::{Permissions, Role};
 
-/// What one of a tenant's people tries with another, or with themselves.
+/// What one of a tenant's people tries.
+#[derive(Clone, Copy, Debug)]
+enum Try {
+    /// With another, or with themselves.
+    Change(Step),
+    /// To have somebody new join as this.
+    Invite(usize, Role),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Step {
     by: usize,
@@ -24,11 +33,12 @@ enum What {
     Reactivate,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let role = prop::sample::select(Role::ALL.to_vec());
-    let what = prop_oneof![4 => role.prop_map(What::Role), 2 => Just(What::Suspend), 1 => Just(What::Reactivate)];
-    let step = (0..4_usize, 0..4_usize, what).prop_map(|(by, whom, what)| Step { by, whom, what });
-    prop::collection::vec(step, 1..14)
+fn tries() -> impl Strategy<Value = Vec<Try>> {
+    let role = || prop::sample::select(Role::ALL.to_vec());
+    let what = prop_oneof![4 => role().prop_map(What::Role), 2 => Just(What::Suspend), 1 => Just(What::Reactivate)];
+    let step = (0..4_usize, 0..4_usize, what).prop_map(|(by, whom, what)| Try::Change(Step { by, whom, what }));
+    let invite = (0..4_usize, role()).prop_map(|(by, role)| Try::Invite(by, role));
+    prop::collection::vec(prop_oneof![5 => step, 1 => invite], 1..14)
 }
 
 /// What should be: each person's role, and whether they come in.
@@ -72,25 +82,49 @@ async fn people(app: &TestApp, case: u32, roles: [Role; 4]) -> (String, Vec<Pers
     (home, all)
 }
 
-async fn steps_check(app: &TestApp, case: u32, steps: Vec<Step>) {
+/// Invites somebody new, who joins if they were; what the invitation was answered.
+async fn invite(app: &TestApp, home: &str, api: &Api, role: Role) -> u16 {
+    let email = format!("{}@guests.example", uuid::Uuid::now_v7().simple());
+    let invited = api.post("/api/users/invite", &json!({"email": email, "role": role})).await;
+    if let Some(token) = invited.body["token"].as_str() {
+        let body = json!({"token": token, "name": "Guest", "password": PASSWORD});
+        let joined = app.api.post("/api/users/invite/accept", &body).await.expect(200);
+        assert_eq!((&joined["role"], &joined["tenant_id"]), (&json!(role), &json!(home)));
+        // No owner more for what comes next.
+        let path = format!("/api/admin/users/{}/suspend", joined["id"].as_str().expect("an id"));
+        app.api.post(&path, &json!({})).await.expect(200);
+    }
+    invited.status.as_u16()
+}
+
+async fn tries_check(app: &TestApp, case: u32, tries: Vec<Try>) {
     let roles = [Role::Owner, Role::Admin, Role::Billing, Role::Member];
     let (home, people) = people(app, case, roles).await;
     let mut model: Model = roles.map(|role| (role, true));
-    for step in steps {
-        let (rank, active) = model[step.by];
+    for one in tries {
+        let (Try::Change(Step { by, .. }) | Try::Invite(by, _)) = one;
+        let (rank, active) = model[by];
         if !active {
             continue; // They are out, and another test shows it.
         }
         // A token of all that they may do at this moment; the one before may have ended, or have less.
         let all: Permissions = rank.permissions();
-        let api = app.api.with_token(&token(app, &people[step.by].id, Some(&home), all, Some(1)).await);
-        let (status, after) = expected(model, step);
-        assert_eq!(act(&api, &people[step.whom].id, step.what).await, status, "{step:?} in {model:?}");
-        model = after;
+        let api = app.api.with_token(&token(app, &people[by].id, Some(&home), all, Some(1)).await);
+        match one {
+            Try::Invite(_, role) => {
+                let status = if rank.may_give(role) { 201 } else { 403 };
+                assert_eq!(invite(app, &home, &api, role).await, status, "{one:?} in {model:?}");
+            }
+            Try::Change(step) => {
+                let (status, after) = expected(model, step);
+                assert_eq!(act(&api, &people[step.whom].id, step.what).await, status, "{step:?} in {model:?}");
+                model = after;
+            }
+        }
         for (person, (role, active)) in people.iter().zip(model) {
             let shown = app.api.get(&format!("/api/admin/users/{}", person.id)).await.expect(200);
             let state = if active { "active" } else { "suspended" };
-            assert_eq!((&shown["role"], &shown["state"]), (&json!(role), &json!(state)), "after {step:?}");
+            assert_eq!((&shown["role"], &shown["state"]), (&json!(role), &json!(state)), "after {one:?}");
         }
     }
 }
@@ -98,14 +132,16 @@ async fn steps_check(app: &TestApp, case: u32, steps: Vec<Step>) {
 #[test]
 fn no_sequence_of_changes_loses_the_last_owner_or_gives_more_than_its_maker_has() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (app, _database) = runtime.block_on(TestApp::start());
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    let case = std::sync::atomic::AtomicU32::new(0);
-    proptest!(config, |(steps in steps())| {
-        let case = case.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        runtime.block_on(steps_check(&app, case, steps));
-    });
-    runtime.block_on(app.stop());
+    for database in runtime.block_on(databases()) {
+        let app = runtime.block_on(TestApp::start_on(&database));
+        let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+        let case = std::sync::atomic::AtomicU32::new(0);
+        proptest!(config, |(tries in tries())| {
+            let case = case.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            runtime.block_on(tries_check(&app, case, tries));
+        });
+        runtime.block_on(app.stop());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use control_plane::domain::access::Permission;
 use mpanel_tests::app::{Api, send};
 use mpanel_tests::people::{member, staff, tenant, token_of};
-use mpanel_tests::signing_in::signed_in;
+use mpanel_tests::signing_in::{PASSWORD, audited, sign_in, signed_in, try_sign_in};
 use mpanel_tests::{TestApp, databases, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 const USERS: &str = "/api/users";
 const ACCEPT: &str = "/api/users/invite/accept";
 const TOKENS: &str = "/api/auth/tokens";
+const ACCOUNTS: &str = "/api/platform/users";
+const SERVERS: &str = "/api/platform/servers";
 
 fn names(page: &Value) -> Vec<String> {
     let items = page["items"].as_array().expect("items").iter();
@@ -296,4 +298,127 @@ async fn who_belongs_to_several_tenants_names_one_and_reaches_no_other() {
     owner.get(&format!("{USERS}/{}?tenant_id={other}", anna.id)).await.expect_problem(404, "not_found");
     assert_eq!(boss.api.get("/api/admin/users").await.expect(200)["items"].as_array().unwrap().len(), 3);
     app.stop().await;
+}
+
+fn emails(page: &Value) -> Vec<&str> {
+    page["items"].as_array().expect("items").iter().map(|item| item["email"].as_str().expect("an address")).collect()
+}
+
+#[tokio::test]
+async fn a_member_of_staff_who_left_is_out_at_once() {
+    const EVE: &str = "eve@platform.example";
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let boss = staff(&app, "boss@platform.example").await;
+        let home = tenant(&app, "home").await;
+        let anna = member(&app, &home, "OWNER", "anna@home.example").await;
+        let body = json!({"email": EVE, "name": "Eve", "password": PASSWORD, "staff": true});
+        let eve = boss.api.post(ACCOUNTS, &body).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let (session, _) = sign_in(&app.api, EVE).await;
+        let program = app.api.with_token(&token_of(&app, &eve, None, Permission::ServersRead).await);
+        let wish = json!({"email": "eve@elsewhere.example", "role": "OWNER"});
+        let given = session.post(&format!("/api/admin/users/invite?tenant_id={home}"), &wish).await.expect(201);
+        let all = boss.api.get(&format!("{ACCOUNTS}?staff=true")).await.expect(200);
+        assert_eq!(emails(&all), ["boss@platform.example", EVE], "{}", database.name);
+        let others = boss.api.get(&format!("{ACCOUNTS}?staff=false&email_prefix=ANNA")).await.expect(200);
+        assert_eq!(emails(&others), ["anna@home.example"]);
+
+        let path = format!("{ACCOUNTS}/{eve}");
+        let suspend = format!("{path}/suspend");
+        anna.api.post(&suspend, &json!({})).await.expect_problem(403, "forbidden");
+        session.post(&suspend, &json!({})).await.expect_problem(409, "own_account");
+        session.get(SERVERS).await.expect(200);
+        let out = boss.api.post(&suspend, &json!({})).await.expect(200);
+        assert_eq!((&out["state"], &out["staff"]), (&json!("suspended"), &json!(true)));
+        for api in [&session, &program] {
+            api.get(SERVERS).await.expect_problem(401, "unauthorized");
+        }
+        try_sign_in(&app.api, EVE, PASSWORD).await.expect_problem(401, "unauthorized");
+        let new = json!({"token": given["token"], "name": "Eve", "password": PASSWORD});
+        accept(&app.api, &new).await.expect_problem(401, "unauthorized");
+        assert_eq!(boss.api.post(&suspend, &json!({})).await.expect(200), out, "repeatable");
+        let listed = boss.api.get(&format!("{ACCOUNTS}?state=suspended")).await.expect(200);
+        assert_eq!(listed["items"], json!([out]));
+
+        // Let in again, what has ended stays ended.
+        boss.api.post(&format!("{path}/reactivate"), &json!({})).await.expect(200);
+        for api in [&session, &program] {
+            api.get(SERVERS).await.expect_problem(401, "unauthorized");
+        }
+        let (session, _) = sign_in(&app.api, EVE).await;
+        session.get(SERVERS).await.expect(200);
+        // Of the staff no longer, and a member of nothing: out as well.
+        let patch = |tag: &str| boss.api.request(Method::PATCH, &path).header("If-Match", tag.to_owned());
+        send(patch("\"1\"").json(&json!({"staff": false}))).await.expect_problem(412, "stale");
+        let read = boss.api.get(&path).await;
+        let unmade = send(patch(read.header("etag")).json(&json!({"staff": false}))).await.expect(200);
+        assert_eq!(unmade["staff"], false);
+        session.get(SERVERS).await.expect_problem(401, "unauthorized");
+        try_sign_in(&app.api, EVE, PASSWORD).await.expect_problem(401, "unauthorized");
+        app.stop().await;
+        assert_eq!(audited(&database, "user.account_suspended").await.len(), 1);
+        let ended = audited(&database, "session.ended").await;
+        assert!(
+            ended.len() == 2 && ended[0].contains("suspended") && ended[1].contains("no_longer_staff"),
+            "{ended:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_has_an_account_becomes_staff_and_the_last_of_the_staff_cannot_be_lost() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let boss = staff(&app, "boss@platform.example").await;
+        let home = tenant(&app, "home").await;
+        let anna = member(&app, &home, "OWNER", "anna@home.example").await;
+        let (of_boss, of_anna) = (format!("{ACCOUNTS}/{}", boss.id), format!("{ACCOUNTS}/{}", anna.id));
+        for (method, path, body) in [
+            (Method::PATCH, of_boss.clone(), json!({"staff": false})),
+            (Method::POST, format!("{of_boss}/suspend"), json!({})),
+        ] {
+            send(app.api.request(method, &path).json(&body)).await.expect_problem(409, "last_staff");
+        }
+        let (_, token) = invite(&anna.api, "bob@home.example", "MEMBER").await;
+        let new = json!({"token": token, "name": "Bob", "password": PASSWORD});
+        let bob = accept(&app.api, &new).await.expect(200);
+        let of_bob = format!("{ACCOUNTS}/{}", bob["id"].as_str().unwrap());
+        boss.api.patch(&of_bob, &json!({"staff": true})).await.expect_problem(409, "email_unproven");
+        assert_eq!(boss.api.patch(&of_anna, &json!({"staff": true})).await.expect(200)["staff"], true);
+        let anna_s = app.api.with_token(&token_of(&app, &anna.id, None, Permission::UsersManage).await);
+        // Two who decide over each other at the same moment leave one.
+        let (nothing, one, other) = (json!({}), format!("{of_boss}/suspend"), format!("{of_anna}/suspend"));
+        let (first, second) = futures::join!(anna_s.post(&one, &nothing), boss.api.post(&other, &nothing));
+        let statuses = [first.status.as_u16(), second.status.as_u16()];
+        assert!(statuses.contains(&200) && statuses.iter().all(|one| [200, 401, 409].contains(one)), "{statuses:?}");
+        let left = app.api.get(&format!("{ACCOUNTS}?staff=true&state=active")).await.expect(200);
+        assert_eq!(emails(&left).len(), 1, "{}: {statuses:?}", database.name);
+        // A tenant's owner whose account is suspended does not come in either, and its members are shown so.
+        app.api.post(&format!("{of_bob}/suspend"), &nothing).await.expect(200);
+        let shown = app.api.get(&format!("/api/admin/users/{}", bob["id"].as_str().unwrap())).await.expect(200);
+        assert!(shown["account_suspended_at"].is_string() && shown["state"] == "active", "{shown}");
+        try_sign_in(&app.api, "bob@home.example", PASSWORD).await.expect_problem(401, "unauthorized");
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_staff_made_for_a_tenant_is_staff_s() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let home = tenant(&app, "home").await;
+        let owner = member(&app, &home, "OWNER", "owner@home.example").await;
+        let boss = staff(&app, "boss@platform.example").await;
+        let token = app.api.with_token(&token_of(&app, &boss.id, Some(&home), Permission::CloudpodsRead).await);
+        let all = boss.api.get("/api/admin/tokens").await.expect(200);
+        let found = all["items"].as_array().unwrap().iter().find(|one| {
+            (one["tenant_id"].as_str(), one["user_id"].as_str()) == (Some(home.as_str()), Some(boss.id.as_str()))
+        });
+        let path = format!("/api/admin/tokens/{}", found.expect("the token")["id"].as_str().unwrap());
+        owner.api.delete(&path).await.expect_problem(404, "not_found");
+        token.get("/api/provisioning/cloudpods").await.expect(200);
+        boss.api.delete(&path).await.expect(204);
+        token.get("/api/provisioning/cloudpods").await.expect_problem(401, "unauthorized");
+        app.stop().await;
+    }
 }

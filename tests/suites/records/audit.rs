@@ -10,8 +10,11 @@ use control_plane::domain::audit::service::Service;
 use control_plane::domain::audit::verify::Place;
 use control_plane::domain::audit::{Actor, Record, audit_append};
 use control_plane::ids::AuditId;
-use mpanel_tests::app::TOKEN;
+use mpanel_tests::app::{TOKEN, send};
+use mpanel_tests::mailbox::Mailbox;
+use mpanel_tests::signing_in::{person, sign_in, try_sign_in};
 use mpanel_tests::{TestApp, databases, eventually};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
@@ -482,6 +485,11 @@ async fn a_tenant_s_people_see_their_tenant_s_records_alone_and_what_they_are_re
         assert_eq!(seen[0]["target_id"], "GET /api/admin/audit/verify");
         assert!(seen[0]["detail"]["reason"].as_str().unwrap().contains("audit:manage"), "{seen:?}");
         assert_eq!(seen[0]["address"], "127.0.0.1");
+        assert_eq!(
+            own.count("SELECT COUNT(*) FROM events WHERE name = 'request.refused'").await,
+            1,
+            "an event as well"
+        );
         let all = list(&app, "action=plan.created").await;
         let path = format!("/api/admin/audit/records/{}", all[0]["id"].as_str().unwrap());
         api.get(&path).await.expect_problem(404, "not_found");
@@ -490,6 +498,32 @@ async fn a_tenant_s_people_see_their_tenant_s_records_alone_and_what_they_are_re
         assert!(export.text.lines().count() >= 1, "{}", export.text);
         for line in export.text.lines() {
             assert_eq!(serde_json::from_str::<Value>(line).unwrap()["tenant_id"], *tenant);
+        }
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_reset_says_from_where() {
+    const ANN: &str = "ann@example.net";
+    for database in databases().await {
+        let mailbox = Mailbox::start(&[]).await;
+        let app = TestApp::start_with(&database, |config| mailbox.configure(config)).await;
+        person(&app, ANN, "OWNER").await;
+        sign_in(&app.api, ANN).await;
+        try_sign_in(&app.api, ANN, "wrong").await.expect_problem(401, "unauthorized");
+        let ask = |path: &str, body: Value| send(app.api.anonymous(Method::POST, path).json(&body));
+        ask("/api/auth/password/forgot", json!({"email": ANN})).await.expect_status(202);
+        let secret = mailbox.next_secret(ANN).await;
+        let body = json!({"secret": secret, "password": "a new password of some length"});
+        ask("/api/auth/password/reset", body).await.expect_status(204);
+        for action in
+            ["session.started", "sign_in.refused", "user.password_link_sent", "session.ended", "user.password_changed"]
+        {
+            let records = list(&app, &format!("action={action}")).await;
+            assert_eq!(records.len(), 1, "{action} on {}: {records:#?}", database.name);
+            assert_eq!(records[0]["address"], "127.0.0.1", "{action} on {}", database.name);
+            assert!(records[0]["request_id"].is_string(), "{action}: {}", records[0]);
         }
         app.stop().await;
     }

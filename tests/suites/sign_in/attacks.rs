@@ -163,7 +163,31 @@ async fn an_address_that_tries_one_account_after_another_has_to_wait() {
             let answer = try_sign_in(&app.api, &format!("a{guess}@example.net"), PASSWORD).await;
             answer.expect_problem(401, "unauthorized");
         }
-        try_sign_in(&app.api, ANN, PASSWORD).await.expect_problem(429, "too_many_requests");
+        for _ in 0..2 {
+            try_sign_in(&app.api, ANN, PASSWORD).await.expect_problem(429, "too_many_requests");
+        }
+        app.stop().await;
+        let told = audited(&database, "request.refused").await;
+        assert_eq!(told.len(), 1, "the first of the minute: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_office_mistypes_over_weeks_fades() {
+    for database in databases().await {
+        let clock = still();
+        let app = TestApp::start_at(&database, clock.clone(), |_| {}).await;
+        person(&app, ANN, "OWNER").await;
+        for day in 0..14 {
+            for typo in 0..3 {
+                let answer = try_sign_in(&app.api, &format!("{day}-{typo}@example.net"), "wrong").await;
+                answer.expect_problem(401, "unauthorized");
+            }
+            sign_in(&app.api, ANN).await;
+            clock.advance(Duration::from_hours(8));
+            sign_in(&app.api, ANN).await;
+            clock.advance(Duration::from_hours(15));
+        }
         app.stop().await;
     }
 }

@@ -126,6 +126,35 @@ async fn people_are_made_invited_and_join_on_the_command_line() {
 }
 
 #[tokio::test]
+async fn staff_decide_over_accounts_on_the_command_line() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "OWNER").await;
+    let home = Home::new(&app);
+    let token = home.dir.path().join("token");
+    std::fs::write(&token, mpanel_tests::app::TOKEN).unwrap();
+    let token = ["--token-file", token.to_str().unwrap()];
+    let run = async |args: &[&str]| {
+        let out = home.run(&[&["user", "account"][..], args, &token[..]].concat(), "").await;
+        assert!(out.status.success(), "{args:?}: {}", said(&out));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(run(&["list", "--staff", "--quiet"]).await, "");
+    assert!(run(&["staff", ANN, "--yes"]).await.contains("true"));
+    assert_eq!(run(&["list", "--staff", "--quiet"]).await, format!("{ANN}\n"));
+    let last = [&["user", "account", "staff", ANN, "--remove", "--yes"][..], &token[..]].concat();
+    assert!(said(&home.run(&last, "").await).contains("last of the platform's staff"));
+    assert!(run(&["recover", ANN, "--yes"]).await.trim().len() > 40, "what ends the link");
+    person(&app, "boss@example.net", "MEMBER").await;
+    run(&["staff", "boss@example.net", "--yes"]).await;
+    assert!(run(&["suspend", ANN, "--yes"]).await.contains("suspended"));
+    assert!(run(&["show", ANN]).await.contains("suspended"));
+    assert!(run(&["reactivate", ANN]).await.contains("active"));
+    run(&["staff", ANN, "--remove", "--yes"]).await;
+    assert_eq!(run(&["list", "--staff", "--quiet"]).await, "boss@example.net\n");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_sign_in_that_was_ended_elsewhere_is_forgotten() {
     let (app, _database) = TestApp::start().await;
     person(&app, ANN, "OWNER").await;

@@ -236,3 +236,29 @@ async fn invitations_that_ended_long_ago_are_deleted() {
         app.stop().await;
     }
 }
+
+#[tokio::test]
+async fn one_tenant_s_invitations_do_not_use_up_all_mail() {
+    for database in databases().await {
+        let (mailbox, clock) = (Mailbox::start(&[]).await, still());
+        let app = TestApp::start_at(&database, clock.clone(), |config| mailbox.configure(config)).await;
+        let (home, other) = (tenant(&app, "home").await, tenant(&app, "other").await);
+        let owner = member(&app, &home, "OWNER", "owner@home.example").await;
+        let neighbour = member(&app, &other, "OWNER", "owner@other.example").await;
+        for n in 0..51 {
+            let email = format!("guest-{n}@example.net");
+            let made = invite(&owner.api, &email, "MEMBER").await.expect(201);
+            mailbox.next(&email).await;
+            let path = format!("/api/users/invitations/{}", text(&made["invitation"], "id"));
+            owner.api.delete(&path).await.expect(204);
+        }
+        let waits = invite(&owner.api, "one-more@example.net", "MEMBER").await;
+        waits.expect_problem(429, "too_many_requests");
+        assert_eq!(waits.header("retry-after"), "1", "{}", database.name);
+        invite(&neighbour.api, "guest@other.example", "MEMBER").await.expect(201);
+        mailbox.next("guest@other.example").await;
+        clock.advance(Duration::from_secs(1));
+        invite(&owner.api, "one-more@example.net", "MEMBER").await.expect(201);
+        app.stop().await;
+    }
+}

@@ -71,6 +71,12 @@ impl Rig {
         (browser, answer)
     }
 
+    /// Sets out by a provider.
+    async fn start_by(&self, name: &str) -> Answer {
+        let start = Url::parse(&format!("{}/api/auth/oidc/{name}/start", self.app.api.url)).unwrap();
+        self.arrive(&mut Browser::default(), &start).await
+    }
+
     async fn arrive(&self, browser: &mut Browser, back: &Url) -> Answer {
         let answer = browser.get(back).await;
         let (status, headers, text) = (answer.status(), answer.headers().clone(), answer.text().await.unwrap());
@@ -86,6 +92,14 @@ impl Rig {
     }
 }
 
+/// Nobody is let in: the browser is sent to the page where they can begin anew, which is told why.
+pub fn expect_turned_away(answer: &Answer, code: &str) {
+    let page = format!("{PANEL}/sign-in#oidc={code}");
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, page.as_str()), "{}", answer.text);
+    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|one| one.to_str().unwrap()).collect();
+    assert!(cookies.len() == 1 && cookies[0].contains("Max-Age=0"), "the journey is over: {cookies:?}");
+}
+
 fn ann() -> Value {
     json!({"sub": "ann-1", "email": "Ann@Example.net", "email_verified": true, "name": "Ann"})
 }
@@ -97,7 +111,7 @@ async fn somebody_whom_the_provider_vouches_for_comes_in_as_who_they_are_here() 
         let listed = mpanel_tests::app::send(rig.app.api.anonymous(Method::GET, "/api/auth/oidc")).await.expect(200);
         assert_eq!(listed["items"][0]["name"], "corp");
         let (_, nobody) = rig.sign_in(&ann()).await;
-        nobody.expect_problem(401, "unauthorized");
+        expect_turned_away(&nobody, "unauthorized");
         let id = person(&rig.app, ANN, "OWNER").await;
         let (browser, answer) = rig.sign_in(&ann()).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "https://panel.example.net/"));
@@ -108,7 +122,7 @@ async fn somebody_whom_the_provider_vouches_for_comes_in_as_who_they_are_here() 
         let (browser, _) = rig.sign_in(&renamed).await;
         assert_eq!(rig.me(&browser).await["user"]["id"], id.to_string());
         suspend(&rig.app, id).await;
-        rig.sign_in(&ann()).await.1.expect_problem(401, "unauthorized");
+        expect_turned_away(&rig.sign_in(&ann()).await.1, "unauthorized");
         rig.app.stop().await;
         assert_eq!(audited(&database, "user.identity_linked").await.len(), 1);
         assert!(audited(&database, "session.started").await[0].contains("oidc:corp"));
@@ -129,7 +143,7 @@ async fn an_address_that_the_provider_has_not_verified_or_of_another_domain_lets
             json!({"sub": "x", "email": "ann@example.net@evil.example", "email_verified": true}),
         ] {
             let (browser, answer) = rig.sign_in(&who).await;
-            answer.expect_problem(401, "unauthorized");
+            expect_turned_away(&answer, "unauthorized");
             assert!(browser.cookie(&Url::parse(&rig.app.api.url).unwrap(), ACCESS).is_none(), "{who}");
         }
         assert_eq!(rig.sign_in(&ann()).await.1.status.as_u16(), 303);
@@ -148,7 +162,7 @@ async fn an_account_that_may_be_somebody_else_s_is_not_taken_for_the_address_own
         let token = boss.post("/api/users/invite", &wish).await.expect(201)["token"].clone();
         let body = json!({"token": token, "name": "Ann", "password": PASSWORD});
         boss.post("/api/users/invite/accept", &body).await.expect(200);
-        rig.sign_in(&ann()).await.1.expect_problem(401, "unauthorized");
+        expect_turned_away(&rig.sign_in(&ann()).await.1, "unauthorized");
         rig.app.stop().await;
         assert!(audited(&database, "user.identity_linked").await.is_empty());
         let refused = audited(&database, "sign_in.refused").await;
@@ -168,7 +182,7 @@ async fn staff_come_in_only_by_a_provider_that_is_for_staff() {
             if staff {
                 assert_eq!(rig.me(&browser).await["staff"], true);
             } else {
-                answer.expect_problem(401, "unauthorized");
+                expect_turned_away(&answer, "unauthorized");
             }
             rig.app.stop().await;
         }
@@ -190,14 +204,19 @@ async fn nobody_comes_in_by_another_s_way() {
         let (mut ann_s, mut other) = (Browser::default(), Browser::default());
         let back = rig.there_and_back(&mut ann_s, &ann()).await;
         // Another browser has not gone there, or went another way.
-        rig.arrive(&mut other, &back).await.expect_problem(401, "unauthorized");
+        expect_turned_away(&rig.arrive(&mut other, &back).await, "unauthorized");
         rig.there_and_back(&mut other, &ann()).await;
-        rig.arrive(&mut other, &back).await.expect_problem(401, "unauthorized");
+        expect_turned_away(&rig.arrive(&mut other, &back).await, "unauthorized");
         let mut forged = back.clone();
         let pairs: Vec<(String, String)> = back.query_pairs().into_owned().collect();
         let changed = pairs.iter().map(|(k, v)| (k, if k == "code" { format!("{v}x") } else { v.clone() }));
         forged.query_pairs_mut().clear().extend_pairs(changed);
-        rig.arrive(&mut ann_s, &forged).await.expect_problem(401, "unauthorized");
+        expect_turned_away(&rig.arrive(&mut ann_s, &forged).await, "unauthorized");
+        let mut denied = back.clone();
+        denied.set_query(Some("error=access_denied&state=x"));
+        expect_turned_away(&rig.arrive(&mut ann_s, &denied).await, "unauthorized");
+        denied.set_query(Some("error=a&error=b"));
+        expect_turned_away(&rig.arrive(&mut ann_s, &denied).await, "invalid");
         rig.app.stop().await;
     }
 }
@@ -206,12 +225,10 @@ async fn nobody_comes_in_by_another_s_way() {
 async fn a_provider_that_is_away_or_another_than_it_says_is_named() {
     let database = TestDatabase::sqlite();
     let rig = Rig::start(&database, |config| config.issuer = "http://127.0.0.1:1".to_owned()).await;
-    let start = |name: &str| rig.app.api.anonymous(Method::GET, &format!("/api/auth/oidc/{name}/start"));
-    mpanel_tests::app::send(start("corp")).await.expect_problem(503, "unavailable");
-    mpanel_tests::app::send(start("none")).await.expect_problem(404, "not_found");
+    expect_turned_away(&rig.start_by("corp").await, "unavailable");
+    expect_turned_away(&rig.start_by("none").await, "not_found");
     rig.app.stop().await;
     let rig = Rig::start(&database, |config| config.issuer = config.issuer.replace("127.0.0.1", "localhost")).await;
-    let start = rig.app.api.anonymous(Method::GET, "/api/auth/oidc/corp/start");
-    mpanel_tests::app::send(start).await.expect_problem(503, "unavailable");
+    expect_turned_away(&rig.start_by("corp").await, "unavailable");
     rig.app.stop().await;
 }

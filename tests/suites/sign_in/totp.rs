@@ -1,11 +1,15 @@
 use std::time::Duration;
 
 use control_plane::clock::Clock;
+use mpanel_tests::app::send;
+use mpanel_tests::mailbox::Mailbox;
 use mpanel_tests::signing_in::{PASSWORD, audited, person, sign_in, text, try_sign_in, try_sign_in_with};
 use mpanel_tests::{Answer, Api, TestApp, TestDatabase, databases};
+use reqwest::Method;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
+use super::passwords::reset;
 use super::still;
 
 const ANN: &str = "ann@example.net";
@@ -130,6 +134,99 @@ async fn an_enrolment_counts_for_nothing_until_its_code_is_shown() {
         clock.advance(Duration::from_secs(30));
         with(&app.api, "totp_code", &old.code()).await.expect_problem(401, "unauthorized");
         confirm(&old.code()).await.expect_problem(409, "totp_on");
+        app.stop().await;
+    }
+}
+
+/// Tries to sign in as Ann from one of many addresses, as our proxy tells it.
+async fn guess_from(api: &Api, address: usize, password: &str, code: &str) -> Answer {
+    let request =
+        api.anonymous(Method::POST, "/api/auth/login").header("X-Forwarded-For", format!("192.0.2.{address}"));
+    send(request.json(&json!({"email": ANN, "password": password, "totp_code": code}))).await
+}
+
+#[tokio::test]
+async fn who_knows_the_password_guesses_few_second_factors_from_however_many_addresses() {
+    for database in databases().await {
+        let (mailbox, clock) = (Mailbox::start(&[]).await, still());
+        let app = TestApp::start_at(&database, clock.clone(), |config| {
+            mailbox.configure(config);
+            config.http.behind_proxy = true;
+        })
+        .await;
+        person(&app, ANN, "OWNER").await;
+        let (ann, _) = sign_in(&app.api, ANN).await;
+        let (authenticator, _) = enrolled(&ann, &clock).await;
+        clock.advance(Duration::from_secs(30));
+        // Strangers who do not know the password count for nothing here.
+        for address in 0..12 {
+            let answer = guess_from(&app.api, address, "wrong", "00000x").await;
+            answer.expect_problem(401, "unauthorized");
+        }
+        for address in 100..111 {
+            guess_from(&app.api, address, PASSWORD, "00000x").await.expect_problem(401, "unauthorized");
+        }
+        let waits = guess_from(&app.api, 111, PASSWORD, &authenticator.code()).await;
+        waits.expect_problem(429, "too_many_requests");
+        assert_eq!(waits.header("retry-after"), "1");
+        let told = mailbox.next(ANN).await;
+        assert_eq!(told["subject"], "Somebody knows your password");
+        assert!(text(&told, "text").contains("192.0.2.109"), "{told}");
+        clock.advance(Duration::from_secs(1));
+        guess_from(&app.api, 111, PASSWORD, &authenticator.code()).await.expect(200);
+        // Whoever comes in begins anew.
+        guess_from(&app.api, 112, PASSWORD, "00000x").await.expect_problem(401, "unauthorized");
+        guess_from(&app.api, 113, PASSWORD, "00000x").await.expect_problem(401, "unauthorized");
+        app.stop().await;
+        assert!(mailbox.is_empty().await, "once");
+    }
+}
+
+const NEW: &str = "a new password of some length";
+
+#[tokio::test]
+async fn staff_take_a_lost_factor_away_and_the_person_is_told() {
+    for database in databases().await {
+        let (mailbox, clock) = (Mailbox::start(&[]).await, still());
+        let app = TestApp::start_at(&database, clock.clone(), |config| mailbox.configure(config)).await;
+        let id = person(&app, ANN, "OWNER").await;
+        let (ann, _) = sign_in(&app.api, ANN).await;
+        let (_, codes) = enrolled(&ann, &clock).await;
+        let path = format!("/api/platform/users/{id}/recover");
+        ann.post(&path, &json!({})).await.expect_problem(403, "forbidden");
+        let done = app.api.post(&path, &json!({})).await.expect(200);
+        assert_eq!((&done["secret"], &done["account"]["totp_enabled"]), (&Value::Null, &json!(false)));
+        ann.get("/api/auth/me").await.expect_problem(401, "unauthorized");
+        // A password that somebody else may know is not all that is asked for now.
+        try_sign_in(&app.api, ANN, PASSWORD).await.expect_problem(401, "unauthorized");
+        with(&app.api, "recovery_code", &codes[0]).await.expect_problem(401, "unauthorized");
+        let letter = mailbox.next(ANN).await;
+        assert_eq!(letter["subject"], "Your sign-in was reset");
+        let secret = text(&letter, "text").split_once("https://panel.example.net/reset-password#").unwrap().1;
+        let secret = secret.split_whitespace().next().unwrap();
+        reset(&app.api, secret, NEW).await.expect_status(204);
+        try_sign_in(&app.api, ANN, NEW).await.expect(200);
+        app.stop().await;
+        let recovered = audited(&database, "user.recovered").await;
+        assert!(recovered.len() == 1 && !recovered[0].contains(secret), "{recovered:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_no_mails_are_sent_staff_are_shown_the_link_and_it_proves_no_address() {
+    const BOB: &str = "bob@example.net";
+    for database in databases().await {
+        let (_, app, ann) = ann_at(&database).await;
+        let token = ann.post("/api/users/invite", &json!({"email": BOB, "role": "MEMBER"})).await.expect(201);
+        let body = json!({"token": token["token"], "name": "Bob", "password": PASSWORD});
+        let bob = app.api.post("/api/users/invite/accept", &body).await.expect(200);
+        let path = format!("/api/platform/users/{}", text(&bob, "id"));
+        let done = app.api.post(&format!("{path}/recover"), &json!({})).await.expect(200);
+        try_sign_in(&app.api, BOB, PASSWORD).await.expect_problem(401, "unauthorized");
+        reset(&app.api, text(&done, "secret"), NEW).await.expect_status(204);
+        reset(&app.api, text(&done, "secret"), PASSWORD).await.expect_field("secret");
+        try_sign_in(&app.api, BOB, NEW).await.expect(200);
+        assert_eq!(app.api.get(&path).await.expect(200)["email_proven"], false, "{}", database.name);
         app.stop().await;
     }
 }

@@ -1,12 +1,16 @@
 //! Customers: what the platform knows of tenants, what they bring, and how they are doing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use control_plane::clock::Ms;
 use control_plane::execute;
-use control_plane::ids::{OrderId, SubscriptionId, TenantId};
+use control_plane::ids::{OrderId, SubscriptionId, TenantId, UserId};
+use control_plane::loops::Loop as _;
+use control_plane::loops::retention::Retention;
 use mpanel_tests::app::send;
 use mpanel_tests::people::{member, staff, tenant};
+use mpanel_tests::signing_in::signed_in;
 use mpanel_tests::{TestApp, databases};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -123,6 +127,29 @@ async fn customers_are_searched_filtered_and_sorted_page_by_page() {
 }
 
 #[tokio::test]
+async fn capitals_beyond_ascii_are_found_and_of_before_an_upgrade_as_well() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let boss = staff(&app, "boss@platform.example").await.api;
+        boss.post(ADMIN, &json!({ "name": "ÖKO Strom" })).await.expect(201);
+        // As an earlier version has left it.
+        tenant(&app, "ÄPFEL").await;
+        let found = async |query: &str| {
+            let page = boss.get(&format!("{PLATFORM}?q={query}")).await.expect(200);
+            names(&page).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(found("%C3%B6ko").await, ["ÖKO Strom"], "{}", database.name);
+        Retention { app: Arc::clone(&app.running.app) }.run_once().await.unwrap();
+        assert_eq!(found("%C3%A4pfel").await, ["ÄPFEL"], "{}", database.name);
+        let id = boss.get(&format!("{PLATFORM}?q=strom")).await.expect(200)["items"][0]["tenant_id"].clone();
+        let path = format!("/api/admin/tenants/{}", id.as_str().unwrap());
+        boss.patch(&path, &json!({ "name": "ÜBER" })).await.expect(200);
+        assert_eq!((found("%C3%BCber").await, found("%C3%B6ko").await), (vec!["ÜBER".to_owned()], vec![]));
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_customer_is_shown_as_a_whole_with_why_it_is_doing_so() {
     for database in databases().await {
         let app = TestApp::start_on(&database).await;
@@ -189,6 +216,17 @@ async fn who_stays_away_is_doing_worse() {
         let away = boss.get(&format!("{PLATFORM}/{quiet}")).await.expect(200);
         let inactivity = part(&away["customer"], "inactivity");
         assert_eq!((&inactivity["score"], &inactivity["value"]), (&json!(0), &json!(90)), "{}", database.name);
+        // So is somebody who stays signed in, and has not signed in for long.
+        let stays = tenant(&app, "stays").await;
+        let anna = member(&app, &stays, "OWNER", "anna@stays.example").await;
+        signed_in(&app, &anna.id).await;
+        let mut tx = app.running.app.db.begin().await.unwrap();
+        let user = anna.id.parse::<UserId>().unwrap();
+        execute!(tx.conn(), "UPDATE users SET last_sign_in_at = $1 WHERE id = $2", ago, user).unwrap();
+        execute!(tx.conn(), "UPDATE tenants SET created_at = $1 WHERE name = 'stays'", ago).unwrap();
+        tx.commit().await.unwrap();
+        let here = boss.get(&format!("{PLATFORM}/{stays}")).await.expect(200);
+        assert_eq!(part(&here["customer"], "inactivity")["score"], 100, "{}", database.name);
         // A token that is used is somebody who is here.
         let owner = member(&app, &quiet, "OWNER", "owner@quiet.example").await.api;
         owner.get("/api/auth/me").await.expect(200);

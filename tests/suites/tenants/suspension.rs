@@ -6,7 +6,7 @@ use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::{CloudPod, DesiredPower, State};
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::tenants::SUSPENDED;
-use control_plane::ids::CloudPodId;
+use control_plane::ids::{CloudPodId, JobId};
 use mpanel_tests::people::{member, staff as boss, tenant};
 use mpanel_tests::pod_bench::{PodBench, SOON, actor, staff};
 use mpanel_tests::scripted_agent::Fail;
@@ -199,6 +199,49 @@ async fn a_suspension_that_failed_is_tried_again_after_a_while() {
 }
 
 #[tokio::test]
+async fn a_give_back_that_is_stuck_is_not_asked_for_again() {
+    const STUCK: &str = "SELECT id FROM jobs WHERE state = 'stuck'";
+    const LIFTING: &str = "SELECT COUNT(*) FROM jobs WHERE kind = 'unsuspend'";
+    for database in databases().await {
+        let bench = PodBench::with_manual_clock(&database).await;
+        bench.server("pve1", 16).await;
+        let id = bench.active("web").await;
+        suspend(&bench).await;
+        rest(&bench).await;
+        bench.agents.hold("start");
+        reactivate(&bench).await;
+        bench.out("start").await;
+        bench.agents.fail("start", 1, Fail::Before, FailureKind::Permission);
+        bench.agents.fail("set_options", 99, Fail::Before, FailureKind::Permission);
+        bench.agents.release("start");
+        let job = eventually("the give-back is stuck", SOON, async || {
+            // An undo is tried several times, with waits between.
+            bench.clock.advance(Duration::from_mins(1));
+            bench.engine.dispatch().await.unwrap();
+            let mut read = bench.db.read().await.unwrap();
+            control_plane::fetch_optional!(read.conn(), (JobId,), STUCK).unwrap().map(|(id,)| id)
+        })
+        .await;
+        let lifting = async || {
+            let mut read = bench.db.read().await.unwrap();
+            control_plane::fetch_one!(read.conn(), (i64,), LIFTING).unwrap().0
+        };
+        for _ in 0..3 {
+            bench.clock.advance(Duration::from_mins(11));
+            assert_eq!(bench.pods.tenants_follow().await.unwrap().done, 0, "{}", database.name);
+        }
+        assert_eq!(lifting().await, 1, "{}: it waits for whoever retries it", database.name);
+        bench.agents.heal();
+        bench.jobs.job_retry(&actor(), Scope::Platform, job).await.unwrap();
+        rest(&bench).await;
+        bench.clock.advance(Duration::from_mins(11));
+        rest(&bench).await;
+        assert_eq!(shown(&bench, id).await, (State::Active, Power::Running), "{}", database.name);
+        assert_eq!(lifting().await, 2);
+    }
+}
+
+#[tokio::test]
 async fn the_people_of_a_suspended_tenant_read_and_are_told_why_they_cannot_write() {
     for database in databases().await {
         let app = TestApp::start_on(&database).await;
@@ -211,6 +254,8 @@ async fn the_people_of_a_suspended_tenant_read_and_are_told_why_they_cannot_writ
         let body = json!({ "reason": "two invoices are overdue" });
         owner.post(&format!("{own}/suspend"), &body).await.expect_problem(403, "forbidden");
         boss.post(&format!("{own}/suspend"), &json!({ "reason": "" })).await.expect_field("reason");
+        let leaked = json!({ "name": "leaked", "permissions": ["cloudpods:read"] });
+        owner.post("/api/auth/tokens", &leaked).await.expect(201);
         let suspended = boss.post(&format!("{own}/suspend"), &body).await.expect(200);
         assert_eq!(suspended["state"], "suspended", "{}", database.name);
 
@@ -222,6 +267,10 @@ async fn the_people_of_a_suspended_tenant_read_and_are_told_why_they_cannot_writ
         assert!(text.contains("suspended") && text.contains("ask the platform"), "{text}");
         let wanted = json!({ "name": "web", "plan": "small", "image": "debian" });
         owner.post(pods, &wanted).await.expect_problem(403, "forbidden");
+        // A token of their own that has leaked they revoke all the same.
+        let own_tokens = owner.get("/api/auth/tokens").await.expect(200);
+        let leaked = own_tokens["items"].as_array().unwrap().iter().find(|one| one["name"] == "leaked").unwrap();
+        owner.delete(&format!("/api/auth/tokens/{}", leaked["id"].as_str().unwrap())).await.expect(204);
         assert_eq!(boss.get("/api/admin/tenants?state=suspended").await.expect(200)["items"][0]["name"], "home");
 
         let back = boss.post(&format!("{own}/reactivate"), &json!({})).await;

@@ -236,12 +236,12 @@ impl Permissions {
         Self(self.0 | 1 << permission as u32)
     }
 
-    /// Those of them that change nothing but one's own account: what is left to the people of a suspended tenant.
+    /// Those of them that change nothing but one's own account and API tokens, so that one that has leaked can be revoked: what is left
+    /// to the people of a suspended tenant. A token that they make has no more.
     #[must_use]
     pub fn reading(self) -> Self {
-        let reads =
-            |permission: &Permission| permission.as_str().ends_with(":read") || *permission == Permission::AccountWrite;
-        self.iter().filter(reads).collect()
+        let own = [Permission::AccountWrite, Permission::TokensWrite];
+        self.iter().filter(|permission| permission.as_str().ends_with(":read") || own.contains(permission)).collect()
     }
 
     /// Whether it is among them.

@@ -190,6 +190,7 @@ mod tests {
             (Permission::CloudpodsRead, true),
             (Permission::AuditRead, true),
             (Permission::AccountWrite, true),
+            (Permission::TokensWrite, true),
             (Permission::CloudpodsWrite, false),
             (Permission::UsersWrite, false),
             (Permission::TokensManage, false),

@@ -60,19 +60,19 @@ impl Service {
         store::session_shown(read.conn(), session, self.clock.now()).await
     }
 
-    /// What somebody may do, by no token or sign-in.
+    /// As [`principal_get`].
     pub async fn principal(&self, conn: Conn<'_>, user: UserId) -> Result<Option<Principal>> {
         principal_get(conn, user).await
     }
 
-    /// Whether this person may sign in: staff, and whoever has a membership that counts.
+    /// Whether this person may sign in: staff, and whoever has a membership that counts; nobody whose account is suspended.
     pub async fn may_sign_in(&self, conn: Conn<'_>, user: UserId) -> Result<bool> {
         let found = self.principal(conn, user).await?;
         Ok(found.is_some_and(|one| one.staff || one.memberships.iter().any(|m| m.standing != Standing::Suspended)))
     }
 }
 
-/// What somebody may do, by no token or sign-in.
+/// What somebody may do, by no token or sign-in. `None`: there is no such person, or their account is suspended.
 pub async fn principal_get(conn: Conn<'_>, user: UserId) -> Result<Option<Principal>> {
     store::person(conn, user).await
 }

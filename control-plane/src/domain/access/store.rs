@@ -78,7 +78,7 @@ fn principal(rows: Vec<PersonRow>, limit: Option<&Limit>) -> Result<Option<Princ
     Ok(found)
 }
 
-/// Whose the token of this hash is, unless it was revoked.
+/// Whose the token of this hash is, unless it was revoked or its person's account is suspended.
 pub(super) async fn token_shown(conn: Conn<'_>, secret_hash: &[u8]) -> Result<Option<Shown>> {
     const SQL: &str = "SELECT t.id AS token_id, t.name AS token_name, t.user_id, t.tenant_id AS token_tenant, t.permissions, t.expires_at, t.last_used_at,
                               u.email, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at,
@@ -87,7 +87,7 @@ pub(super) async fn token_shown(conn: Conn<'_>, secret_hash: &[u8]) -> Result<Op
                        LEFT JOIN users u ON u.id = t.user_id
                        LEFT JOIN memberships m ON m.user_id = t.user_id AND (t.tenant_id IS NULL OR m.tenant_id = t.tenant_id)
                        LEFT JOIN tenants ON tenants.id = m.tenant_id
-                       WHERE t.secret_hash = $1 AND t.revoked_at IS NULL
+                       WHERE t.secret_hash = $1 AND t.revoked_at IS NULL AND u.suspended_at IS NULL
                        ORDER BY m.created_at, m.tenant_id";
     let rows = fetch_all!(conn, TokenRow, SQL, secret_hash)?;
     let (mut people, mut limit, mut used) = (Vec::new(), None, None);
@@ -130,7 +130,7 @@ pub(super) async fn token_hash(conn: Conn<'_>, token: TokenId) -> Result<Option<
     Ok(fetch_optional!(conn, (Vec<u8>,), SQL, token)?.map(|(hash,)| hash))
 }
 
-/// Whose a sign-in is, unless it has ended.
+/// Whose a sign-in is, unless it has ended or its person's account is suspended.
 pub(super) async fn session_shown(conn: Conn<'_>, id: SessionId, now: Ms) -> Result<Option<Principal>> {
     const SQL: &str = "SELECT u.id AS user_id, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at,
                               tenants.suspended_at AS tenant_suspended_at
@@ -138,19 +138,19 @@ pub(super) async fn session_shown(conn: Conn<'_>, id: SessionId, now: Ms) -> Res
                        JOIN users u ON u.id = s.user_id
                        LEFT JOIN memberships m ON m.user_id = s.user_id
                        LEFT JOIN tenants ON tenants.id = m.tenant_id
-                       WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2
+                       WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND u.suspended_at IS NULL
                        ORDER BY m.created_at, m.tenant_id";
     principal(fetch_all!(conn, PersonRow, SQL, id, now)?, None)
 }
 
-/// Who this is.
+/// Who this is, unless their account is suspended.
 pub(super) async fn person(conn: Conn<'_>, id: UserId) -> Result<Option<Principal>> {
     const SQL: &str = "SELECT u.id AS user_id, u.platform_role, m.tenant_id AS member_of, m.role, m.suspended_at,
                               tenants.suspended_at AS tenant_suspended_at
                        FROM users u
                        LEFT JOIN memberships m ON m.user_id = u.id
                        LEFT JOIN tenants ON tenants.id = m.tenant_id
-                       WHERE u.id = $1
+                       WHERE u.id = $1 AND u.suspended_at IS NULL
                        ORDER BY m.created_at, m.tenant_id";
     principal(fetch_all!(conn, PersonRow, SQL, id)?, None)
 }

@@ -86,6 +86,15 @@ impl Actor {
         Self { origin, ..self }
     }
 
+    /// The person who asks, by a sign-in or by a token of theirs.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        match &self.kind {
+            ActorKind::User { user, session: _ } | ActorKind::ApiToken { token: _, user } => Some(*user),
+            ActorKind::PlatformToken(_) | ActorKind::Agent(_) | ActorKind::System(_) => None,
+        }
+    }
+
     /// A part of the control plane itself.
     #[must_use]
     pub fn system(part: &'static str) -> Self {

@@ -144,32 +144,44 @@ impl Service {
         store::recovery_clear(tx, user).await
     }
 
-    /// Makes a one-time link's secret for a new password, and when it ends. Earlier ones stay good, or a stranger who asks again
-    /// and again would make each useless before it is read; all end with the first that is used.
-    pub async fn reset_create(&self, tx: &mut Tx, user: UserId) -> Result<(Secret<String>, Ms)> {
+    /// Takes away all that somebody proves who they are with: password, second factor, recovery codes, links. What is left to them is
+    /// the link that this makes, as [`Service::reset_create`] does.
+    pub async fn proofs_replace(&self, tx: &mut Tx, user: UserId, mailed: bool) -> Result<(Secret<String>, Ms)> {
+        let now = self.clock.now();
+        if !store::proofs_clear(tx, user, now).await? {
+            return Err(Error::not_found("user", user));
+        }
+        store::recovery_clear(tx, user).await?;
+        store::resets_close(tx, user, now).await?;
+        self.reset_create(tx, user, mailed).await
+    }
+
+    /// Makes a one-time link's secret for a new password, and when it ends. `mailed`: it goes to the account's address and is shown to
+    /// nobody else. Earlier ones stay good, or a stranger who asks again and again would make each useless before it is read; all end
+    /// with the first that is used.
+    pub async fn reset_create(&self, tx: &mut Tx, user: UserId, mailed: bool) -> Result<(Secret<String>, Ms)> {
         let now = self.clock.now();
         let (link, until) = (OneTime::generate(Uuid::now_v7())?, now.plus(RESET_LIFETIME));
-        store::reset_insert(tx, link.id, user, &link.hash(), (now, until)).await?;
+        store::reset_insert(tx, link.id, user, &link.hash(), (mailed, now, until)).await?;
         Ok((link.text(), until))
     }
 
     /// Whose link this is, if it is still good. It is used up by [`Service::reset_use`].
     pub async fn reset_check(&self, secret: &str) -> Result<UserId> {
         let mut read = self.db.read().await?;
-        let (_, user) = self.reset_find(read.conn(), secret).await?;
-        Ok(user)
+        Ok(self.reset_find(read.conn(), secret).await?.user)
     }
 
-    /// Uses a link up; whose it was.
-    pub async fn reset_use(&self, tx: &mut Tx, secret: &str) -> Result<UserId> {
-        let (id, user) = self.reset_find(tx.conn(), secret).await?;
-        if store::reset_use(tx, id, self.clock.now()).await? { Ok(user) } else { Err(useless()) }
+    /// Uses a link up; whether it was mailed to its account's address, and shown to nobody else.
+    pub async fn reset_use(&self, tx: &mut Tx, secret: &str) -> Result<bool> {
+        let reset = self.reset_find(tx.conn(), secret).await?;
+        if store::reset_use(tx, reset.id, self.clock.now()).await? { Ok(reset.mailed) } else { Err(useless()) }
     }
 
-    async fn reset_find(&self, conn: Conn<'_>, secret: &str) -> Result<(Uuid, UserId)> {
+    async fn reset_find(&self, conn: Conn<'_>, secret: &str) -> Result<store::Reset> {
         let link = OneTime::parse(secret).ok_or_else(useless)?;
-        let (user, hash) = store::reset_get(conn, link.id, self.clock.now()).await?.ok_or_else(useless)?;
-        if bool::from(hash.as_slice().ct_eq(&link.hash())) { Ok((link.id, user)) } else { Err(useless()) }
+        let reset = store::reset_get(conn, link.id, self.clock.now()).await?.ok_or_else(useless)?;
+        if bool::from(reset.secret_hash.as_slice().ct_eq(&link.hash())) { Ok(reset) } else { Err(useless()) }
     }
 
     /// Deletes links that ended long ago.

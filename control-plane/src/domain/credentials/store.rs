@@ -35,8 +35,25 @@ macro_rules! held_account {
 
 #[derive(sqlx::FromRow)]
 struct ResetRow {
+    id: Uuid,
     user_id: UserId,
     secret_hash: Vec<u8>,
+    mailed: bool,
+}
+
+/// A link for a new password.
+pub(super) struct Reset {
+    pub(super) id: Uuid,
+    pub(super) user: UserId,
+    pub(super) secret_hash: Vec<u8>,
+    /// Whether it was mailed to the account's address, and shown to nobody else.
+    pub(super) mailed: bool,
+}
+
+impl From<ResetRow> for Reset {
+    fn from(ResetRow { id, user_id: user, secret_hash, mailed }: ResetRow) -> Self {
+        Self { id, user, secret_hash, mailed }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -117,6 +134,15 @@ pub(super) async fn totp_clear(tx: &mut Tx, id: UserId, now: Ms) -> Result<bool>
     Ok(execute!(tx.conn(), SQL, now, id)? == 1)
 }
 
+/// Takes away password and second factor; `false`: there is no such person.
+pub(super) async fn proofs_clear(tx: &mut Tx, id: UserId, now: Ms) -> Result<bool> {
+    const SQL: &str =
+        "UPDATE users SET password_hash = NULL, password_changed_at = NULL, totp_secret = NULL, totp_enabled_at = NULL,
+                           totp_step = NULL, version = version + 1, updated_at = $1
+                       WHERE id = $2";
+    Ok(execute!(tx.conn(), SQL, now, id)? == 1)
+}
+
 pub(super) async fn recovery_insert(tx: &mut Tx, user: UserId, hash: &[u8]) -> Result<()> {
     const SQL: &str = "INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)";
     execute!(tx.conn(), SQL, user, hash)?;
@@ -146,20 +172,19 @@ pub(super) async fn reset_insert(
     id: Uuid,
     user: UserId,
     hash: &[u8],
-    (now, expires_at): (Ms, Ms),
+    (mailed, now, expires_at): (bool, Ms, Ms),
 ) -> Result<()> {
-    const SQL: &str = "INSERT INTO password_resets (id, user_id, secret_hash, created_at, expires_at)
-                       VALUES ($1, $2, $3, $4, $5)";
-    execute!(tx.conn(), SQL, id, user, hash, now, expires_at)?;
+    const SQL: &str = "INSERT INTO password_resets (id, user_id, secret_hash, mailed, created_at, expires_at)
+                       VALUES ($1, $2, $3, $4, $5, $6)";
+    execute!(tx.conn(), SQL, id, user, hash, mailed, now, expires_at)?;
     Ok(())
 }
 
-/// Whose link this is and the hash of its secret, if it is still good.
-pub(super) async fn reset_get(conn: Conn<'_>, id: Uuid, now: Ms) -> Result<Option<(UserId, Vec<u8>)>> {
-    const SQL: &str =
-        "SELECT user_id, secret_hash FROM password_resets WHERE id = $1 AND used_at IS NULL AND expires_at > $2";
-    let row = fetch_optional!(conn, ResetRow, SQL, id, now)?;
-    Ok(row.map(|ResetRow { user_id, secret_hash }| (user_id, secret_hash)))
+/// The link of this id, if it is still good.
+pub(super) async fn reset_get(conn: Conn<'_>, id: Uuid, now: Ms) -> Result<Option<Reset>> {
+    const SQL: &str = "SELECT id, user_id, secret_hash, mailed FROM password_resets
+                       WHERE id = $1 AND used_at IS NULL AND expires_at > $2";
+    Ok(fetch_optional!(conn, ResetRow, SQL, id, now)?.map(Reset::from))
 }
 
 /// `false`: somebody used it first.

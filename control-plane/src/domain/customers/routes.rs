@@ -213,11 +213,12 @@ impl From<Member> for UserView {
             name,
             role,
             suspended_at,
+            account_suspended_at,
             last_sign_in_at,
             version: _,
             joined_at: _,
         } = member;
-        Self { id: user, email, name, role, suspended_at, last_sign_in_at }
+        Self { id: user, email, name, role, suspended_at: account_suspended_at.or(suspended_at), last_sign_in_at }
     }
 }
 

@@ -76,8 +76,7 @@ pub(super) async fn customer_get(conn: Conn<'_>, tenant: TenantId) -> Result<Opt
 macro_rules! select_page {
     ($after_and_order:literal) => {
         select!(
-            "($1 IS NULL OR lower(t.name) LIKE $1 ESCAPE '\\' OR lower(t.contact_email) LIKE $1 ESCAPE '\\'
-                         OR c.search LIKE $1 ESCAPE '\\')
+            "($1 IS NULL OR COALESCE(t.search, lower(t.name)) LIKE $1 ESCAPE '\\' OR c.search LIKE $1 ESCAPE '\\')
              AND ($2 IS NULL OR (t.suspended_at IS NOT NULL) = $2)
              AND ($3 IS NULL OR EXISTS (SELECT 1 FROM orders o
                                          WHERE o.tenant_id = t.id AND o.status = 'open' AND o.due_at < $4) = $3)
@@ -246,6 +245,15 @@ async fn people_count(mut conn: Conn<'_>, tenants: &[TenantId], all: &mut HashMa
         counted.users = loaded(users, "count of memberships")?;
         counted.facts.last_active_at = last;
     }
+    // Whoever stays signed in signs in no more.
+    let sessions = fetch_by_ids!(
+        conn.again(),
+        (TenantId, Option<Ms>),
+        "SELECT m.tenant_id, MAX(s.used_at)
+           FROM memberships m JOIN sessions s ON s.user_id = m.user_id AND s.ended_at IS NULL WHERE m.tenant_id",
+        "GROUP BY m.tenant_id",
+        tenants
+    )?;
     let tokens = fetch_by_ids!(
         conn,
         (TenantId, Option<Ms>),
@@ -255,7 +263,7 @@ async fn people_count(mut conn: Conn<'_>, tenants: &[TenantId], all: &mut HashMa
         "GROUP BY m.tenant_id",
         tenants
     )?;
-    for (tenant, last) in tokens {
+    for (tenant, last) in sessions.into_iter().chain(tokens) {
         let Some(counted) = all.get_mut(&tenant) else { continue };
         counted.facts.last_active_at = counted.facts.last_active_at.max(last);
     }

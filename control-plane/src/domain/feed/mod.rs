@@ -32,6 +32,8 @@ pub fn permission_of(name: &str) -> Permission {
         "token" => Permission::TokensManage,
         "customer" => Permission::CustomersRead,
         "webhook" => Permission::WebhooksRead,
+        // Who was refused what in the tenant, which its audit shows as well.
+        "request" => Permission::AuditRead,
         // Whatever is not said here is for the platform's staff alone.
         _ => Permission::AuditManage,
     }

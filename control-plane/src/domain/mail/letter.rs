@@ -43,6 +43,37 @@ impl Letter {
         }
     }
 
+    /// Somebody who lost what they sign in with is let in anew by staff: a new password is set at `link`, until `until`.
+    #[must_use]
+    pub fn recovered(link: &str, until: Ms) -> Self {
+        Self {
+            kind: "recovered",
+            subject: "Your sign-in was reset".to_owned(),
+            text: format!(
+                "The platform's staff have taken your password and your second factor away, because somebody, probably you, told them \
+                 that they were lost. Your sessions and API tokens were ended.\n\nTo set a new password, open this link; it works \
+                 once, until {}:\n\n  {link}\n\nThen turn the second factor on again. If it was not you, tell the platform's staff \
+                 at once.\n",
+                until.to_rfc3339()
+            ),
+        }
+    }
+
+    /// Somebody at `address` knows the password of this account and guesses at its second factor.
+    #[must_use]
+    pub fn second_guessed(at: Ms, address: &str) -> Self {
+        Self {
+            kind: "second_guessed",
+            subject: "Somebody knows your password".to_owned(),
+            text: format!(
+                "Until {}, somebody at {address} has signed in with your right password and then given a wrong second factor many \
+                 times. They are not in.\n\nIf it was not you, set another password at once by the link \"password forgotten\", and \
+                 tell your administrator.\n",
+                at.to_rfc3339()
+            ),
+        }
+    }
+
     /// Somebody's password was changed, by themselves or by a link that they were sent; so many of their API tokens were ended.
     #[must_use]
     pub fn password_changed(at: Ms, tokens_ended: u64) -> Self {

@@ -2,6 +2,7 @@
 //! cannot be sent at all is logged and audited. What a mail promised can always be asked for again, so none outlives the process.
 
 mod letter;
+mod places;
 pub mod service;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use crate::error::FieldError;
 
 pub use letter::Letter;
+pub use places::Place;
 
 /// `[mail]`: the SMTP server.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -14,17 +14,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+use super::places::{Place, Places};
 use super::{Config, Letter, Tls};
 use crate::clock::{Clock, Ms};
 use crate::db::Db;
 use crate::domain::audit::{Actor, Record, audit_append};
 use crate::error::{Error, Result};
+use crate::ids::TenantId;
 
 /// The waits between the tries of one mail.
 const WAITS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1), Duration::from_mins(5)];
 /// Mails that wait to be sent; one more is not taken.
 const WAITING_MAX: usize = 256;
+/// When to ask for a place again that all others of the tenant have.
+const PLACE_AFTER: Duration = Duration::from_mins(1);
 /// Mails that are being sent at once.
 const AT_ONCE: usize = 4;
 /// How long the server may take for each of its answers.
@@ -48,6 +52,7 @@ struct Post {
     transport: Transport,
     from: Mailbox,
     waiting: Arc<Semaphore>,
+    places: Places,
     sending: Semaphore,
 }
 
@@ -76,9 +81,26 @@ impl Service {
         format!("{}/{page}#{secret}", self.public_url)
     }
 
+    /// A place among the mails that wait, of the few that one tenant's may take: a tenant whose mails do not arrive keeps no other's
+    /// waiting. `None`: no mails are sent. 429 when all are taken.
+    pub fn place_take(&self, tenant: TenantId) -> Result<Option<Place>> {
+        let Some(post) = &self.post else { return Ok(None) };
+        let place = post.places.take(tenant).ok_or(Error::TooMany { retry_after: PLACE_AFTER })?;
+        Ok(Some(place))
+    }
+
+    /// Sends a letter as [`Service::mail_send`] does, and holds its tenant's place until it is sent or given up.
+    pub fn mail_send_in(&self, place: Place, to: &str, letter: Letter) {
+        self.send(Some(place), to, letter);
+    }
+
     /// Sends a letter, in the background; where none are sent, nothing. It is never an error of whoever asked for it: what is
     /// lost is in the log and in the audit.
     pub fn mail_send(&self, to: &str, letter: Letter) {
+        self.send(None, to, letter);
+    }
+
+    fn send(&self, place: Option<Place>, to: &str, letter: Letter) {
         let Some(post) = self.post.clone() else { return };
         let (service, to) = (self.clone(), to.to_owned());
         self.tasks.spawn(async move {
@@ -87,6 +109,7 @@ impl Service {
                 Ok(_place) => service.deliver(&post, &to, &letter).await,
                 Err(_) => Err("too many mails wait to be sent".to_owned()),
             };
+            drop(place);
             match sent {
                 Ok(()) => {
                     metrics::counter!("mpanel_mails_total", "kind" => letter.kind, "outcome" => "sent").increment(1);
@@ -168,6 +191,7 @@ impl Post {
             transport: transport.build(),
             from: from.map_err(|error| Error::invalid("mail.from", format!("is no address: {error}")))?,
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            places: Places::default(),
             sending: Semaphore::new(AT_ONCE),
         })
     }

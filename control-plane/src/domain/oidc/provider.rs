@@ -81,8 +81,15 @@ struct Claims {
     azp: Option<String>,
     #[serde(default)]
     email: Option<String>,
-    #[serde(default)]
-    email_verified: Option<bool>,
+    /// Some providers say it as a text.
+    #[serde(default, deserialize_with = "true_or_its_name")]
+    email_verified: bool,
+}
+
+/// Whether it is `true` or `"true"`; whatever else it is, nothing is verified by it.
+fn true_or_its_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value == serde_json::Value::Bool(true) || value.as_str() == Some("true"))
 }
 
 /// A way to the provider and back that somebody was sent on. Sealed in their browser until they return.
@@ -221,7 +228,7 @@ impl Provider {
         if azp.is_some_and(|azp| azp != self.config.client_id) || sub.is_empty() || sub.len() > 255 {
             return Err(refused("its subject"));
         }
-        let email = email.filter(|_| email_verified == Some(true)).map(|email| address_of(&email));
+        let email = email.filter(|_| email_verified).map(|email| address_of(&email));
         Ok(Vouched { subject: sub, email })
     }
 

@@ -12,7 +12,7 @@ use super::provider::{Journey, Provider};
 use super::{Config, Vouched, store};
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::domain::access::service::Service as Access;
+use crate::domain::access::service::{Service as Access, user_hold};
 use crate::domain::audit::{Actor, Record, audit_append};
 use crate::domain::credentials::service::Service as Credentials;
 use crate::domain::secrets;
@@ -92,13 +92,15 @@ impl Service {
             return Err(astray());
         }
         let vouched = provider.arrive(self.parts.clock.now(), journey, code, state).await?;
-        let user = match self.user_of(&provider.config, &vouched).await? {
+        let user = match self.user_of(&provider.config, &vouched, visitor).await? {
             Ok(user) => user,
             Err((user, why)) => return Err(self.parts.sessions.refuse(user, visitor, why).await?),
         };
         let by = format!("oidc:{name}");
         let key = self.parts.sessions.signing_key().await?;
         let mut tx = self.parts.db.begin().await?;
+        // Whoever suspends the account at this moment ends this sign-in too, or has ended it before it begins.
+        user_hold(&mut tx, user).await?;
         let is_staff = self.parts.access.principal(tx.conn(), user).await?.is_some_and(|principal| principal.staff);
         let may_come = (provider.config.staff || !is_staff) && self.parts.access.may_sign_in(tx.conn(), user).await?;
         if !may_come {
@@ -113,7 +115,7 @@ impl Service {
     /// Who this is here. Whoever comes for the first time is found by the address that the provider has verified, if the account's
     /// has been proven as well: it may be somebody else's who made it under this address. Otherwise why they may not come in, and
     /// who they would be.
-    async fn user_of(&self, config: &Config, vouched: &Vouched) -> Result<Found> {
+    async fn user_of(&self, config: &Config, vouched: &Vouched, visitor: &Visitor) -> Result<Found> {
         let nobody = Ok(Err((None, Refused::Unknown)));
         let mut read = self.parts.db.read().await?;
         let known = store::identity_user(read.conn(), &config.issuer, &vouched.subject).await?;
@@ -128,7 +130,7 @@ impl Service {
         if account.email_proven_at.is_none() {
             return Ok(Err((Some(account.id), Refused::Unproven)));
         }
-        let (user, actor) = (account.id, Actor::system("oidc"));
+        let (user, actor) = (account.id, Actor::system("oidc").at(visitor.origin()));
         let (now, subject) = (self.parts.clock.now(), vouched.subject.as_str());
         let mut tx = self.parts.db.begin().await?;
         if store::identity_insert(&mut tx, (&config.issuer, subject), user, now).await? {

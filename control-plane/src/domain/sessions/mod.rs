@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Ms;
+use crate::domain::audit::Origin;
 use crate::domain::credentials::Second;
 use crate::domain::secrets::Secret;
 use crate::ids::{SessionId, UserId};
@@ -34,6 +35,8 @@ pub struct Visitor {
     pub address: Option<IpAddr>,
     /// What their program says that it is.
     user_agent: String,
+    /// By which request, for the audit.
+    origin: Option<Origin>,
 }
 
 impl Visitor {
@@ -41,7 +44,19 @@ impl Visitor {
     #[must_use]
     pub fn new(address: Option<IpAddr>, user_agent: &str) -> Self {
         let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect();
-        Self { address, user_agent }
+        Self { address, user_agent, origin: None }
+    }
+
+    /// The same, by this request.
+    #[must_use]
+    pub fn by(self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// By which request they ask.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin.clone()
     }
 
     fn address(&self) -> String {
@@ -103,6 +118,10 @@ pub enum Ended {
     PasswordChanged,
     /// Its owner may not come in anywhere any more.
     Suspended,
+    /// Its owner is of the platform's staff no longer.
+    NoLongerStaff,
+    /// Its owner has lost what they sign in with, and was given a link for a new password.
+    Recovered,
     /// Its owner has too many.
     TooMany,
     /// By whoever runs the tenant, or by staff.
@@ -116,6 +135,8 @@ impl Ended {
             Self::Replayed => "replayed",
             Self::PasswordChanged => "password_changed",
             Self::Suspended => "suspended",
+            Self::NoLongerStaff => "no_longer_staff",
+            Self::Recovered => "recovered",
             Self::TooMany => "too_many",
             Self::Revoked => "revoked",
         }

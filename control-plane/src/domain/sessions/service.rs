@@ -17,8 +17,8 @@ use crate::db::{Db, Tx, Window};
 use crate::domain::access::service::Service as AccessService;
 use crate::domain::audit::{Actor, ActorKind, Record, audit_append};
 use crate::domain::credentials::{Account, address_of, service::Service as Credentials};
-use crate::domain::mail::service::Service as Mail;
-use crate::domain::throttle::{Subject, network, service::Service as Throttle};
+use crate::domain::mail::{Letter, service::Service as Mail};
+use crate::domain::throttle::{SECOND_FREE, Subject, network, service::Service as Throttle};
 use crate::domain::{secrets, tokens};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
@@ -120,6 +120,10 @@ impl Service {
             return Err(self.refuse(Some(account.id), visitor, Refused::Password).await?);
         }
         let key = self.signing_key().await?;
+        let tries = match (&shown.second, account.totp_enabled_at) {
+            (Some(_), Some(_)) => self.second_charge(&account, &subjects).await?,
+            _ => 0,
+        };
         let mut tx = self.db.begin().await?;
         // Checking took its time: a password that was changed meanwhile has ended the sign-ins that it began.
         if !self.credentials.account_hold(&mut tx, &account).await? {
@@ -135,8 +139,9 @@ impl Service {
             };
             if !self.credentials.second_use(&mut tx, &account, second).await? {
                 drop(tx);
-                return Err(self.refuse(Some(account.id), visitor, Refused::Second).await?);
+                return Err(self.second_refuse(&account, tries, visitor).await?);
             }
+            self.throttle.attempts_forget(&mut tx, &Subject::second(account.id)).await?;
         }
         self.throttle.attempt_refund(&mut tx, &subjects).await?;
         // What others guessed elsewhere stays counted: they do not come by new guesses whenever the owner comes in.
@@ -148,6 +153,29 @@ impl Service {
         let signed_in = self.session_begin(&mut tx, &key, (account.id, "password"), visitor).await?;
         tx.commit().await?;
         Ok(signed_in)
+    }
+
+    /// Counts a try of a second factor, which is judged after the right password alone: strangers do not keep an account's owner waiting.
+    /// 429 when it has to wait; what was `charged` for it before is taken back, for it was right or not judged. How many have failed
+    /// with this one.
+    pub(super) async fn second_charge(&self, account: &Account, charged: &[Subject]) -> Result<i64> {
+        let counted = self.throttle.attempt_charge(&[Subject::second(account.id)]).await;
+        if counted.is_err() {
+            let mut tx = self.db.begin().await?;
+            self.throttle.attempt_refund(&mut tx, charged).await?;
+            tx.commit().await?;
+        }
+        counted
+    }
+
+    /// Refuses a wrong second factor, after so many. Once there are more than anybody mistypes, its owner is told that somebody knows
+    /// their password.
+    pub(super) async fn second_refuse(&self, account: &Account, failures: i64, visitor: &Visitor) -> Result<Error> {
+        let refused = self.refuse(Some(account.id), visitor, Refused::Second).await?;
+        if failures == i64::from(SECOND_FREE) {
+            self.mail.mail_send(&account.email, Letter::second_guessed(self.clock.now(), &visitor.address()));
+        }
+        Ok(refused)
     }
 
     /// All that an attempt at this account counts for.
@@ -187,9 +215,10 @@ impl Service {
         store::session_insert(tx, &new).await?;
         store::sign_in_note(tx, user, now).await?;
         let detail = json!({"by": by, "address": address, "user_agent": user_agent});
-        self.note(tx, &of(user, id), "session.started", id, &detail).await?;
+        let actor = of(user, id).at(visitor.origin());
+        self.note(tx, &actor, "session.started", id, &detail).await?;
         for old in store::sessions_trim(tx, user, Ended::TooMany.as_str(), now).await? {
-            self.note(tx, &of(user, id), "session.ended", old, &json!({"reason": Ended::TooMany.as_str()})).await?;
+            self.note(tx, &actor, "session.ended", old, &json!({"reason": Ended::TooMany.as_str()})).await?;
         }
         let access = access::issue(key, now, user, id)?;
         Ok(SignedIn { session: id, user, access, refresh: refresh.text(), expires_at })
@@ -243,7 +272,8 @@ impl Service {
         if store::session_end(&mut tx, user, id, reason, now).await? {
             let detail = json!({"reason": reason, "generation": token.generation, "newest": family.generation,
                 "address": visitor.address()});
-            self.note(&mut tx, &Actor::system("sign-in"), "session.ended", id, &detail).await?;
+            let actor = Actor::system("sign-in").at(visitor.origin());
+            self.note(&mut tx, &actor, "session.ended", id, &detail).await?;
             tx.commit().await?;
             tracing::warn!(session = %id, %user, "an old refresh token was shown: its sign-in is ended");
         }
@@ -321,7 +351,8 @@ impl Service {
 
     /// Audits a refusal; what its caller is told.
     pub async fn refuse(&self, user: Option<UserId>, visitor: &Visitor, why: Refused) -> Result<Error> {
-        let (actor, now, address) = (Actor::system("sign-in"), self.clock.now(), visitor.address());
+        let actor = Actor::system("sign-in").at(visitor.origin());
+        let (now, address) = (self.clock.now(), visitor.address());
         // The address of somebody unknown is not kept: it may be a password that was typed in the wrong field.
         let (target_kind, target_id) = user.map_or(("address", address.clone()), |user| ("user", user.to_string()));
         let (action, detail) = ("sign_in.refused", json!({"reason": why.as_str(), "address": address}));

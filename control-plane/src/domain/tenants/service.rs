@@ -58,6 +58,11 @@ impl Service {
         Ok(store::tenant_get(conn, Scope::Platform, id).await?.is_some())
     }
 
+    /// Writes down what up to `limit` tenants of before are searched by; of how many.
+    pub async fn search_fill(&self, tx: &mut Tx, limit: u32) -> Result<u64> {
+        store::search_fill(tx, limit).await
+    }
+
     /// The tenant with this id.
     pub async fn tenant_get(&self, conn: Conn<'_>, id: TenantId) -> Result<Tenant> {
         store::tenant_get(conn, Scope::Platform, id).await?.ok_or_else(|| Error::not_found("tenant", id))

@@ -75,23 +75,44 @@ pub(super) async fn tenant_lock(tx: &mut Tx, scope: Scope, id: TenantId) -> Resu
 
 /// `false`: there is one of this name.
 pub(super) async fn tenant_insert(tx: &mut Tx, tenant: &Tenant) -> Result<bool> {
-    const SQL: &str = "INSERT INTO tenants (id, name, contact_email, default_region, version, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    const SQL: &str =
+        "INSERT INTO tenants (id, name, contact_email, default_region, version, created_at, updated_at, search)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
     let Tenant { id, name, contact_email, default_region, suspension: _, version, created_at, updated_at } = tenant;
-    let (email, region) = (contact_email.as_deref(), default_region.as_deref());
-    Ok(execute!(tx.conn(), SQL, *id, name.as_str(), email, region, *version, *created_at, *updated_at)? == 1)
+    let (email, region, search) =
+        (contact_email.as_deref(), default_region.as_deref(), search_of(name, contact_email.as_deref()));
+    Ok(execute!(tx.conn(), SQL, *id, name.as_str(), email, region, *version, *created_at, *updated_at, search)? == 1)
+}
+
+/// What a tenant is searched by. Databases know lower case of ASCII alone, some of them.
+fn search_of(name: &str, contact_email: Option<&str>) -> String {
+    format!("{name}\n{}", contact_email.unwrap_or_default()).to_lowercase()
+}
+
+/// Writes down what tenants of before are searched by, up to `limit` of them; of how many.
+pub(super) async fn search_fill(tx: &mut Tx, limit: u32) -> Result<u64> {
+    const MISSING: &str = "SELECT id, name, contact_email FROM tenants WHERE search IS NULL ORDER BY id LIMIT $1";
+    const SQL: &str = "UPDATE tenants SET search = $2 WHERE id = $1 AND search IS NULL";
+    let missing = fetch_all!(tx.conn(), (TenantId, String, Option<String>), MISSING, i64::from(limit))?;
+    let mut filled = 0;
+    for (id, name, email) in missing {
+        filled += execute!(tx.conn(), SQL, id, search_of(&name, email.as_deref()))?;
+    }
+    Ok(filled)
 }
 
 /// Stores a tenant that is held.
 pub(super) async fn tenant_update(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     const SQL: &str =
         "UPDATE tenants SET name = $2, contact_email = $3, default_region = $4, suspended_at = $5, suspend_reason = $6,
-                            version = $7, updated_at = $8
+                            version = $7, updated_at = $8, search = $9
           WHERE id = $1";
     let Tenant { id, name, contact_email, default_region, suspension, version, created_at: _, updated_at } = tenant;
     let (since, reason) = suspension.as_ref().map_or((None, ""), |one| (Some(one.since), one.reason.as_str()));
     let (email, region) = (contact_email.as_deref(), default_region.as_deref());
-    let stored = execute!(tx.conn(), SQL, *id, name.as_str(), email, region, since, reason, *version, *updated_at);
+    let search = search_of(name, email);
+    let stored =
+        execute!(tx.conn(), SQL, *id, name.as_str(), email, region, since, reason, *version, *updated_at, search);
     match stored {
         Ok(1) => Ok(()),
         Ok(_) => Err(Error::Stale),

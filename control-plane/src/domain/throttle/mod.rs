@@ -1,6 +1,7 @@
-//! Failed sign-ins, counted in the database, so that all control planes count as one. Each failure makes the next wait longer. An
-//! attempt is counted before it is judged and taken back when it was right: however many are made at once, no more of them are judged
-//! than one after another would be.
+//! Failed sign-ins, counted in the database, so that all control planes count as one. Each failure makes the next wait longer, and one
+//! fades each hour, whatever comes between: an office behind one address, where somebody mistypes now and then, does not gather
+//! them until it has to wait. An attempt is counted before it is judged and taken back when it was right: however many are made at
+//! once, no more of them are judged than one after another would be.
 //!
 //! The wait that grows long is that of one network at one account, and that of one network at all accounts: whoever guesses at
 //! another's account waits alone, and its owner comes in from elsewhere. What all networks together may guess at one account is bounded
@@ -11,6 +12,10 @@
 //! - from one network: 5 free, 10 while the wait doubles from 1 s to 512 s (together 1,023 s), then one each 900 s: 110;
 //! - from all networks: 100 free, 3 while it doubles from 1 s to 4 s, then one each 5 s: 17,382; and from each network that its owner is
 //!   signed in from (100 at most) 110 more.
+//!
+//! That many guesses at a code of six digits would find it. So second factors have a count of their own, whoever tries and from
+//! wherever: 10 free, 10 while the wait doubles, then one each 900 s: 115 in a day. It counts after the right password alone, so that
+//! no stranger keeps an account's owner waiting, who is told by mail that somebody knows their password.
 
 pub mod service;
 mod store;
@@ -18,10 +23,16 @@ mod store;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-/// Without a failure for so long, the count begins anew.
+use crate::ids::{TenantId, UserId};
+
+/// Without an attempt for so long, the count begins anew.
 pub const FORGET: Duration = Duration::from_hours(24);
 const WAIT_FIRST: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_mins(15);
+/// One failure fades in so long.
+const FADE: Duration = Duration::from_hours(1);
+/// Tries of an account's second factor that cost no wait.
+pub const SECOND_FREE: u32 = 10;
 /// For an account, whoever tries: strangers can keep its owner waiting for no longer.
 const ACCOUNT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -64,6 +75,12 @@ impl Subject {
         Self { key: format!("account:{email}"), free: 100, wait_max: ACCOUNT_WAIT_MAX }
     }
 
+    /// Tries of an account's second factor, by who knows its password.
+    #[must_use]
+    pub fn second(user: UserId) -> Self {
+        Self { key: format!("second:{user}"), free: SECOND_FREE, wait_max: WAIT_MAX }
+    }
+
     /// Links for a new password that somebody at this address asks for.
     #[must_use]
     pub fn links_from(address: Option<IpAddr>) -> Self {
@@ -80,6 +97,19 @@ impl Subject {
     #[must_use]
     pub fn invitations(email: &str) -> Self {
         Self { key: format!("invitations:{email}"), free: 5, wait_max: WAIT_MAX }
+    }
+
+    /// Mails that one tenant's people have sent to those whom they invite.
+    #[must_use]
+    pub fn invitations_of(tenant: TenantId) -> Self {
+        Self { key: format!("invitations-of:{tenant}"), free: 50, wait_max: Duration::from_hours(1) }
+    }
+
+    /// The fewest failures after which the wait is the longest: no more are counted, so that what somebody else did at the same
+    /// address is not held against it for weeks.
+    fn failures_max(&self) -> i64 {
+        let doublings = (0..16).find(|doublings| WAIT_FIRST * (1 << doublings) >= self.wait_max).unwrap_or(16);
+        i64::from(self.free) + 1 + i64::from(doublings)
     }
 
     /// The wait after so many failures.
@@ -127,19 +157,38 @@ mod tests {
         }
     }
 
-    /// The figures of the module's comment.
+    #[test]
+    fn no_more_failures_are_kept_than_make_the_longest_wait() {
+        for (subject, most) in [
+            (Subject::account_from("a@example.net", None), 16),
+            (Subject::address(None), 31),
+            (Subject::account("a@example.net"), 104),
+            (Subject::second(UserId::generate()), 21),
+        ] {
+            assert_eq!(subject.failures_max(), most);
+            assert_eq!(subject.wait(most), subject.wait_max);
+            assert!(subject.wait(most - 1) < subject.wait_max);
+        }
+    }
+
+    /// The figures of the module's comment. Whoever guesses as fast as they may, as what they have guessed fades.
     #[test]
     fn guesses_in_a_day_are_bounded() {
         let in_a_day = |subject: &Subject| {
-            let (mut judged, mut at) = (0, Duration::ZERO);
+            let (mut judged, mut at, mut failures, mut faded) = (0, Duration::ZERO, 0, Duration::ZERO);
             while at < Duration::from_hours(24) {
+                while at - faded >= FADE && failures > 0 {
+                    (failures, faded) = (failures - 1, faded + FADE);
+                }
+                failures = subject.failures_max().min(failures + 1);
                 judged += 1;
-                at += subject.wait(judged);
+                at += subject.wait(failures);
             }
             judged
         };
         assert_eq!(in_a_day(&Subject::account_from("a@example.net", None)), 110);
         assert_eq!(in_a_day(&Subject::account("a@example.net")), 17_382);
+        assert_eq!(in_a_day(&Subject::second(UserId::generate())), 115);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Counts attempts, and tells those who make too many to wait.
 
-use super::{FORGET, Subject, store};
+use super::{FADE, FORGET, Subject, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -19,9 +19,10 @@ impl Service {
         Self { db, clock }
     }
 
-    /// Counts an attempt of each of these as a failure, or refuses it (429) because one of them has to wait.
-    pub async fn attempt_charge(&self, subjects: &[Subject]) -> Result<()> {
-        let now = self.clock.now();
+    /// Counts an attempt of each of these as a failure, or refuses it (429) because one of them has to wait. How many failures the
+    /// last of them has with this one.
+    pub async fn attempt_charge(&self, subjects: &[Subject]) -> Result<i64> {
+        let (now, mut last) = (self.clock.now(), 0);
         // A look first, so that whoever has to wait costs no write.
         let mut read = self.db.read().await?;
         for subject in subjects {
@@ -30,14 +31,17 @@ impl Service {
         drop(read);
         let mut tx = self.db.begin().await?;
         for subject in subjects {
-            let counted = store::failure_count(&mut tx, &subject.key, now, now.minus(FORGET)).await?;
+            store::failures_fade(&mut tx, &subject.key, (now, now.minus(FORGET)), FADE).await?;
+            let counted = store::failure_count(&mut tx, &subject.key, now, subject.failures_max()).await?;
             let Some(failures) = counted else {
                 refuse_waiting(store::wait_until(tx.conn(), &subject.key).await?, now)?;
                 return Err(Error::retry("another attempt was counted at this moment; try again"));
             };
             store::wait_set(&mut tx, &subject.key, now.plus(subject.wait(failures))).await?;
+            last = failures;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(last)
     }
 
     /// Takes back what [`Service::attempt_charge`] counted: the attempt was right.

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use crate::clock::Ms;
 use crate::db::{Conn, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{execute, fetch_optional};
 
 #[derive(sqlx::FromRow)]
@@ -18,15 +20,28 @@ pub(super) async fn wait_until(conn: Conn<'_>, subject: &str) -> Result<Option<M
     Ok(fetch_optional!(conn, WaitRow, SQL, subject)?.map(|WaitRow { wait_until }| wait_until))
 }
 
-/// How many failures there are with this one; `None`: it has to wait, and was not counted.
-pub(super) async fn failure_count(tx: &mut Tx, subject: &str, now: Ms, forget: Ms) -> Result<Option<i64>> {
+/// Lets failures fade, one in each `fade`, and all of them where nobody has tried since `forget`. `updated_at` goes on by what has faded, so
+/// that attempts between do not hold it up; where the clock was set back nothing fades until it is as late again.
+pub(super) async fn failures_fade(tx: &mut Tx, subject: &str, (now, forget): (Ms, Ms), fade: Duration) -> Result<()> {
+    const SQL: &str = "UPDATE sign_in_failures SET
+                           failures = CASE WHEN updated_at < $3 OR ($2 - updated_at) / $4 >= failures THEN 0
+                                           ELSE failures - ($2 - updated_at) / $4 END,
+                           updated_at = updated_at + ($2 - updated_at) / $4 * $4
+                       WHERE subject = $1 AND updated_at <= $2 - $4";
+    let fade = i64::try_from(fade.as_millis()).map_err(Error::internal)?;
+    execute!(tx.conn(), SQL, subject, now, forget, fade)?;
+    Ok(())
+}
+
+/// How many failures there are with this one, of which `max` are kept; `None`: it has to wait, and was not counted.
+pub(super) async fn failure_count(tx: &mut Tx, subject: &str, now: Ms, max: i64) -> Result<Option<i64>> {
     const SQL: &str = "INSERT INTO sign_in_failures (subject, failures, wait_until, updated_at) VALUES ($1, 1, 0, $2)
                        ON CONFLICT (subject) DO UPDATE SET
-                           failures = CASE WHEN sign_in_failures.updated_at < $3 THEN 1 ELSE sign_in_failures.failures + 1 END,
-                           updated_at = $2
+                           failures = CASE WHEN sign_in_failures.failures >= $3 THEN $3
+                                           ELSE sign_in_failures.failures + 1 END
                        WHERE sign_in_failures.wait_until <= $2
                        RETURNING failures";
-    let row = fetch_optional!(tx.conn(), CountRow, SQL, subject, now, forget)?;
+    let row = fetch_optional!(tx.conn(), CountRow, SQL, subject, now, max)?;
     Ok(row.map(|CountRow { failures }| failures))
 }
 

@@ -98,12 +98,7 @@ impl Service {
         let secret = generate()?;
         let id = TokenId::generate();
         let mut tx = self.db.begin().await?;
-        if let ActorKind::User { session: Some(session), .. } = actor.kind
-            && !session_hold(&mut tx, session).await?
-        {
-            return Err(gone());
-        }
-        still(&mut tx, maker, tenant, permissions).await?;
+        still(&mut tx, actor, maker, (tenant, permissions)).await?;
         if store::tokens_count(tx.conn(), maker.user, now).await? >= PER_USER_MAX {
             return Err(Error::conflict(
                 "too_many_tokens",
@@ -171,15 +166,26 @@ impl Service {
     }
 }
 
-/// Looks again, in the transaction that makes the token: the maker may have been suspended, have become less, or have lost the
-/// token that they make it with. Until the transaction ends, none of it can happen, and they make no other token.
-async fn still(tx: &mut Tx, maker: &Principal, tenant: Option<TenantId>, permissions: Permissions) -> Result<()> {
+/// Looks again, in the transaction that makes the token: the maker may have been suspended, have become less, or have lost the sign-in
+/// or the token that they make it with. Until the transaction ends, none of it can happen, and they make no other token. Tenant, person,
+/// sign-in, token are held in this order wherever several are.
+async fn still(
+    tx: &mut Tx,
+    actor: &Actor,
+    maker: &Principal,
+    (tenant, permissions): (Option<TenantId>, Permissions),
+) -> Result<()> {
     if let Some(tenant) = tenant
         && !tenant_hold(tx, tenant).await?
     {
         return Err(Error::not_found("tenant", tenant));
     }
     if !user_hold(tx, maker.user).await? {
+        return Err(gone());
+    }
+    if let ActorKind::User { session: Some(session), .. } = actor.kind
+        && !session_hold(tx, session).await?
+    {
         return Err(gone());
     }
     if let Some(limit) = &maker.limit

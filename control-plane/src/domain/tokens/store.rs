@@ -145,14 +145,23 @@ pub(super) async fn token_list(
 }
 
 pub(super) async fn token_get(conn: Conn<'_>, whose: Whose, id: TokenId) -> Result<Option<ApiToken>> {
-    const SQL: &str = good!("id = $1");
-    let Some(token) = fetch_optional!(conn, TokenRow, SQL, id)?.map(ApiToken::from) else { return Ok(None) };
-    let is_theirs = match whose {
-        Whose::User(user, tenant) => token.user == user && (tenant.is_none() || token.tenant == tenant),
-        Whose::All(scope) => scope.tenant().is_none() || token.tenant == scope.tenant(),
-        Whose::Of(user, scope) => token.user == user && (scope.tenant().is_none() || token.tenant == scope.tenant()),
+    // The same as in the list of each.
+    const OWN: &str = good!("id = $1 AND user_id = $2 AND ($3 IS NULL OR tenant_id = $3)");
+    const TENANT: &str =
+        good!("id = $1 AND tenant_id = $2 AND user_id IN (SELECT user_id FROM memberships WHERE tenant_id = $2)");
+    const MEMBER: &str = good!(
+        "id = $1 AND user_id = $2 AND tenant_id = $3
+         AND EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = $3 AND m.user_id = $2)"
+    );
+    const ALL: &str = good!("id = $1");
+    let row = match whose {
+        Whose::User(user, tenant) => fetch_optional!(conn, TokenRow, OWN, id, user, tenant)?,
+        Whose::Of(user, Scope::Tenant(tenant)) => fetch_optional!(conn, TokenRow, MEMBER, id, user, tenant)?,
+        Whose::Of(user, Scope::Platform) => fetch_optional!(conn, TokenRow, OWN, id, user, None::<TenantId>)?,
+        Whose::All(Scope::Tenant(tenant)) => fetch_optional!(conn, TokenRow, TENANT, id, tenant)?,
+        Whose::All(Scope::Platform) => fetch_optional!(conn, TokenRow, ALL, id)?,
     };
-    Ok(is_theirs.then_some(token))
+    Ok(row.map(ApiToken::from))
 }
 
 /// Holds a good token until the transaction ends, so that nobody revokes it meanwhile. `false`: it is none, or no longer.

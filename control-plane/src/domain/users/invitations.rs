@@ -45,7 +45,8 @@ pub struct Accept {
 
 impl Service {
     /// Invites somebody to a tenant. The secret is not kept: it is mailed to them, and where no mails are sent returned, to be given
-    /// to them. A newer invitation of the same address replaces the older. 429 where one address is mailed again and again.
+    /// to them. A newer invitation of the same address replaces the older. 429 where one address is mailed again and again, and where one tenant has
+    /// more mailed than anybody invites.
     pub async fn user_invite(
         &self,
         by: By<'_>,
@@ -53,9 +54,11 @@ impl Service {
         email: &str,
         role: Role,
     ) -> Result<(Invitation, Option<Secret<String>>)> {
-        let (email, mailed) = (self.invitable(email)?, self.mail.is_on());
+        let (email, place) = (self.invitable(email)?, self.mail.place_take(tenant)?);
+        let mailed = place.is_some();
         if mailed {
-            self.throttle.attempt_charge(&[Subject::invitations(&email)]).await?;
+            let subjects = [Subject::invitations(&email), Subject::invitations_of(tenant)];
+            self.throttle.attempt_charge(&subjects).await?;
         }
         let id = InvitationId::generate();
         let secret = Secret::new(format!("{}{}", id.0.simple(), tokens::random()?.expose()));
@@ -73,18 +76,17 @@ impl Service {
             let text = format!("{OPEN_MAX} invitations are open; revoke some or wait until they have expired");
             return Err(Error::conflict("too_many_invitations", text));
         }
-        let (invited_by, inviter, expires_at) = (by.actor.to_string(), by.member, now.plus(GOOD_FOR));
+        let (invited_by, inviter, expires_at) = (by.actor.to_string(), by.actor.user(), now.plus(GOOD_FOR));
         let invitation =
             Invitation { id, tenant, email, role, invited_by, inviter, mailed, created_at: now, expires_at };
         store::invitation_insert(&mut tx, &invitation, &tokens::hash(secret.expose())).await?;
         noted(&mut tx, now, by.actor, &invitation, "invitation.created").await?;
         let tenant = self.tenants.tenant_get(tx.conn(), tenant).await?;
         tx.commit().await?;
-        if !mailed {
-            return Ok((invitation, Some(secret)));
-        }
+        let Some(place) = place else { return Ok((invitation, Some(secret))) };
         let link = self.mail.link(ACCEPT_PAGE, secret.expose());
-        self.mail.mail_send(&invitation.email, Letter::invitation(&tenant.name, role.as_str(), &link, expires_at));
+        let letter = Letter::invitation(&tenant.name, role.as_str(), &link, expires_at);
+        self.mail.mail_send_in(place, &invitation.email, letter);
         Ok((invitation, None))
     }
 
@@ -259,7 +261,7 @@ fn check_new(email: &str, name: Option<&str>, password: Option<&Secret<String>>)
     checks.finish()
 }
 
-async fn noted(tx: &mut Tx, at: Ms, actor: &Actor, invitation: &Invitation, name: &str) -> Result<()> {
+pub(super) async fn noted(tx: &mut Tx, at: Ms, actor: &Actor, invitation: &Invitation, name: &str) -> Result<()> {
     let (tenant, subject) = (Some(invitation.tenant), invitation.id.to_string());
     let detail = json!({"email": invitation.email, "role": invitation.role, "mailed": invitation.mailed});
     let record = Record { actor, tenant, action: name, target_kind: "invitation", target_id: subject.clone() };

@@ -3,6 +3,7 @@
 //! A tenant always has an owner who is not suspended. Whatever changes a membership first holds the tenant's row, and reads there
 //! what the caller may do at that moment; so no interleaving of changes can lose the last owner or give away more than one has.
 
+pub mod accounts;
 pub mod invitations;
 pub mod routes;
 pub mod service;
@@ -43,6 +44,8 @@ pub struct Member {
     pub role: Role,
     /// Since when they may not come in there; `None`: they may.
     pub suspended_at: Option<Ms>,
+    /// Since when staff let them come in nowhere; `None`: they may where they belong.
+    pub account_suspended_at: Option<Ms>,
     /// When they last signed in.
     pub last_sign_in_at: Option<Ms>,
     /// Counts the changes of the membership.
@@ -101,7 +104,7 @@ pub struct Invitation {
     pub role: Role,
     /// Who invited.
     pub invited_by: String,
-    /// The member who did, and with whose rights it ends; `None`: staff.
+    /// The person who did, and with whose rights it ends; `None`: the platform's own token.
     pub inviter: Option<UserId>,
     /// Whether the link was mailed to the address: whoever has it reads that mail. Otherwise it was shown to who invited.
     pub mailed: bool,

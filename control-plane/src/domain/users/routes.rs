@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::invitations::Accept;
-use super::{By, Invitation, Member, MemberFilter, MemberSort, User, UserCreate};
+use super::{By, Invitation, Member, MemberFilter, MemberSort, accounts};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::{Permission, Role};
@@ -44,6 +44,8 @@ struct UserView {
     state: StateName,
     /// Since when they may not come in.
     suspended_at: Option<Ms>,
+    /// Since when the platform's staff let them come in nowhere, whatever `state` says of this tenant.
+    account_suspended_at: Option<Ms>,
     last_sign_in_at: Option<Ms>,
     joined_at: Ms,
     /// As in the header `ETag`.
@@ -54,7 +56,7 @@ struct UserView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = UserState)]
-enum StateName {
+pub(super) enum StateName {
     /// They may.
     Active,
     /// They may not.
@@ -63,8 +65,19 @@ enum StateName {
 
 impl From<Member> for UserView {
     fn from(member: Member) -> Self {
-        let Member { user, tenant, tenant_name, email, name, role, suspended_at, last_sign_in_at, version, joined_at } =
-            member;
+        let Member {
+            user,
+            tenant,
+            tenant_name,
+            email,
+            name,
+            role,
+            suspended_at,
+            account_suspended_at,
+            last_sign_in_at,
+            version,
+            joined_at,
+        } = member;
         let state = if suspended_at.is_some() { StateName::Suspended } else { StateName::Active };
         Self {
             id: user,
@@ -75,6 +88,7 @@ impl From<Member> for UserView {
             role,
             state,
             suspended_at,
+            account_suspended_at,
             last_sign_in_at,
             joined_at,
             version,
@@ -173,45 +187,6 @@ struct RoleBody {
     role: Role,
 }
 
-/// An account to be made without an invitation.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = AccountCreate)]
-struct CreateBody {
-    #[schema(min_length = 3, max_length = 254, example = "anna@example.net")]
-    email: String,
-    #[schema(min_length = 1, max_length = 100)]
-    name: String,
-    /// Left out: they choose one by a link that is mailed to them ("password forgotten"), or sign in by an OIDC provider.
-    #[schema(min_length = 12, max_length = 256)]
-    password: Option<String>,
-    /// Where they are to belong.
-    tenant_id: Option<TenantId>,
-    /// What they are to be there; `OWNER` when left out.
-    role: Option<Role>,
-    /// Whether they are to be of the platform's staff.
-    #[serde(default)]
-    staff: bool,
-}
-
-/// An account.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Account)]
-struct AccountView {
-    id: UserId,
-    email: String,
-    name: String,
-    staff: bool,
-    /// Whether the address has been shown to be theirs: staff made the account, or a mailed link was used.
-    email_proven: bool,
-}
-
-impl From<User> for AccountView {
-    fn from(User { id, email, name, staff, email_proven }: User) -> Self {
-        Self { id, email, name, staff, email_proven }
-    }
-}
-
 /// Which people to list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -262,7 +237,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .nest("/api/users", users().routes(routes!(invitation_accept)))
         .nest("/api/admin/users", users())
-        .nest("/api/platform/users", OpenApiRouter::new().routes(routes!(user_create)))
+        .merge(accounts::routes::router())
 }
 
 pub(super) fn by(auth: &Auth) -> By<'_> {
@@ -347,7 +322,8 @@ async fn invitation_accept(
     if let Some(member) = app.users.invitation_accept(accept).await? {
         return Ok(Json(member.into()));
     }
-    let text = "this invitation is not, or no longer, valid: ask for another one";
+    let text =
+        "this invitation is not, or no longer, valid: sign in if you have accepted it already, or ask for another one";
     Err(caller.refused(&app, "invitation.refused", text).await)
 }
 
@@ -434,18 +410,4 @@ async fn user_reactivate(
 ) -> Result<Tagged<UserView>> {
     auth.require(Permission::UsersWrite)?;
     Ok(tagged(app.users.user_reactivate(by(&auth), auth.narrowed(query.tenant_id)?, id).await?))
-}
-
-/// Makes an account without an invitation: a tenant's first owner, or one of the platform's staff.
-#[utoipa::path(post, path = "", tag = "Users", request_body = CreateBody,
-    responses((status = 201, body = AccountView), (status = 409), (status = 422)),
-    extensions(("x-permission" = json!("users:manage"))))]
-async fn user_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<CreateBody>) -> Result<Response> {
-    auth.require(Permission::UsersManage)?;
-    let CreateBody { email, name, password, tenant_id, role, staff } = body;
-    let membership = tenant_id.map(|tenant| (tenant, role.unwrap_or(Role::Owner)));
-    let input = UserCreate { email, name, password: password.map(Secret::new), membership, staff };
-    let (user, _) = app.users.user_create(&auth.actor, input).await?;
-    let location = format!("/api/admin/users/{}", user.id);
-    Ok(crate::http::created(&location, AccountView::from(user)))
 }

@@ -8,7 +8,7 @@ use super::{By, Member, MemberFilter, MemberKey, User, UserCreate, check_email, 
 use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::Role;
-use crate::domain::access::service::tenant_hold;
+use crate::domain::access::service::{principal_get, tenant_hold, user_hold};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::credentials::address_of;
@@ -27,7 +27,7 @@ pub struct Service {
     pub(super) tenants: Arc<tenants::service::Service>,
     pub(super) mail: mail::service::Service,
     pub(super) throttle: throttle::service::Service,
-    tokens: tokens::service::Service,
+    pub(super) tokens: tokens::service::Service,
     pub(super) access: Arc<access::service::Service>,
     pub(super) sessions: Arc<sessions::service::Service>,
     /// Whose address makes them staff, once staff make the account: an invitation does not show that an address is one's own.
@@ -119,9 +119,10 @@ impl Service {
         }
         let after = Member { suspended_at: Some(self.clock.now()), version: member.version + 1, ..member.clone() };
         self.changed(&mut tx, by.actor, &member, &after, "user.suspended").await?;
+        // Sign-ins before tokens, as wherever both are held.
+        self.sign_ins_end(&mut tx, by.actor, user).await?;
         self.tokens.tokens_end(&mut tx, member.tenant, user).await?;
         self.invitations_end(&mut tx, by.actor, &member, None).await?;
-        self.sign_ins_end(&mut tx, by.actor, user).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -217,7 +218,7 @@ impl Service {
 
 /// Whether it is an owner who comes in.
 fn counts(member: &Member) -> bool {
-    member.role == Role::Owner && member.suspended_at.is_none()
+    member.role == Role::Owner && member.suspended_at.is_none() && member.account_suspended_at.is_none()
 }
 
 /// The account that has this address already.
@@ -225,7 +226,10 @@ async fn existing(tx: &mut Tx, wanted: &User, has_password: bool) -> Result<User
     let found = store::user_by_email(tx.conn(), &wanted.email).await?;
     let found = found.ok_or_else(|| Error::internal("an account is there and is not"))?;
     if has_password || (wanted.staff && !found.staff) {
-        let text = format!("{} has an account already; it keeps its password and its place", found.email);
+        let text = format!(
+            "{} has an account already, which keeps its password and its place; `mpanel user account staff` makes it one of the staff's",
+            found.email
+        );
         return Err(Error::conflict("user_exists", text));
     }
     if !found.email_proven {
@@ -243,10 +247,18 @@ pub(super) fn is_member(email: &str) -> Error {
     Error::conflict("user_is_member", format!("{email} belongs to this tenant already; change the role instead"))
 }
 
-/// Holds the tenant and says what the caller is there; `None`: staff.
+/// Holds the tenant and the caller's account, and says what the caller is there; `None`: staff.
 pub(super) async fn hold(tx: &mut Tx, by: By<'_>, tenant: TenantId) -> Result<Option<Role>> {
     if !tenant_hold(tx, tenant).await? {
         return Err(Error::not_found("tenant", tenant));
+    }
+    if let Some(person) = by.actor.user() {
+        user_hold(tx, person).await?;
+        // Their account may have been suspended, or have lost its place, since the request was let in.
+        let now = principal_get(tx.conn(), person).await?;
+        if now.is_none_or(|now| by.member.is_none() && !now.staff) {
+            return Err(Error::Forbidden("you may no longer do this: your account was changed meanwhile".to_owned()));
+        }
     }
     let Some(caller) = by.member else { return Ok(None) };
     match store::member_get(tx.conn(), tenant, caller).await? {

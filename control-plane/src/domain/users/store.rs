@@ -16,6 +16,7 @@ struct MemberRow {
     name: String,
     role: String,
     suspended_at: Option<Ms>,
+    account_suspended_at: Option<Ms>,
     last_sign_in_at: Option<Ms>,
     version: i64,
     created_at: Ms,
@@ -26,28 +27,40 @@ impl TryFrom<MemberRow> for Member {
 
     fn try_from(row: MemberRow) -> Result<Self> {
         let MemberRow {
-            user_id,
-            tenant_id,
+            user_id: user,
+            tenant_id: tenant,
             tenant_name,
             email,
             name,
             role,
             suspended_at,
+            account_suspended_at,
             last_sign_in_at,
             version,
-            created_at,
+            created_at: joined_at,
         } = row;
         let role = role.parse()?;
-        let (user, tenant, joined_at) = (user_id, tenant_id, created_at);
-        Ok(Self { user, tenant, tenant_name, email, name, role, suspended_at, last_sign_in_at, version, joined_at })
+        Ok(Self {
+            user,
+            tenant,
+            tenant_name,
+            email,
+            name,
+            role,
+            suspended_at,
+            account_suspended_at,
+            last_sign_in_at,
+            version,
+            joined_at,
+        })
     }
 }
 
 macro_rules! members {
     ($rest:literal) => {
         concat!(
-            "SELECT m.user_id, m.tenant_id, t.name AS tenant_name, u.email, u.name, m.role, m.suspended_at, u.last_sign_in_at,
-                    m.version, m.created_at
+            "SELECT m.user_id, m.tenant_id, t.name AS tenant_name, u.email, u.name, m.role, m.suspended_at,
+                    u.suspended_at AS account_suspended_at, u.last_sign_in_at, m.version, m.created_at
              FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id WHERE ",
             $rest
         )
@@ -127,8 +140,8 @@ pub(super) async fn member_list(
 
 /// How many owners come in.
 pub(super) async fn owners_count(conn: Conn<'_>, tenant: TenantId) -> Result<i64> {
-    const SQL: &str =
-        "SELECT COUNT(*) FROM memberships WHERE tenant_id = $1 AND role = 'OWNER' AND suspended_at IS NULL";
+    const SQL: &str = "SELECT COUNT(*) FROM memberships m JOIN users u ON u.id = m.user_id
+                       WHERE m.tenant_id = $1 AND m.role = 'OWNER' AND m.suspended_at IS NULL AND u.suspended_at IS NULL";
     let (count,): (i64,) = fetch_one!(conn, (i64,), SQL, tenant)?;
     Ok(count)
 }
@@ -295,6 +308,14 @@ pub(super) async fn invitations_end(
                        RETURNING id, tenant_id, email, role, invited_by, inviter, mailed, created_at, expires_at";
     let rows = fetch_all!(tx.conn(), InvitationRow, SQL, at, tenant, inviter, role)?;
     rows.into_iter().map(Invitation::try_from).collect()
+}
+
+/// Ends all open invitations that somebody made; which.
+pub(super) async fn invitations_of_user_end(tx: &mut Tx, inviter: UserId, at: Ms) -> Result<Vec<Invitation>> {
+    const SQL: &str = "UPDATE invitations SET revoked_at = $1
+                       WHERE inviter = $2 AND accepted_at IS NULL AND revoked_at IS NULL
+                       RETURNING id, tenant_id, email, role, invited_by, inviter, mailed, created_at, expires_at";
+    fetch_all!(tx.conn(), InvitationRow, SQL, at, inviter)?.into_iter().map(Invitation::try_from).collect()
 }
 
 /// Deletes up to `limit` invitations that ended before `before`; how many.

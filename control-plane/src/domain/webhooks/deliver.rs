@@ -1,6 +1,6 @@
 //! Makes the deliveries of events, and sends them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::domain::audit::{Actor, Scope};
 use crate::domain::feed::permission_of;
 use crate::error::Result;
 use crate::events::{Numbered, events_after, events_bounds};
-use crate::ids::WebhookId;
+use crate::ids::{TenantId, WebhookId};
 
 /// Events for which deliveries are made at once.
 const EVENTS: i64 = 200;
@@ -40,9 +40,10 @@ impl Service {
         drop(read);
         let mut tx = self.db.begin().await?;
         let head = store::head_lock(&mut tx).await?;
-        let webhooks = store::webhooks_active(tx.conn()).await?;
         let events = events_after(tx.conn(), head, EVENTS).await?;
         let Some(last) = events.last().map(|event| event.seq) else { return Ok(false) };
+        let tenants: BTreeSet<TenantId> = events.iter().filter_map(|event| event.tenant).collect();
+        let webhooks = store::webhooks_active(tx.conn(), &tenants).await?;
         for webhook in &webhooks {
             let wanted: Vec<&Numbered> = events.iter().filter(|event| wants(webhook, event)).collect();
             if !wanted.is_empty() {

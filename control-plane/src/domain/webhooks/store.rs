@@ -1,5 +1,7 @@
 //! The rows of webhooks, their secrets, and what is sent.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use crate::domain::check::{loaded, loaded_option, stored};
 use crate::domain::feed::Names;
 use crate::error::{Error, Result};
 use crate::ids::{DeliveryId, TenantId, WebhookId};
-use crate::{execute, fetch_all, fetch_one, fetch_optional, sql_by_db};
+use crate::{execute, fetch_all, fetch_by_ids, fetch_one, fetch_optional, sql_by_db};
 
 /// JSONB holds objects only.
 #[derive(Serialize, Deserialize)]
@@ -113,9 +115,21 @@ pub(super) async fn webhook_hold(tx: &mut Tx, scope: Scope, id: WebhookId) -> Re
     fetch_optional!(tx.conn(), WebhookRow, sql, id, scope.tenant())?.map(Webhook::try_from).transpose()
 }
 
-pub(super) async fn webhooks_active(conn: Conn<'_>) -> Result<Vec<Webhook>> {
-    const SQL: &str = webhook_select!("active ORDER BY id");
-    fetch_all!(conn, WebhookRow, SQL)?.into_iter().map(Webhook::try_from).collect()
+/// The platform's that are active, and those of these tenants, by an index: there may be many others.
+pub(super) async fn webhooks_active(mut conn: Conn<'_>, tenants: &BTreeSet<TenantId>) -> Result<Vec<Webhook>> {
+    const PLATFORM: &str = webhook_select!("active AND tenant_id IS NULL ORDER BY id");
+    let mut rows = fetch_all!(conn.again(), WebhookRow, PLATFORM)?;
+    if !tenants.is_empty() {
+        rows.extend(fetch_by_ids!(
+            conn,
+            WebhookRow,
+            "SELECT id, tenant_id, name, url, event_names, active, disabled_reason, failing_since, dropped, dropped_since,
+                    version, created_at, updated_at FROM webhooks WHERE active AND tenant_id",
+            "ORDER BY id",
+            tenants
+        )?);
+    }
+    rows.into_iter().map(Webhook::try_from).collect()
 }
 
 /// How many the owner has.

@@ -5281,7 +5281,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Takes a browser back from a provider, signs its person in and sends it to the console. */
+        /**
+         * Takes a browser back from a provider, signs its person in and sends it to the console. Whoever is not let in is sent to its sign-in
+         *     page, with `#oidc=` and the code of the problem: `unauthorized`, `unavailable` and so on.
+         */
         get: {
             parameters: {
                 query?: {
@@ -5300,7 +5303,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description To the console, with cookies */
+                /** @description To the console with cookies, or to its sign-in page with `#oidc=` and why not */
                 303: {
                     headers: {
                         [name: string]: unknown;
@@ -5333,7 +5336,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sends a browser to a provider. */
+        /** Sends a browser to a provider; where that cannot be, to the console's sign-in page with `#oidc=` and the code of the problem. */
         get: {
             parameters: {
                 query?: never;
@@ -5345,7 +5348,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description To the provider */
+                /** @description To the provider, or to the console's sign-in page with `#oidc=` and why not */
                 303: {
                     headers: {
                         [name: string]: unknown;
@@ -8882,7 +8885,46 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** All accounts, page by page: with `staff=true` those of the platform's staff. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Those of the platform's staff, or all others. */
+                    staff?: boolean;
+                    /** @description In this state. */
+                    state?: "active" | "suspended";
+                    /** @description Whose address begins so. */
+                    email_prefix?: string;
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_Account"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         /** Makes an account without an invitation: a tenant's first owner, or one of the platform's staff. */
         post: {
@@ -8916,6 +8958,305 @@ export interface paths {
                     content?: never;
                 };
                 422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One account. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Account"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Makes somebody one of the platform's staff, or no longer, which ends their sign-ins and API tokens at once. With `If-Match`, only if the
+         *     account is still as it was read. 409 for one's own account and for the last of the staff.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AccountPatch"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Account"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                412: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/platform/users/{id}/reactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets somebody in again where they belong. What ended with the suspension stays ended. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Account"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/users/{id}/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets somebody in anew who has lost their second factor, their password or both: takes both away, ends their sign-ins and API tokens, and
+         *     mails them a link for a new password. Where no mails are sent, the answer holds what to give them.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AccountRecovery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/platform/users/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shuts somebody out everywhere, at once: their sign-ins, API tokens and the invitations that they gave end. 409 for one's own account
+         *     and for the last of the staff.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    id: components["schemas"]["UserId"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Account"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -10703,14 +11044,26 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An account. */
+        /** @description An account, whatever its person belongs to. */
         Account: {
+            created_at: components["schemas"]["Ms"];
             email: string;
             /** @description Whether the address has been shown to be theirs: staff made the account, or a mailed link was used. */
             email_proven: boolean;
             id: components["schemas"]["UserId"];
+            last_sign_in_at?: components["schemas"]["Ms"] | null;
             name: string;
+            /** @description Whether they are of the platform's staff, who may do everything. */
             staff: boolean;
+            state: components["schemas"]["UserState"];
+            suspended_at?: components["schemas"]["Ms"] | null;
+            /** @description Whether a second factor is asked for. */
+            totp_enabled: boolean;
+            /**
+             * Format: int64
+             * @description As in the header `ETag`.
+             */
+            version: number;
         };
         /** @description An account to be made without an invitation. */
         AccountCreate: {
@@ -12749,6 +13102,32 @@ export interface components {
             tenant_name: string;
         };
         /** @description One page of a list. */
+        Page_Account: {
+            /** @description The items of this page. */
+            items: {
+                created_at: components["schemas"]["Ms"];
+                email: string;
+                /** @description Whether the address has been shown to be theirs: staff made the account, or a mailed link was used. */
+                email_proven: boolean;
+                id: components["schemas"]["UserId"];
+                last_sign_in_at?: components["schemas"]["Ms"] | null;
+                name: string;
+                /** @description Whether they are of the platform's staff, who may do everything. */
+                staff: boolean;
+                state: components["schemas"]["UserState"];
+                suspended_at?: components["schemas"]["Ms"] | null;
+                /** @description Whether a second factor is asked for. */
+                totp_enabled: boolean;
+                /**
+                 * Format: int64
+                 * @description As in the header `ETag`.
+                 */
+                version: number;
+            }[];
+            /** @description To be given as `page_token` for the next page; null: there is none. */
+            next_page_token?: string | null;
+        };
+        /** @description One page of a list. */
         Page_ApiToken: {
             /** @description The items of this page. */
             items: {
@@ -13291,6 +13670,7 @@ export interface components {
         Page_User: {
             /** @description The items of this page. */
             items: {
+                account_suspended_at?: components["schemas"]["Ms"] | null;
                 email: string;
                 id: components["schemas"]["UserId"];
                 joined_at: components["schemas"]["Ms"];
@@ -14254,6 +14634,7 @@ export interface components {
         };
         /** @description A person as a member of a tenant. */
         User: {
+            account_suspended_at?: components["schemas"]["Ms"] | null;
             email: string;
             id: components["schemas"]["UserId"];
             joined_at: components["schemas"]["Ms"];

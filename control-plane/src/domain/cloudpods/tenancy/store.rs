@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::fetch_all;
 use crate::ids::{CloudPodId, TenantId};
 
-/// Pods of suspended tenants that are their customers' to use, and that no job is suspending or has failed to since.
+/// Pods of suspended tenants that are their customers' to use, and that no job is suspending or has failed to since. One whose job is
+/// stuck waits for whoever retries that.
 pub(super) async fn pods_to_suspend(
     conn: Conn<'_>,
     tenant: Option<TenantId>,
@@ -17,7 +18,7 @@ pub(super) async fn pods_to_suspend(
     const SQL: &str = "SELECT p.id FROM tenants t JOIN cloudpods p ON p.tenant_id = t.id
           WHERE t.suspended_at IS NOT NULL AND p.state = 'active' AND ($1 IS NULL OR t.id = $1)
             AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.pod_id = p.id AND j.kind = $2
-                               AND j.state IN ('queued', 'running', 'undoing'))
+                               AND j.state IN ('queued', 'running', 'undoing', 'stuck'))
             AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.pod_id = p.id AND j.kind = $2
                                AND j.state = 'failed' AND j.finished_at > $3)
           ORDER BY p.id LIMIT $4";
@@ -34,7 +35,7 @@ pub(super) async fn pods_to_keep(conn: Conn<'_>, limit: i64) -> Result<Vec<Cloud
 }
 
 /// Pods that were, or were to be, suspended with their tenants, which are not suspended any more; none that a job is giving back, or
-/// has failed to since.
+/// has failed to since. One whose job is stuck waits for whoever retries that.
 pub(super) async fn pods_to_give_back(
     conn: Conn<'_>,
     tenant: Option<TenantId>,
@@ -44,7 +45,7 @@ pub(super) async fn pods_to_give_back(
     const SQL: &str = "SELECT p.id FROM cloudpods p JOIN tenants t ON t.id = p.tenant_id
           WHERE p.suspended_with_tenant AND t.suspended_at IS NULL AND p.state IN ('active', 'suspended')
             AND ($1 IS NULL OR t.id = $1)
-            AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.pod_id = p.id AND j.state IN ('queued', 'running', 'undoing')
+            AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.pod_id = p.id AND j.state IN ('queued', 'running', 'undoing', 'stuck')
                                AND (j.kind = $2 OR (j.kind = $3 AND j.cancel_requested)))
             AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.pod_id = p.id AND j.kind = $2
                                AND j.state = 'failed' AND j.finished_at > $4)

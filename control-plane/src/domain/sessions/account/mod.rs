@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::ids::{SessionId, UserId};
 
 /// The page of the console where a new password is set.
-const RESET_PAGE: &str = "reset-password";
+pub const RESET_PAGE: &str = "reset-password";
 
 /// A person who signed in, and from where.
 #[derive(Clone, Copy)]
@@ -67,37 +67,41 @@ impl Service {
         }
         let email = address_of(email);
         self.throttle.attempt_charge(&[Subject::links_from(visitor.address), Subject::links_to(&email)]).await?;
-        let service = self.clone();
+        let (service, actor) = (self.clone(), Actor::system("sign-in").at(visitor.origin()));
         self.tasks.spawn(async move {
-            if let Err(error) = service.link_send(&email).await {
+            if let Err(error) = service.link_send(&actor, &email).await {
                 tracing::error!(%error, cause = ?error, "a link for a new password could not be sent");
             }
         });
         Ok(())
     }
 
-    async fn link_send(&self, email: &str) -> Result<()> {
+    async fn link_send(&self, actor: &Actor, email: &str) -> Result<()> {
         let Some(account) = self.credentials.account_by_email(email).await? else { return Ok(()) };
         let mut tx = self.db.begin().await?;
-        let (secret, until) = self.credentials.reset_create(&mut tx, account.id).await?;
-        self.note_user(&mut tx, &Actor::system("sign-in"), "user.password_link_sent", &account, &json!({})).await?;
+        let (secret, until) = self.credentials.reset_create(&mut tx, account.id, true).await?;
+        self.note_user(&mut tx, actor, "user.password_link_sent", &account, &json!({})).await?;
         tx.commit().await?;
         let link = self.mail.link(RESET_PAGE, secret.expose());
         self.mail.mail_send(&account.email, Letter::password_reset(&link, until));
         Ok(())
     }
 
-    /// Sets another password by a link's secret, once: whoever has it reads the mail of the account's address. It ends all of the
-    /// person's sign-ins and API tokens, since somebody else may have had the account and made some; their second factor stays.
+    /// Sets another password by a link's secret, once: whoever has one that was mailed reads the mail of the account's address. It ends
+    /// all of the person's sign-ins and API tokens, since somebody else may have had the account and made some; their second factor
+    /// stays.
     pub async fn password_reset(&self, secret: &str, new: &Secret<String>, visitor: &Visitor) -> Result<()> {
         self.throttle.attempt_charge(&[Subject::address(visitor.address)]).await?;
         let user = self.credentials.reset_check(secret).await?;
         let account = self.credentials.account_get(user).await?;
         let hash = self.credentials.password_hash(&account, "password", new).await?;
         let mut tx = self.db.begin().await?;
-        self.credentials.reset_use(&mut tx, secret).await?;
-        let tokens_ended = self.password_set(&mut tx, &Actor::person(user), &account, &hash, (None, true)).await?;
-        self.credentials.email_prove(&mut tx, user).await?;
+        let mailed = self.credentials.reset_use(&mut tx, secret).await?;
+        let actor = Actor::person(user).at(visitor.origin());
+        let tokens_ended = self.password_set(&mut tx, &actor, &account, &hash, (None, true)).await?;
+        if mailed {
+            self.credentials.email_prove(&mut tx, user).await?;
+        }
         self.throttle.attempt_refund(&mut tx, &[Subject::address(visitor.address)]).await?;
         self.throttle.attempts_forget(&mut tx, &Subject::account_from(&account.email, visitor.address)).await?;
         self.throttle.attempts_forget(&mut tx, &Subject::account(&account.email)).await?;
@@ -117,6 +121,8 @@ impl Service {
     ) -> Result<u64> {
         self.credentials.password_set(tx, account.id, hash).await?;
         self.sessions_end(tx, actor, account.id, but, Ended::PasswordChanged).await?;
+        // Whoever knows the new one has not tried any yet.
+        self.throttle.attempts_forget(tx, &Subject::second(account.id)).await?;
         let ended = if end_tokens { self.tokens.tokens_of_user_end(tx, account.id).await? } else { 0 };
         self.note_user(tx, actor, "user.password_changed", account, &json!({"tokens_ended": ended})).await?;
         Ok(ended)
@@ -150,14 +156,16 @@ impl Service {
         let account = self.proven(who, "password", password).await?;
         let subjects = self.subjects(&account.email, Some(&account), who.visitor).await?;
         self.throttle.attempt_charge(&subjects).await?;
+        let tries = self.second_charge(&account, &subjects).await?;
         let mut tx = self.begin(who, &account).await?;
         if account.totp_enabled_at.is_some() && !self.credentials.second_use(&mut tx, &account, second).await? {
             drop(tx);
-            self.refuse(Some(account.id), who.visitor, Refused::Second).await?;
+            self.second_refuse(&account, tries, who.visitor).await?;
             return Err(Error::invalid("totp_code", "is wrong, or was used: give the next one, or a recovery_code"));
         }
         self.credentials.totp_disable(&mut tx, account.id).await?;
         self.note_user(&mut tx, who.actor, "user.totp_disabled", &account, &json!({})).await?;
+        self.throttle.attempts_forget(&mut tx, &Subject::second(account.id)).await?;
         self.throttle.attempt_refund(&mut tx, &subjects).await?;
         tx.commit().await
     }

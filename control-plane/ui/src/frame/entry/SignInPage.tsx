@@ -8,6 +8,7 @@ import { problemOf } from '@/api/problem';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { EntryPage } from './EntryPage';
+import { useRefusal } from './refusal';
 import { type Shown, safeBack, signIn } from './signIn';
 
 export function SignInPage() {
@@ -32,6 +33,7 @@ function FirstStep({ done, needSecond }: { done: () => void; needSecond: (shown:
         needSecond(shown);
       }),
   });
+  const refusal = useRefusal();
   const providers = useQuery({
     queryKey: ['providers'],
     queryFn: () => unwrap(api.GET('/api/auth/oidc')),
@@ -39,6 +41,7 @@ function FirstStep({ done, needSecond }: { done: () => void; needSecond: (shown:
   });
   return (
     <EntryPage title="Sign in">
+      <ProblemAlert problem={action.problem ? undefined : refusal} />
       <form onSubmit={form.onSubmit((values) => action.mutate(values))}>
         <Stack gap="sm">
           <TextInput

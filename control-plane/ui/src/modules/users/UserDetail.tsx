@@ -21,7 +21,7 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
   if (query.isPending) return <Skeleton h={220} />;
   const user = query.data;
   if (!user) return <ProblemAlert problem={query.error} retry={() => void query.refetch()} />;
-  const { name, email, role, suspended_at, last_sign_in_at, joined_at, tenant_id } = user;
+  const { name, email, role, suspended_at, account_suspended_at, last_sign_in_at, joined_at, tenant_id } = user;
   const maySuspend = can('users:write') && givable.includes(role);
   return (
     <Stack gap="md">
@@ -30,7 +30,7 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
           <Title order={3} fz="lg">
             {name}
           </Title>
-          <UserPill suspendedAt={suspended_at} />
+          <UserPill suspendedAt={account_suspended_at ?? suspended_at} />
         </Group>
         <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
           {email}
@@ -42,6 +42,9 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
           { title: 'Joined', value: <When at={joined_at} /> },
           { title: 'Last sign-in', value: <When at={last_sign_in_at} otherwise="Never" /> },
           ...(suspended_at ? [{ title: 'Suspended', value: <When at={suspended_at} /> }] : []),
+          ...(account_suspended_at
+            ? [{ title: 'Shut out everywhere, by the platform', value: <When at={account_suspended_at} /> }]
+            : []),
         ]}
       />
       <Stack gap={4}>

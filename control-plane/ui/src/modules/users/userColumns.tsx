@@ -41,7 +41,12 @@ const NAME: Column<User> = {
 
 const FACTS: Column<User>[] = [
   { key: 'role', title: 'Role', width: 150, show: (user) => <RoleSelect user={user} /> },
-  { key: 'state', title: 'State', width: 130, show: (user) => <UserPill suspendedAt={user.suspended_at} /> },
+  {
+    key: 'state',
+    title: 'State',
+    width: 130,
+    show: (user) => <UserPill suspendedAt={user.account_suspended_at ?? user.suspended_at} />,
+  },
   {
     key: 'last_sign_in_at',
     title: 'Last sign-in',

@@ -381,7 +381,7 @@ async fn a_stuck_restore_that_is_retried_after_its_pod_was_found_takes_nothing_o
         declare(&bench, first).await;
         bench.agents.vague();
         bench.agents.fail("configure", 1, Fail::Before, FailureKind::NoSpace);
-        let (_, restore) = bench.pods.backup_restore(&actor(), Scope::Platform, pod, made, None).await.unwrap();
+        let (_, restore) = bench.pods.backup_restore(&actor(), staff(), pod, made, None).await.unwrap();
         assert_eq!(bench.over(restore.id).await.state, JobState::Stuck, "{}", database.name);
         let half = bench.pod(pod).await.pod.vmid.unwrap();
         bench.agents.heal();

@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::firewall::ApplyFirewall;
-use super::vm::{addresses_take, brought_back, configuration_of, server_of, vm_missing, vmid_replace};
 use super::media::insert;
 use super::rescue::drive_of;
+use super::vm::{addresses_take, brought_back, configuration_of, server_of, vm_missing, vmid_replace};
 use super::{
     Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store, tenant_of,
 };

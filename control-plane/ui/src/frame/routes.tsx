@@ -20,7 +20,9 @@ const readRoot = searchOf({ tenant: text });
 export const rootRoute = createRootRoute({
   validateSearch: (raw: Record<string, unknown>): RootSearch => readRoot(raw),
   search: { middlewares: [retainSearchParams<RootSearch>(['tenant'])] },
-  beforeLoad: ({ search }) => {
+  beforeLoad: ({ search, preload }) => {
+    // To point at a link, which loads its page ahead, is not to go there.
+    if (preload) return;
     // Nothing that was read of one tenant may be shown as another's.
     if (setTenant(search.tenant)) queries.clear();
   },
@@ -31,7 +33,8 @@ export const rootRoute = createRootRoute({
 export const insideRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'inside',
-  beforeLoad: async ({ location, search }) => {
+  beforeLoad: async ({ location, search, preload }) => {
+    if (preload) return;
     const signIn = () => redirect({ to: '/sign-in', search: { back: location.href, tenant: undefined } });
     if (!csrfToken()) throw signIn();
     const me = await queries.ensureQueryData(meQuery()).catch((cause: unknown) => {

@@ -1,0 +1,45 @@
+// What must not be lost: what somebody types, whose data they look at, their sign-in, and the change of another.
+import { expect, type Page, test } from '@playwright/test';
+import { api, fresh, signIn, STAFF } from './stage';
+
+interface Named {
+  id: string;
+  name: string;
+}
+
+async function first(path: string): Promise<Named> {
+  const [item] = (await api('GET', path)).items as Named[];
+  if (!item) throw new Error(`nothing at ${path}`);
+  return item;
+}
+
+/** The tenants of the requests that the page makes from now on. */
+function tenantsAsked(page: Page): string[] {
+  const asked: string[] = [];
+  page.on('request', (request) => {
+    const tenant = request.headers()['x-tenant-id'];
+    if (tenant) asked.push(tenant);
+  });
+  return asked;
+}
+
+test("pointing at a tenant's link changes nothing, and pressing it does", async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  const tenant = await first('/api/admin/tenants');
+  await signIn(page, STAFF, `/settings/tenants/${tenant.id}`);
+  const name = page.getByRole('textbox', { name: 'Name' });
+  await name.fill('not saved yet');
+  const asked = tenantsAsked(page);
+  const link = page.getByRole('link', { name: 'Look as they do' });
+  const ahead = page.waitForResponse(/OverviewPage/);
+  await link.hover();
+  await ahead;
+  await expect(name).toHaveValue('not saved yet');
+  await expect(page.getByRole('button', { name: 'Shown: Platform. Choose a tenant' })).toBeVisible();
+  expect(asked, 'nothing is asked of the tenant').toEqual([]);
+  expect(await page.evaluate(() => localStorage.getItem('mpanel.tenant'))).toBeNull();
+  await link.click();
+  await expect(page.getByRole('button', { name: `Shown: ${tenant.name}. Choose a tenant` })).toBeVisible();
+  await expect.poll(() => asked).toContain(tenant.id);
+  check();
+});

@@ -43,3 +43,27 @@ test("pointing at a tenant's link changes nothing, and pressing it does", async 
   await expect.poll(() => asked).toContain(tenant.id);
   check();
 });
+
+test('a firewall that two people change loses neither', async ({ browser }) => {
+  const { id } = await first('/api/provisioning/cloudpods?name_prefix=db-1');
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, `/provisioning/cloudpods/${id}?tab=network`);
+  await page.getByRole('region', { name: 'Firewall' }).getByRole('button', { name: 'Change' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Add a rule' }).click();
+  await dialog.getByLabel('Comment').fill('mine');
+  const theirs = { direction: 'in', action: 'accept', protocol: 'tcp', destination_ports: '22', comment: 'theirs' };
+  await api('PUT', `/api/admin/hosting/cloudpods/${id}/firewall`, { rules: [theirs] });
+  await expect(dialog.getByText('Somebody else changed it meanwhile.')).toBeVisible();
+  await expect(dialog.getByLabel('Comment')).toHaveValue('mine');
+  await dialog.getByRole('button', { name: 'Apply' }).click();
+  await page.getByRole('dialog', { name: 'Somebody else changed it' }).getByRole('button', { name: 'Load theirs' }).click();
+  await expect(dialog.getByLabel('Comment')).toHaveValue('theirs');
+  await dialog.getByRole('button', { name: 'Add a rule' }).click();
+  await dialog.getByLabel('Comment').last().fill('mine');
+  await dialog.getByRole('button', { name: 'Apply' }).click();
+  await expect(dialog).toHaveCount(0);
+  const { rules } = (await api('GET', `/api/admin/hosting/cloudpods/${id}/firewall`)) as { rules: { comment: string }[] };
+  expect(rules.map(({ comment }) => comment)).toEqual(['theirs', 'mine']);
+  check();
+});

@@ -67,3 +67,20 @@ test('a firewall that two people change loses neither', async ({ browser }) => {
   expect(rules.map(({ comment }) => comment)).toEqual(['theirs', 'mine']);
   check();
 });
+
+test('an outage while the sign-in is renewed signs nobody out', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/settings/tenants?add=true');
+  const name = page.getByRole('dialog').getByRole('textbox', { name: 'Name' });
+  await name.fill('typed with care');
+  // The access token is over, and the refresh meets a proxy that finds nobody behind it.
+  await page.context().clearCookies({ name: /access/ });
+  await page.route('**/api/auth/refresh', (route) => route.fulfill({ status: 503, body: 'nobody there' }));
+  await page.getByRole('dialog').getByRole('button', { name: /^(Make|Add|Create)/ }).click();
+  await expect(page.getByRole('dialog').getByText(/answered 503/)).toBeVisible();
+  await expect(name).toHaveValue('typed with care');
+  await page.unroute('**/api/auth/refresh');
+  await page.getByRole('dialog').getByRole('button', { name: /^(Make|Add|Create)/ }).click();
+  await expect(page.getByRole('heading', { name: 'typed with care', level: 1 })).toBeVisible();
+  check();
+});

@@ -1,5 +1,5 @@
 // What must not be lost: what somebody types, whose data they look at, their sign-in, and the change of another.
-import { expect, type Page, test } from '@playwright/test';
+import { expect, type Page, type Route, test } from '@playwright/test';
 import { api, fresh, signIn, STAFF } from './stage';
 
 interface Named {
@@ -82,5 +82,48 @@ test('an outage while the sign-in is renewed signs nobody out', async ({ browser
   await page.unroute('**/api/auth/refresh');
   await page.getByRole('dialog').getByRole('button', { name: /^(Make|Add|Create)/ }).click();
   await expect(page.getByRole('heading', { name: 'typed with care', level: 1 })).toBeVisible();
+  check();
+});
+
+test('what changes before the stream of events begins is shown, and a stream that falls silent is opened anew', async ({ browser }) => {
+  const { id, name } = await first('/api/provisioning/cloudpods?name_prefix=db-2');
+  const { page, check } = await fresh(browser);
+  await page.clock.install();
+  const held: Route[] = [];
+  await page.route('**/api/events', (route) => void held.push(route));
+  await signIn(page, STAFF, '/provisioning/cloudpods');
+  await expect(page.getByRole('link', { name, exact: true })).toBeVisible();
+  await expect.poll(() => held.length).toBe(1);
+  await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { name: 'renamed' });
+  // Nothing has come over it for half a minute: it is dead, as after a sleep.
+  await page.clock.fastForward(31_000);
+  await expect.poll(() => held.length).toBe(2);
+  await held[1]?.continue();
+  await expect(page.getByRole('link', { name: 'renamed', exact: true })).toBeVisible();
+  await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { name });
+  await expect(page.getByRole('link', { name, exact: true })).toBeVisible();
+  check();
+});
+
+test('what is shown of one thing is read anew by events of that thing alone', async ({ browser }) => {
+  const shown = await first('/api/provisioning/cloudpods?name_prefix=db-1');
+  const other = await first('/api/provisioning/cloudpods?name_prefix=db-2');
+  const { page, check } = await fresh(browser);
+  const reads: string[] = [];
+  page.on('request', (request) => {
+    if (request.url().includes(`${shown.id}/firewall`)) reads.push(request.method());
+  });
+  await signIn(page, STAFF, `/provisioning/cloudpods/${shown.id}?tab=network`);
+  await expect.poll(() => reads.length, 'at first, and once more when the stream begins').toBe(2);
+  const list = await page.context().newPage();
+  await list.goto('/provisioning/cloudpods');
+  await expect(list.getByRole('link', { name: other.name, exact: true })).toBeVisible();
+  await api('PATCH', `/api/admin/hosting/cloudpods/${other.id}`, { name: 'elsewhere' });
+  await expect(list.getByRole('link', { name: 'elsewhere', exact: true })).toBeVisible();
+  expect(reads).toHaveLength(2);
+  await api('PATCH', `/api/admin/hosting/cloudpods/${shown.id}`, { name: 'here' });
+  await expect(page.getByRole('heading', { name: 'here', level: 1 })).toBeVisible();
+  await expect.poll(() => reads.length).toBe(3);
+  for (const { id, name } of [shown, other]) await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { name });
   check();
 });

@@ -29,6 +29,8 @@ export function useAction<R, V = void>({ run, form, changes = [], done, theirs, 
   const refresh = () => Promise.all(changes.map((noun) => queries.invalidateQueries({ queryKey: [noun] })));
   const mutation = useMutation<R, unknown, V>({
     mutationFn: run,
+    // What was typed and answered may be secret: it goes with what showed it.
+    gcTime: 0,
     onSuccess: (result) => {
       void refresh();
       const job = jobOf(result);

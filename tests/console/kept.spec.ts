@@ -127,3 +127,21 @@ test('what is shown of one thing is read anew by events of that thing alone', as
   for (const { id, name } of [shown, other]) await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { name });
   check();
 });
+
+test('a change whose answer was lost is made once, however often one presses', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/settings/tenants?add=true');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('made but once');
+  await page.route('**/api/admin/tenants', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  await dialog.getByRole('button', { name: /^(Make|Add|Create)/ }).click();
+  await expect(dialog.getByText(/mPanel does not answer/)).toBeVisible();
+  await page.unroute('**/api/admin/tenants');
+  // With another key its name would be taken.
+  await dialog.getByRole('button', { name: /^(Make|Add|Create)/ }).click();
+  await expect(page.getByRole('heading', { name: 'made but once', level: 1 })).toBeVisible();
+  check();
+});

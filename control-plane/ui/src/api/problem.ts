@@ -39,5 +39,6 @@ export function problemOf(cause: unknown): Problem {
 }
 
 function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  // The product's name is written so.
+  return text.startsWith('mPanel') ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }

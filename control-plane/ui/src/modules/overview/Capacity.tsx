@@ -2,6 +2,7 @@ import { Group, SegmentedControl, SimpleGrid, Skeleton, Stack, Text } from '@man
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { useCan } from '@/api/me';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { CapacityBar } from '@/lib/show/CapacityBar';
@@ -37,6 +38,7 @@ const SHOWN = 12;
 /** What is reserved of the fleet in all, and by server. */
 export function Capacity() {
   const [name, setName] = useState<Name>('memory');
+  const can = useCan();
   const query = useQuery(fleetQuery());
   if (query.isPending) return <Skeleton h={260} aria-busy="true" aria-label="Loading the capacity" />;
   if (!query.data) return <ProblemAlert problem={query.error} retry={() => void query.refetch()} />;
@@ -52,7 +54,9 @@ export function Capacity() {
           ? 'No server yet'
           : `${next_page_token ? `The first ${COUNTED} servers by name` : `${number(servers.length)} ${servers.length === 1 ? 'server' : 'servers'}`}: ${number(online)} online, ${number(open)} open to new pods`
       }
-      actions={<Link to="/servers">{servers.length === 0 ? 'Add the first one' : 'All servers'}</Link>}
+      actions={
+        <Link to="/servers">{servers.length === 0 && can('servers:write') ? 'Add the first one' : 'All servers'}</Link>
+      }
     >
       {servers.length > 0 && (
         <Stack gap="md">

@@ -2,6 +2,7 @@ import { Skeleton } from '@mantine/core';
 import { IconBox } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useCan } from '@/api/me';
 import { EmptyState } from '@/lib/page/EmptyState';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
@@ -13,6 +14,7 @@ import classes from './PodStates.module.css';
 
 /** How many pods are in which state. */
 export function PodStates() {
+  const can = useCan();
   const query = useQuery(podsQuery());
   const pods = query.data?.items ?? [];
   const counts = Map.groupBy(pods, ({ state, observed_power }) => (state === 'active' ? observed_power : state));
@@ -29,7 +31,7 @@ export function PodStates() {
       <ProblemAlert problem={query.error} retry={() => void query.refetch()} />
       {query.data && pods.length === 0 && (
         <EmptyState icon={IconBox} title="No pods yet">
-          <Link to="/provisioning/cloudpods/new">Make the first one</Link>
+          {can('cloudpods:write') && <Link to="/provisioning/cloudpods/new">Make the first one</Link>}
         </EmptyState>
       )}
       <ul className={classes.states}>

@@ -36,7 +36,8 @@ export function CloudPodPage() {
       </Page>
     );
   }
-  return <Shown pod={query.data} />;
+  // Anew for each: what was asked or chosen of one pod is not another's.
+  return <Shown key={query.data.id} pod={query.data} />;
 }
 
 function Shown({ pod }: { pod: CloudPod }) {

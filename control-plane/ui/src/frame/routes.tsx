@@ -7,6 +7,7 @@ import { setTenant } from '@/api/scope';
 import { csrfToken } from '@/api/session';
 import { searchOf, text } from '@/lib/search';
 import { ErrorPage } from './ErrorPage';
+import { forget } from './forget';
 import { NotFoundPage } from './NotFoundPage';
 import { tenantKept, tenantLast } from './tenant';
 
@@ -24,7 +25,7 @@ export const rootRoute = createRootRoute({
     // To point at a link, which loads its page ahead, is not to go there.
     if (preload) return;
     // Nothing that was read of one tenant may be shown as another's.
-    if (setTenant(search.tenant)) queries.clear();
+    if (setTenant(search.tenant)) forget();
   },
   errorComponent: ErrorPage,
   notFoundComponent: NotFoundPage,

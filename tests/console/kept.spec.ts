@@ -145,3 +145,15 @@ test('a change whose answer was lost is made once, however often one presses', a
   await expect(page.getByRole('heading', { name: 'made but once', level: 1 })).toBeVisible();
   check();
 });
+
+test('a filter is shown as it was typed', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/settings/tenants');
+  const filter = page.getByRole('textbox', { name: 'Name' });
+  await filter.pressSequentially('de ');
+  await expect(page).toHaveURL(/name_prefix=de$/);
+  await filter.pressSequentially('luxe');
+  await expect(page).toHaveURL(/name_prefix=de(\+|%20)luxe$/);
+  await expect(filter).toHaveValue('de luxe');
+  check();
+});

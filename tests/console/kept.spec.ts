@@ -157,3 +157,21 @@ test('a filter is shown as it was typed', async ({ browser }) => {
   await expect(filter).toHaveValue('de luxe');
   check();
 });
+
+test('the previous page of a list is there after a dialog and a reload', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, '/servers?limit=1');
+  const shown = (name: string) => expect(page.getByRole('main').getByRole('link', { name, exact: true })).toBeVisible();
+  await shown('pve1');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await shown('pve2');
+  await page.getByRole('link', { name: 'Add a server' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await page.reload();
+  await page.getByRole('button', { name: 'Previous' }).click();
+  await shown('pve1');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Previous' })).toHaveCount(0);
+  check();
+});

@@ -39,6 +39,8 @@ export function problemOf(cause: unknown): Problem {
 }
 
 function sentence(text: string): string {
+  // They are shown below it, or at their fields.
+  const said = text.replace(/; see `errors`$/, '');
   // The product's name is written so.
-  return text.startsWith('mPanel') ? text : text.charAt(0).toUpperCase() + text.slice(1);
+  return said.startsWith('mPanel') ? said : said.charAt(0).toUpperCase() + said.slice(1);
 }

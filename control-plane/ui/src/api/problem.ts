@@ -40,7 +40,7 @@ export function problemOf(cause: unknown): Problem {
 
 function sentence(text: string): string {
   // They are shown below it, or at their fields.
-  const said = text.replace(/; see `errors`$/, '');
+  const said = text.replace(/; see `errors`( for .*)?$/, '');
   // The product's name is written so.
   return said.startsWith('mPanel') ? said : said.charAt(0).toUpperCase() + said.slice(1);
 }

@@ -1,5 +1,5 @@
 // The typed client of the REST API. Each request names the tenant; one that changes something carries the CSRF token and an
-// idempotency key, so that it can be sent again when the answer was lost.
+// idempotency key, so that it can be sent again when the answer was lost: by itself, and by who presses again.
 import createClient from 'openapi-fetch';
 import { Problem } from './problem';
 import type { paths } from './schema';
@@ -7,6 +7,10 @@ import { currentTenant } from './scope';
 import { csrfToken, refresh, signedOut } from './session';
 
 const RESEND_AFTER_MS = [400, 1500];
+/** Of a proxy that has lost the answer, or of a server that may have done it all the same. */
+const NO_ANSWER = [502, 503, 504];
+/** Who presses again within so long means the same change. */
+const SAME_MS = 120_000;
 
 export const api = createClient<paths>({ baseUrl: '', fetch: send });
 
@@ -38,8 +42,38 @@ export function randomKey(): string {
 export async function send(request: Request): Promise<Response> {
   const tenant = currentTenant();
   if (tenant && !request.headers.has('X-Tenant-Id')) request.headers.set('X-Tenant-Id', tenant);
-  const isChange = request.method !== 'GET';
-  if (isChange && !request.headers.has('Idempotency-Key')) request.headers.set('Idempotency-Key', randomKey());
+  // A preview changes nothing: its body is what makes it a POST.
+  const isChange = request.method !== 'GET' && !new URL(request.url).pathname.endsWith('preview');
+  return isChange ? sendChange(request) : sendSignedIn(request, isChange);
+}
+
+/** Keys of changes that got no answer, by what was asked. */
+const unanswered = new Map<string, string>();
+
+/** A change that may have been made, and is asked for again, has the key of the first time: it is made once. */
+async function sendChange(request: Request): Promise<Response> {
+  const { method, url, headers } = request;
+  const body = await request.clone().text();
+  const asked = [method, url, headers.get('X-Tenant-Id'), headers.get('If-Match'), body].join('\n');
+  const key = unanswered.get(asked) ?? randomKey();
+  headers.set('Idempotency-Key', key);
+  const forget = () => unanswered.delete(asked);
+  const keep = () => {
+    if (!unanswered.has(asked)) setTimeout(forget, SAME_MS);
+    unanswered.set(asked, key);
+  };
+  try {
+    const response = await sendSignedIn(request, true);
+    if (NO_ANSWER.includes(response.status)) keep();
+    else forget();
+    return response;
+  } catch (cause) {
+    keep();
+    throw cause;
+  }
+}
+
+async function sendSignedIn(request: Request, isChange: boolean): Promise<Response> {
   const bySession = !request.headers.has('Authorization') && !isPublic(new URL(request.url).pathname);
   const response = await sendAgain(request, isChange);
   if (response.status !== 401 || !bySession) return response;

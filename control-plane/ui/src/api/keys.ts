@@ -1,35 +1,33 @@
 // Keys of queries: what is shown, by its noun as events name it, and whose it is. An event of a noun makes the queries of it be
-// read anew.
+// read anew: those of one thing, whose id or name is the fourth part, when it is about that one.
 import { currentTenant } from './scope';
 
-export const NOUNS = [
-  'audit',
-  'backup',
-  'cloudpod',
-  'customer',
-  'drain',
-  'drift',
-  'image',
-  'invariant',
-  'invitation',
-  'ip_pool',
-  'job',
-  'me',
+export type Noun =
+  | 'audit'
+  | 'backup'
+  | 'cloudpod'
+  | 'customer'
+  | 'drain'
+  | 'drift'
+  | 'image'
+  | 'invariant'
+  | 'invitation'
+  | 'ip_pool'
+  | 'job'
+  | 'me'
   // Figures: read again slowly, and not with each event.
-  'overview',
-  'plan',
-  'quota',
-  'server',
-  'session',
-  'snapshot',
-  'tenant',
-  'token',
-  'user',
-  'webhook',
-] as const;
-export type Noun = (typeof NOUNS)[number];
+  | 'overview'
+  | 'plan'
+  | 'quota'
+  | 'server'
+  | 'session'
+  | 'snapshot'
+  | 'tenant'
+  | 'token'
+  | 'user'
+  | 'webhook';
 
-/** The key of a query, such as `key('server', 'list', filters)`. */
+/** The key of a query, such as `key('server', 'list', filters)` or `key('server', 'one', id)`. */
 export function key(noun: Noun, ...rest: unknown[]): unknown[] {
   return [noun, currentTenant() ?? 'own', ...rest];
 }
@@ -37,7 +35,7 @@ export function key(noun: Noun, ...rest: unknown[]): unknown[] {
 /** Which queries an event's noun makes old. */
 const CHANGED_BY: Record<string, Noun[]> = {
   backup: ['backup', 'cloudpod', 'quota'],
-  cloudpod: ['cloudpod', 'server', 'quota'],
+  cloudpod: ['cloudpod', 'quota'],
   customer: ['customer'],
   drain: ['drain', 'server'],
   drift: ['drift', 'invariant'],
@@ -51,7 +49,7 @@ const CHANGED_BY: Record<string, Noun[]> = {
   server: ['server'],
   session: ['session'],
   snapshot: ['snapshot', 'cloudpod', 'quota'],
-  tenant: ['tenant', 'customer', 'quota'],
+  tenant: ['tenant', 'customer', 'quota', 'me'],
   token: ['token'],
   user: ['user', 'me'],
   webhook: ['webhook'],

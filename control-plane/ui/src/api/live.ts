@@ -1,15 +1,16 @@
-// One stream of events for the whole console. What they say makes queries be read anew: gathered, at most once a second, and not
-// while nobody looks. The browser's own EventSource can name no tenant, so the stream is read by fetch.
+// One stream of events for the whole console; `reread.ts` does what they say. The browser's own EventSource can name no tenant, so
+// the stream is read by fetch.
 import { useSyncExternalStore } from 'react';
 import { send } from './client';
-import { changedBy, NOUNS, type Noun } from './keys';
-import { queries } from './queries';
+import { forgetOld, gather, happened, missed } from './reread';
+import type { components } from './schema';
 import { watchTenant } from './scope';
 
-const GATHER_MS = 1000;
 /** So long a hidden page keeps its stream: browsers allow few connections, and it goes on where it was. */
 const HIDDEN_MS = 60_000;
 const RETRY_MAX_MS = 30_000;
+/** The server says every ten seconds that it is there: a connection that is silent for so long is dead, after a sleep for example. */
+const SILENCE_MAX_MS = 30_000;
 
 type State = 'live' | 'connecting' | 'off';
 
@@ -18,9 +19,9 @@ let last = '';
 let abort: AbortController | undefined;
 let failures = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
-let gathering: ReturnType<typeof setTimeout> | undefined;
 let hiding: ReturnType<typeof setTimeout> | undefined;
-const changed = new Set<Noun>();
+let silence: ReturnType<typeof setTimeout> | undefined;
+let heardAt = 0;
 const watchers = new Set<() => void>();
 
 function enter(next: State): void {
@@ -43,17 +44,19 @@ export function useLive(): State {
 export function follow(): () => void {
   const restart = () => {
     last = '';
+    forgetOld();
     connect();
   };
   const unwatch = watchTenant(restart);
   document.addEventListener('visibilitychange', shownOrHidden);
+  window.addEventListener('online', awake);
   restart();
   return () => {
     unwatch();
     document.removeEventListener('visibilitychange', shownOrHidden);
-    clearTimeout(gathering);
-    gathering = undefined;
-    changed.clear();
+    window.removeEventListener('online', awake);
+    clearTimeout(hiding);
+    forgetOld();
     cut();
   };
 }
@@ -64,19 +67,32 @@ function shownOrHidden(): void {
     hiding = setTimeout(cut, HIDDEN_MS);
     return;
   }
-  if (state === 'off') connect();
-  if (changed.size > 0) gather();
+  awake();
+  gather();
+}
+
+/** A timer may have slept with the machine, and a network that is another one carries no old connection. */
+function awake(): void {
+  if (state !== 'live' || Date.now() - heardAt > SILENCE_MAX_MS) connect();
+}
+
+function alive(): void {
+  heardAt = Date.now();
+  clearTimeout(silence);
+  silence = setTimeout(connect, SILENCE_MAX_MS);
 }
 
 function cut(): void {
   abort?.abort();
   clearTimeout(retry);
+  clearTimeout(silence);
   enter('off');
 }
 
 function connect(): void {
   cut();
   enter('connecting');
+  alive();
   abort = new AbortController();
   void read(abort.signal);
 }
@@ -87,7 +103,7 @@ async function read(signal: AbortSignal): Promise<void> {
     const headers: HeadersInit = last ? { 'Last-Event-ID': last } : {};
     const response = await send(new Request('/api/events', { headers, signal }));
     if (response.status === 401 || response.status === 403) {
-      enter('off');
+      if (!signal.aborted) cut();
       return;
     }
     if (!response.ok || !response.body) throw new Error(`the stream was refused: ${response.status}`);
@@ -99,6 +115,7 @@ async function read(signal: AbortSignal): Promise<void> {
     wait = Math.min(RETRY_MAX_MS, 1000 * 2 ** failures) * (0.5 + Math.random() / 2);
   }
   if (signal.aborted) return;
+  clearTimeout(silence);
   enter('connecting');
   retry = setTimeout(connect, wait);
 }
@@ -109,6 +126,7 @@ async function take(body: ReadableStream<Uint8Array<ArrayBuffer>>, signal: Abort
   for (;;) {
     const { done, value } = await reader.read();
     if (done || signal.aborted) return;
+    alive();
     const blocks = (rest + value).split('\n\n');
     rest = blocks.pop() ?? '';
     for (const block of blocks) heard(block);
@@ -117,27 +135,22 @@ async function take(body: ReadableStream<Uint8Array<ArrayBuffer>>, signal: Abort
 
 /** One event of the stream: lines of `field: value`. */
 function heard(block: string): void {
+  const isFirst = last === '';
   let name = '';
+  let data = '';
   for (const line of block.split('\n')) {
     if (line.startsWith('id:')) last = line.slice(3).trim();
     if (line.startsWith('event:')) name = line.slice(6).trim();
+    if (line.startsWith('data:')) data += line.slice(5);
   }
-  for (const noun of name === 'reset' ? NOUNS : changedBy(name)) changed.add(noun);
-  if (changed.size > 0) gather();
+  if (name === 'ready' || name === 'reset') {
+    // What was read before a stream began at its end may have changed before it began.
+    if (isFirst || name === 'reset') missed();
+  } else if (name) happened(name, idsOf(JSON.parse(data) as components['schemas']['Event']));
 }
 
-function gather(): void {
-  if (!document.hidden) gathering ??= setTimeout(flush, GATHER_MS + Math.random() * 300);
-}
-
-function flush(): void {
-  gathering = undefined;
-  if (document.hidden) return;
-  for (const noun of changed) {
-    // A read that is under way may be of before; cutting it short again and again would never end.
-    if (queries.isFetching({ queryKey: [noun] }) > 0) continue;
-    changed.delete(noun);
-    void queries.invalidateQueries({ queryKey: [noun] });
-  }
-  if (changed.size > 0) gather();
+/** What an event is about: the id of its noun, and whatever else it names, such as the pod of a job. */
+function idsOf({ subject, data }: components['schemas']['Event']): string[] {
+  const named: unknown[] = Object.values(data ?? {}).flat();
+  return [subject, ...named.filter((one) => typeof one === 'string')];
 }

@@ -39,5 +39,8 @@ export function problemOf(cause: unknown): Problem {
 }
 
 function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  // They are shown below it, or at their fields.
+  const said = text.replace(/; see `errors`( for .*)?$/, '');
+  // The product's name is written so.
+  return said.startsWith('mPanel') ? said : said.charAt(0).toUpperCase() + said.slice(1);
 }

@@ -1,4 +1,5 @@
 // The browser's sign-in: HttpOnly cookies that the server sets, and a CSRF token that only our own pages can read.
+import { Problem } from './problem';
 
 /** What the header X-CSRF-Token has to say; undefined: nobody is signed in. */
 export function csrfToken(): string | undefined {
@@ -11,7 +12,10 @@ export function csrfToken(): string | undefined {
 
 let underWay: Promise<boolean> | undefined;
 
-/** Gets the next access token. However many ask at once, it is one request; false: they have to sign in. */
+/**
+ * Gets the next access token. However many ask at once, it is one request; false: they have to sign in. Throws the `Problem` where
+ * it cannot be told, which is no reason to send somebody away who has typed half a form.
+ */
 export function refresh(): Promise<boolean> {
   underWay ??= exchange().finally(() => {
     underWay = undefined;
@@ -22,13 +26,18 @@ export function refresh(): Promise<boolean> {
 async function exchange(): Promise<boolean> {
   const csrf = csrfToken();
   if (!csrf) return false;
-  const response = await fetch('/api/auth/refresh', { method: 'POST', headers: { 'X-CSRF-Token': csrf } });
+  const headers = { 'X-CSRF-Token': csrf };
+  const response = await fetch('/api/auth/refresh', { method: 'POST', headers }).catch(() => {
+    throw Problem.unreachable();
+  });
   if (response.status === 409) {
     // Another tab has refreshed at the same moment, and its answer sets the cookies of this one too.
     await new Promise((resolve) => setTimeout(resolve, 300));
     return true;
   }
-  return response.ok;
+  if (response.ok) return true;
+  if (response.status === 401 || response.status === 403) return false;
+  throw Problem.of(response, await response.json().catch(() => undefined));
 }
 
 let tellSignedOut: (() => void) | undefined;

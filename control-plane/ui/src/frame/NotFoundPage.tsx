@@ -6,7 +6,7 @@ import { Page } from '@/lib/page/Page';
 
 export function NotFoundPage() {
   return (
-    <Container size="sm" py="xl">
+    <Container component="main" size="sm" py="xl">
       <Page title="Not found">
         <EmptyState
           icon={IconMapQuestion}

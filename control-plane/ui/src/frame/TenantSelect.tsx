@@ -2,7 +2,7 @@ import { Select } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import { tenantsQuery } from './tenants';
+import { tenantsQuery, useTenantName } from './tenants';
 
 interface Props {
   label: string;
@@ -16,27 +16,26 @@ interface Props {
 const TYPING_MS = 250;
 
 /** Chooses one of the platform's tenants by the beginning of its name. */
-export function TenantSelect(props: Props) {
+export function TenantSelect({ value, ...props }: Props) {
   const [typed, setTyped] = useState('');
   const [asked] = useDebouncedValue(typed, TYPING_MS);
-  const [chosen, setChosen] = useState<{ value: string; label: string }>();
-  const found = useQuery(tenantsQuery(asked === chosen?.label ? '' : asked.trim()));
-  const options = (found.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
-  const isListed = options.some(({ value }) => value === chosen?.value);
+  // Also of one that was chosen before this was shown, and is not among the first.
+  const name = useTenantName(value ?? undefined);
+  const found = useQuery(tenantsQuery(asked === name ? '' : asked.trim()));
+  const options = (found.data?.items ?? []).map((tenant) => ({ value: tenant.id, label: tenant.name }));
+  const isListed = !value || options.some((one) => one.value === value);
   return (
     <Select
       {...props}
+      value={value || null}
       placeholder="The beginning of its name"
       searchable
       clearable={!props.required}
+      allowDeselect={!props.required}
       searchValue={typed}
       onSearchChange={setTyped}
-      data={chosen && !isListed ? [chosen, ...options] : options}
+      data={isListed ? options : [{ value, label: name }, ...options]}
       nothingFoundMessage="No tenant is so called"
-      onChange={(value, option) => {
-        setChosen(option ?? undefined);
-        props.onChange(value);
-      }}
     />
   );
 }

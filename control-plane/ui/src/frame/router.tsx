@@ -1,10 +1,10 @@
 import { createRouter } from '@tanstack/react-router';
-import { queries } from '@/api/queries';
 import { onSignedOut } from '@/api/session';
 import { PageSkeleton } from '@/lib/page/PageSkeleton';
 import { parseSearch, stringifySearch } from '@/lib/search';
 import { moduleRoutes } from '@/modules';
 import { entryRoutes } from './entry/routes';
+import { forget } from './forget';
 import { insideRoute, rootRoute } from './routes';
 
 export const router = createRouter({
@@ -27,6 +27,6 @@ declare module '@tanstack/react-router' {
 onSignedOut(() => {
   const { pathname, href } = router.state.location;
   if (pathname === '/sign-in') return;
-  queries.clear();
+  forget();
   void router.navigate({ to: '/sign-in', search: { back: href, tenant: undefined } });
 });

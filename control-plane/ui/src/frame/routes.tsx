@@ -7,6 +7,7 @@ import { setTenant } from '@/api/scope';
 import { csrfToken } from '@/api/session';
 import { searchOf, text } from '@/lib/search';
 import { ErrorPage } from './ErrorPage';
+import { forget } from './forget';
 import { NotFoundPage } from './NotFoundPage';
 import { tenantKept, tenantLast } from './tenant';
 
@@ -20,9 +21,11 @@ const readRoot = searchOf({ tenant: text });
 export const rootRoute = createRootRoute({
   validateSearch: (raw: Record<string, unknown>): RootSearch => readRoot(raw),
   search: { middlewares: [retainSearchParams<RootSearch>(['tenant'])] },
-  beforeLoad: ({ search }) => {
+  beforeLoad: ({ search, preload }) => {
+    // To point at a link, which loads its page ahead, is not to go there.
+    if (preload) return;
     // Nothing that was read of one tenant may be shown as another's.
-    if (setTenant(search.tenant)) queries.clear();
+    if (setTenant(search.tenant)) forget();
   },
   errorComponent: ErrorPage,
   notFoundComponent: NotFoundPage,
@@ -31,7 +34,8 @@ export const rootRoute = createRootRoute({
 export const insideRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'inside',
-  beforeLoad: async ({ location, search }) => {
+  beforeLoad: async ({ location, search, preload }) => {
+    if (preload) return;
     const signIn = () => redirect({ to: '/sign-in', search: { back: location.href, tenant: undefined } });
     if (!csrfToken()) throw signIn();
     const me = await queries.ensureQueryData(meQuery()).catch((cause: unknown) => {

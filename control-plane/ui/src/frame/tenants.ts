@@ -34,15 +34,19 @@ export function useTenantName(tenant: string | undefined): string {
 /** So many are named in lists at most: one page of the API. */
 const NAMED_MAX = 200;
 
-/** What tenants are called, for lists of many; the end of the id of one that is not among the first. */
-export function useTenantNames(): (tenant: string) => string {
-  const can = useCan();
-  const listed = useQuery({
+/** What tenants are called, for lists of many. */
+export function tenantNamesQuery() {
+  return queryOptions({
     queryKey: key('tenant', 'names'),
     queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tenants', { params: { query: { limit: NAMED_MAX } }, signal })),
-    enabled: can('tenants:read'),
     staleTime: 300_000,
   });
+}
+
+/** The same; the end of the id of one that is not among the first. */
+export function useTenantNames(): (tenant: string) => string {
+  const can = useCan();
+  const listed = useQuery({ ...tenantNamesQuery(), enabled: can('tenants:read') });
   return (tenant) => listed.data?.items.find(({ id }) => id === tenant)?.name ?? shortOf(tenant);
 }
 

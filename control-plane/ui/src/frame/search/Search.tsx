@@ -1,11 +1,12 @@
 import '@mantine/spotlight/styles.css';
 
+import { Text } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { createSpotlight, Spotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type KeyboardEvent, useEffect, useState } from 'react';
+import { type KeyboardEvent, useEffect } from 'react';
 import { key } from '@/api/keys';
 import { useCan, useScope } from '@/api/me';
 import { useMenu } from '../Navigation';
@@ -16,14 +17,17 @@ const [store, spotlight] = createSpotlight();
 interface Props {
   open: boolean;
   onClose: () => void;
+  query: string;
+  setQuery: (query: string) => void;
+  /** Called when the field takes what is typed. */
+  ready: () => void;
 }
 
-export default function Search({ open, onClose }: Props) {
+export default function Search({ open, onClose, query, setQuery, ready }: Props) {
   const navigate = useNavigate();
   const can = useCan();
   const { isPlatform } = useScope();
   const pages = useMenu();
-  const [query, setQuery] = useState('');
   const [asked] = useDebouncedValue(query.trim(), 200);
   useEffect(() => (open ? spotlight.open() : spotlight.close()), [open]);
 
@@ -48,7 +52,7 @@ export default function Search({ open, onClose }: Props) {
     const [first] = hits;
     if (event.key === 'Enter' && first && !document.querySelector('[data-action][data-selected]')) go(first);
   };
-  const nothing = found.isFetching || asked !== query.trim() ? 'Searching…' : 'Nothing is so called';
+  const isSearching = found.isFetching || asked !== query.trim();
 
   return (
     <Spotlight.Root
@@ -68,6 +72,7 @@ export default function Search({ open, onClose }: Props) {
         placeholder="A name, an id, an e-mail address, status:failed …"
         aria-label="Search"
         onKeyDown={onEnter}
+        onFocus={ready}
         leftSection={<IconSearch aria-hidden size={18} stroke={1.6} />}
       />
       <Spotlight.ActionsList>
@@ -80,8 +85,20 @@ export default function Search({ open, onClose }: Props) {
             onClick={() => void navigate(link)}
           />
         ))}
-        {hits.length === 0 && <Spotlight.Empty>{nothing}</Spotlight.Empty>}
+        {hits.length === 0 && <Spotlight.Empty>{isSearching ? 'Searching…' : <Nothing />}</Spotlight.Empty>}
       </Spotlight.ActionsList>
     </Spotlight.Root>
+  );
+}
+
+function Nothing() {
+  return (
+    <>
+      Nothing is so called
+      <Text size="xs" c="dimmed" mt={4}>
+        Found are names, customers and e-mail addresses by how they begin, whole ids and IP addresses, and by
+        status:failed what is in a state.
+      </Text>
+    </>
   );
 }

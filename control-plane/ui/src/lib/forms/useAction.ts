@@ -1,10 +1,11 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import type { Noun } from '@/api/keys';
 import { type Problem, problemOf } from '@/api/problem';
 import type { components } from '@/api/schema';
 import { watchJob } from '../jobs/watched';
 import { tellProblem } from '../page/tellProblem';
-import { type FormLike, problemBeyond, showAtFields } from './fields';
+import { type FormLike, showAtFields } from './fields';
 import { offerTheirs } from './offerTheirs';
 
 interface Options<V, R> {
@@ -26,9 +27,13 @@ type Job = components['schemas']['Job'];
 /** A change: sent once, its errors at their fields, its job followed, a lost update explained. */
 export function useAction<R, V = void>({ run, form, changes = [], done, theirs, tell }: Options<V, R>) {
   const queries = useQueryClient();
+  // Which fields are on the screen is known when the answer comes.
+  const [beyond, setBeyond] = useState<Problem | null>(null);
   const refresh = () => Promise.all(changes.map((noun) => queries.invalidateQueries({ queryKey: [noun] })));
   const mutation = useMutation<R, unknown, V>({
     mutationFn: run,
+    // What was typed and answered may be secret: it goes with what showed it.
+    gcTime: 0,
     onSuccess: (result) => {
       void refresh();
       const job = jobOf(result);
@@ -43,11 +48,11 @@ export function useAction<R, V = void>({ run, form, changes = [], done, theirs, 
           void refresh().then(theirs);
         });
       } else if (tell) tellProblem(problem);
-      if (form) showAtFields(form, problem);
+      if (form) setBeyond(showAtFields(form, problem));
     },
   });
   const problem: Problem | null = mutation.error ? problemOf(mutation.error) : null;
-  return { ...mutation, problem: problem && form ? problemBeyond(form, problem) : problem };
+  return { ...mutation, problem: problem && form ? beyond : problem };
 }
 
 /** The job of an answer that began one: the answer itself, or in it. */

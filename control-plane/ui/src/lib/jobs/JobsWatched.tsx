@@ -28,14 +28,14 @@ export function JobsWatched() {
 }
 
 function Watched({ begun }: { begun: Job }) {
-  const { data: job = begun } = useQuery({ ...jobQuery(begun.id), initialData: begun });
+  const { data: job = begun, error } = useQuery({ ...jobQuery(begun.id), initialData: begun });
   const { id, state } = job;
   useEffect(() => {
     if (state !== 'succeeded') return undefined;
     const timer = setTimeout(() => unwatchJob(id), GONE_WELL_MS);
     return () => clearTimeout(timer);
   }, [id, state]);
-  const note = job.error?.detail ?? job.waits_for?.detail ?? (job.step ? words(job.step) : '');
+  const note = error?.message ?? job.error?.detail ?? job.waits_for?.detail ?? (job.step ? words(job.step) : '');
   const color = state === 'succeeded' ? 'green' : ['failed', 'stuck'].includes(state) ? 'red' : 'brand';
   return (
     <Paper withBorder shadow="md" p="sm">

@@ -15,7 +15,9 @@ export function jobQuery(id: string) {
   return queryOptions({
     queryKey: key('job', 'one', id),
     queryFn: ({ signal }) => unwrap(api.GET('/api/provisioning/jobs/{id}', { params: { path: { id } }, signal })),
-    refetchInterval: ({ state: { data } }) => (data && !isOver(data) && data.state !== 'stuck' ? STEPS_MS : false),
+    // One that cannot be read, such as of a tenant that is not looked at any more, is not asked for again and again.
+    refetchInterval: ({ state: { data, status } }) =>
+      data && status !== 'error' && !isOver(data) && data.state !== 'stuck' ? STEPS_MS : false,
   });
 }
 

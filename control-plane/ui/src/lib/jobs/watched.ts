@@ -23,6 +23,10 @@ export function unwatchJob(id: string): void {
   become(jobs.filter((one) => one.id !== id));
 }
 
+export function unwatchJobs(): void {
+  become([]);
+}
+
 export function useWatchedJobs(): Job[] {
   return useSyncExternalStore(
     (tell) => {

@@ -1,7 +1,7 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback, useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconFilter, IconFilterOff } from '@tabler/icons-react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { useListSearch } from './useListSearch';
 
 interface Props {
@@ -84,9 +84,16 @@ export function FilterText({ name, label, placeholder }: TextProps) {
   const { search, change } = useListSearch();
   const inUrl = String(search[name] ?? '');
   const [typed, setTyped] = useState(inUrl);
-  useEffect(() => setTyped(inUrl), [inUrl]);
+  // What was typed here and is in the URL now is shown as it was typed: a space at its end may be followed by a word.
+  const applied = useRef(inUrl);
+  useEffect(() => {
+    if (inUrl === applied.current) return;
+    applied.current = inUrl;
+    setTyped(inUrl);
+  }, [inUrl]);
   const apply = useDebouncedCallback((text: string) => {
-    change({ [name]: text.trim() || undefined }, { replace: true });
+    applied.current = text.trim();
+    change({ [name]: applied.current || undefined }, { replace: true });
   }, TYPING_MS);
   return (
     <TextInput

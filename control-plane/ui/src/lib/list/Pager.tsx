@@ -1,7 +1,6 @@
 import { Button, Group, Select, Text } from '@mantine/core';
 import { IconChevronLeft, IconChevronRight, IconChevronsLeft } from '@tabler/icons-react';
-import { useRouter } from '@tanstack/react-router';
-import { useRef } from 'react';
+import { useLocation } from '@tanstack/react-router';
 import { useListSearch } from './useListSearch';
 
 const LIMITS = ['25', '50', '100', '200'];
@@ -13,15 +12,31 @@ interface Props {
   count: number;
 }
 
-/** Goes through a list page by page. The API's tokens lead forward; back is where one came from. */
+/** The tokens of the pages that led to this one: the API's lead forward only. They outlive a reload, and dialogs that are opened. */
+function usePagesBefore(list: string, token: string | undefined) {
+  const place = `mpanel.pages ${list}`;
+  const kept = JSON.parse(sessionStorage.getItem(place) ?? '[]') as (string | null)[];
+  const at = token ? kept.indexOf(token) : -1;
+  const before = at > 0 ? kept[at - 1] : undefined;
+  return {
+    /** Where Previous leads; null: nobody knows, as where a link led to this page. */
+    previous: at >= 0 && before !== null ? { page_token: before } : null,
+    goOn: (next: string) => {
+      const here = !token || at >= 0 ? kept.slice(0, at + 1) : [null, token];
+      sessionStorage.setItem(place, JSON.stringify([...here, next]));
+    },
+  };
+}
+
+/** Goes through a list page by page. */
 export function Pager({ next, count }: Props) {
   const { search, change } = useListSearch();
-  const router = useRouter();
-  const came = useRef(new Set<unknown>());
-  const token = search.page_token;
+  const { pathname } = useLocation();
+  const token = search.page_token === undefined ? undefined : String(search.page_token);
+  const { previous, goOn } = usePagesBefore(pathname, token);
   if (!token && !next && count <= Number(LIMITS[0])) return null;
   const forward = () => {
-    came.current.add(next);
+    if (next) goOn(next);
     change({ page_token: next });
   };
   return (
@@ -51,12 +66,12 @@ export function Pager({ next, count }: Props) {
             First
           </Button>
         )}
-        {token && came.current.has(token) && (
+        {previous && (
           <Button
             size="xs"
             variant="default"
             leftSection={<IconChevronLeft aria-hidden size={14} />}
-            onClick={() => router.history.back()}
+            onClick={() => change(previous)}
           >
             Previous
           </Button>

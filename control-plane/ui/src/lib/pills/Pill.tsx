@@ -16,7 +16,8 @@ interface Props {
 /** A state: in words, with a sign and a colour. */
 export function Pill({ tone, icon: Icon, about, children }: Props) {
   const pill = (
-    <span className={classes.pill} data-tone={tone}>
+    // What is in a tooltip has to be reached by keyboard too.
+    <span className={classes.pill} data-tone={tone} tabIndex={about ? 0 : undefined}>
       <Icon aria-hidden size={13} stroke={2} />
       {children}
     </span>

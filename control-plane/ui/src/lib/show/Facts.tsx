@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import classes from './Facts.module.css';
+import { Exactly } from './Time';
 
 export interface Fact {
   title: string;
@@ -17,7 +18,11 @@ export function Facts({ facts }: { facts: (Fact | false | null | undefined)[] })
           fact && (
             <div key={fact.title} data-wide={fact.isWide}>
               <dt>{fact.title}</dt>
-              <dd>{fact.value === '' || fact.value === null || fact.value === undefined ? '–' : fact.value}</dd>
+              <dd>
+                <Exactly value={true}>
+                  {fact.value === '' || fact.value === null || fact.value === undefined ? '–' : fact.value}
+                </Exactly>
+              </dd>
             </div>
           ),
       )}

@@ -1,5 +1,5 @@
-import { Tooltip } from '@mantine/core';
-import { useSyncExternalStore } from 'react';
+import { Text, Tooltip } from '@mantine/core';
+import { createContext, useContext, useSyncExternalStore } from 'react';
 
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -45,12 +45,27 @@ export function relative(at: string, from: number): string {
   return Math.abs(seconds) < 20 ? 'just now' : RELATIVE.format(Math.round(seconds), 'second');
 }
 
-/** A time as people say it; exactly when one points at it. */
+/** Whether there is room for the exact times: a tooltip is not for who has no pointer. */
+export const Exactly = createContext(false);
+
+/** A time as people say it; exactly when one points at it, or beside it in the facts of one thing. */
 export function Time({ at }: { at: string }) {
   const from = useSyncExternalStore(watch, () => now);
+  const isExact = useContext(Exactly);
+  const said = relative(at, Math.max(from, now));
+  if (isExact) {
+    return (
+      <time dateTime={at}>
+        {said}
+        <Text span display="block" size="xs" c="dimmed" style={{ whiteSpace: 'normal' }}>
+          {exact(at)}
+        </Text>
+      </time>
+    );
+  }
   return (
     <Tooltip label={exact(at)}>
-      <time dateTime={at}>{relative(at, Math.max(from, now))}</time>
+      <time dateTime={at}>{said}</time>
     </Tooltip>
   );
 }

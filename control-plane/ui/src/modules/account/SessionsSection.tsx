@@ -10,10 +10,14 @@ import { Section } from '@/lib/page/Section';
 import { Pill } from '@/lib/pills/Pill';
 import { Time } from '@/lib/show/Time';
 
+/** Sign-ins are events for staff alone. */
+const SLOWLY_MS = 30_000;
+
 export function SessionsSection() {
   const query = useQuery({
     queryKey: key('session', 'list'),
     queryFn: ({ signal }) => unwrap(api.GET('/api/auth/sessions', { params: { query: { limit: 200 } }, signal })),
+    refetchInterval: SLOWLY_MS,
   });
   return (
     <Section title="Sign-ins" about="Where you are signed in. End what you do not know.">

@@ -1,18 +1,18 @@
 import { queryOptions } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
+import type { components } from '@/api/schema';
 
-/** A page of a list: what is counted of it is said to be of so many. */
-export const COUNTED = 200;
 const FIGURES_MS = 30_000;
 const INVARIANTS_MS = 60_000;
 
-/** All of a small fleet; of a larger one its first servers by name. */
+export type Fleet = components['schemas']['PlatformOverview'];
+
+/** How many servers there are, what is reserved of them in all, and which are the fullest. */
 export function fleetQuery() {
   return queryOptions({
     queryKey: key('overview', 'fleet'),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET('/api/platform/servers', { params: { query: { limit: COUNTED, sort: 'name' } }, signal })),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/platform/overview', { signal })),
     refetchInterval: FIGURES_MS,
   });
 }
@@ -25,22 +25,24 @@ export function offlineQuery() {
   });
 }
 
-/** The newest pods. */
-export function podsQuery() {
+/** How many pods there are, and how they are. */
+export function podCountsQuery() {
   return queryOptions({
     queryKey: key('overview', 'pods'),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET('/api/provisioning/cloudpods', { params: { query: { limit: COUNTED } }, signal })),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/provisioning/cloudpods/counts', { signal })),
     refetchInterval: FIGURES_MS,
   });
 }
 
-/** The newest jobs. */
-export function jobsQuery() {
+/** How many jobs ended, and how, in each of the newest `steps` steps of so many seconds. */
+export function jobHistoryQuery({ step, steps }: { step: number; steps: number }) {
   return queryOptions({
-    queryKey: key('overview', 'jobs'),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET('/api/provisioning/jobs', { params: { query: { limit: COUNTED } }, signal })),
+    queryKey: key('overview', 'jobs', step, steps),
+    queryFn: ({ signal }) => {
+      // The step that is not over is one of them.
+      const since = new Date(Date.now() - (steps - 1) * step * 1000).toISOString();
+      return unwrap(api.GET('/api/provisioning/jobs/history', { params: { query: { since, step } }, signal }));
+    },
     refetchInterval: FIGURES_MS,
   });
 }

@@ -38,7 +38,8 @@ export function ServerPage() {
       </Page>
     );
   }
-  return <Shown server={query.data} stale={query.error} />;
+  // Anew for each: what was asked or chosen of one server is not another's.
+  return <Shown key={query.data.id} server={query.data} stale={query.error} />;
 }
 
 function Shown({ server, stale }: { server: Server; stale: unknown }) {

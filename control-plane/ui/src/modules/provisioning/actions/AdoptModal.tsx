@@ -3,8 +3,9 @@ import { useForm } from '@mantine/form';
 import { useNavigate } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import { useScope } from '@/api/me';
+import { TenantSelect } from '@/frame/TenantSelect';
 import { useAction } from '@/lib/forms/useAction';
-import { ImageSelect, PlanSelect, TenantSelect } from '../create/selects';
+import { ImageSelect, PlanSelect } from '../create/selects';
 import { cloudpodsRoute } from '../routes';
 import { useServers } from '../servers';
 import { FormEnd } from './FormEnd';
@@ -65,7 +66,7 @@ function AdoptForm({ server, vmid, close }: { server: string; vmid: string; clos
           The VM gets the platform's stamp, and nothing else of it is changed: its network and its user stay what they
           are until it is rebuilt.
         </Text>
-        {isPlatform && <TenantSelect {...form.getInputProps('tenant_id')} />}
+        {isPlatform && <TenantSelect label="Tenant" required {...form.getInputProps('tenant_id')} />}
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
           <Select
             label="Server"

@@ -1,7 +1,7 @@
 import { Button, Group, Paper, Stack, Stepper, TextInput } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { type FormEvent, useEffect, useState } from 'react';
 import { api, unwrap } from '@/api/client';
 import { useScope } from '@/api/me';
 import { useAction } from '@/lib/forms/useAction';
@@ -12,6 +12,9 @@ import { type CreateFormState, useCreateForm } from './useCreateForm';
 import { bodyOf, type CreateValues, STEPS } from './values';
 import { WhatStep } from './WhatStep';
 
+/** What is wrong with these is shown as well: their step is gone back to. */
+const EARLIER = STEPS.slice(0, -1).flat();
+
 /** Makes a pod in three steps. */
 export function CreateForm() {
   const { isPlatform, tenant } = useScope();
@@ -20,7 +23,7 @@ export function CreateForm() {
   const [step, setStep] = useState(0);
   const form = useCreateForm(isPlatform, tenant);
   const action = useAction({
-    form,
+    form: { ...form, getInputNode: (path) => EARLIER.some((field) => field === path) || form.getInputNode(path) },
     run: async (values: CreateValues) => {
       const query = values.tenant_id ? { tenant_id: values.tenant_id } : {};
       const body = bodyOf(values);
@@ -31,9 +34,7 @@ export function CreateForm() {
     changes: ['cloudpod', 'job'],
     done: (search) => void navigate({ to: '/provisioning/cloudpods/new', search, replace: true }),
   });
-  const wrong = STEPS.findIndex((fields) =>
-    Object.keys(form.errors).some((path) => fields.some((field) => path.split('.', 1)[0] === field)),
-  );
+  const wrong = stepOf(form.errors);
   const hasFailed = action.isError;
   useEffect(() => {
     if (hasFailed && wrong >= 0) setStep(wrong);
@@ -47,10 +48,16 @@ export function CreateForm() {
     return setStep(to);
   };
   const isLast = step === STEPS.length - 1;
-  const submit = form.onSubmit(
-    (values) => (isLast ? action.mutate(values) : go(step + 1)),
-    () => go(step + 1),
+  const create = form.onSubmit(
+    (values) => action.mutate(values),
+    (errors) => setStep(stepOf(errors)),
   );
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    if (isLast) return create(event);
+    // What is on later steps is not wrong before anybody was there.
+    event.preventDefault();
+    go(step + 1);
+  };
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md" maw={860}>
@@ -75,6 +82,13 @@ export function CreateForm() {
         </Group>
       </Stack>
     </form>
+  );
+}
+
+/** The first step on which something is wrong. */
+function stepOf(errors: object): number {
+  return STEPS.findIndex((fields) =>
+    Object.keys(errors).some((path) => fields.some((field) => path.split('.', 1)[0] === field)),
   );
 }
 

@@ -5,10 +5,11 @@ interface Props {
   value?: string;
   onChange: (value: string) => void;
   error?: ReactNode;
+  'data-path'?: string;
 }
 
 /** OpenSSH public keys as people paste them: one a line. */
-export function KeysInput({ value, onChange, error }: Props) {
+export function KeysInput({ onChange, ...rest }: Props) {
   return (
     <Textarea
       label="SSH keys"
@@ -18,9 +19,8 @@ export function KeysInput({ value, onChange, error }: Props) {
       minRows={3}
       maxRows={8}
       spellCheck={false}
-      error={error}
-      value={value}
       onChange={(event) => onChange(event.currentTarget.value)}
+      {...rest}
       styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 12 } }}
     />
   );

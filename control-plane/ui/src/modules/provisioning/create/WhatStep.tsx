@@ -2,10 +2,11 @@ import { Group, Radio, SimpleGrid, Skeleton, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useCan } from '@/api/me';
+import { TenantSelect } from '@/frame/TenantSelect';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { gib, mib } from '@/lib/show/units';
 import { imagesQuery, plansQuery } from '../pods';
-import { ImageSelect, PlanSelect, TenantSelect } from './selects';
+import { ImageSelect, PlanSelect } from './selects';
 import type { CreateFormState } from './useCreateForm';
 import classes from './WhatStep.module.css';
 
@@ -21,7 +22,7 @@ export function WhatStep({ form, choosesTenant }: Props) {
   const can = useCan();
   return (
     <Stack gap="md">
-      {choosesTenant && <TenantSelect {...form.getInputProps('tenant_id')} />}
+      {choosesTenant && <TenantSelect label="Tenant" required {...form.getInputProps('tenant_id')} />}
       {can('plans:read') ? <Plans form={form} /> : <PlanSelect {...form.getInputProps('plan')} />}
       <Images form={form} tenant={form.values.tenant_id} />
     </Stack>

@@ -1,10 +1,7 @@
 // Fields to choose by name what pods are made of. They take what Mantine's `getInputProps` gives.
 import { Autocomplete, Select } from '@mantine/core';
-import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { useCan } from '@/api/me';
-import { tenantsQuery } from '@/frame/tenants';
 import { gib, mib } from '@/lib/show/units';
 import { imagesQuery, plansQuery, podsQuery } from '../pods';
 
@@ -16,8 +13,6 @@ interface Props {
   description?: string;
   required?: boolean;
 }
-
-const TYPING_MS = 250;
 
 function sizeOf(of: { vcpu: number; memory_mib: number; disk_gib: number }): string {
   return `${of.vcpu} vCPU, ${mib(of.memory_mib)}, ${gib(of.disk_gib)}`;
@@ -57,26 +52,6 @@ export function ImageSelect({ label = 'Image', required = true, ...rest }: Props
       data={options}
       label={label}
       required={required}
-      {...rest}
-      onChange={(value) => rest.onChange(value ?? '')}
-    />
-  );
-}
-
-/** For staff: whose it will be. */
-export function TenantSelect({ label = 'Tenant', required = true, ...rest }: Props) {
-  const [typed, setTyped] = useState('');
-  const [prefix] = useDebouncedValue(typed, TYPING_MS);
-  const { data } = useQuery(tenantsQuery(prefix));
-  const options = (data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
-  return (
-    <Select
-      searchable
-      data={options}
-      label={label}
-      required={required}
-      onSearchChange={setTyped}
-      nothingFoundMessage="No name begins so"
       {...rest}
       onChange={(value) => rest.onChange(value ?? '')}
     />

@@ -2,21 +2,22 @@ import { Button, Group, Paper, Text } from '@mantine/core';
 import { IconPlayerStop, IconRefresh } from '@tabler/icons-react';
 import { api, unwrap } from '@/api/client';
 import { confirm } from '@/lib/confirm/confirm';
+import type { Asked } from './BulkResult';
 import type { JobsDone } from './jobs';
 
 interface Props {
   chosen: ReadonlySet<string>;
   clear: () => void;
-  done: (result: JobsDone) => void;
+  done: (result: Asked) => void;
 }
 
 /** What can be done with the jobs that are chosen. */
 export function BulkBar({ chosen, clear, done }: Props) {
   const ids = [...chosen];
   const count = `${ids.length} ${ids.length === 1 ? 'job' : 'jobs'}`;
-  const finish = (result: JobsDone) => {
+  const finish = (asked: string) => (result: JobsDone) => {
     clear();
-    done(result);
+    done({ ...result, asked });
   };
   const retry = () =>
     confirm({
@@ -25,7 +26,7 @@ export function BulkBar({ chosen, clear, done }: Props) {
       label: 'Try again',
       changes: ['job'],
       run: () => unwrap(api.POST('/api/provisioning/jobs/retry', { body: { ids } })),
-      done: finish,
+      done: finish('Asked to try again'),
     });
   const cancel = () =>
     confirm({
@@ -35,7 +36,7 @@ export function BulkBar({ chosen, clear, done }: Props) {
       isDanger: true,
       changes: ['job'],
       run: () => unwrap(api.POST('/api/provisioning/jobs/cancel', { body: { ids } })),
-      done: finish,
+      done: finish('Asked to be cancelled'),
     });
   return (
     <Paper withBorder px="sm" py={6} role="region" aria-label="Chosen jobs">

@@ -6,14 +6,19 @@ import { SmallTable } from '@/lib/show/SmallTable';
 import { shortId } from '../servers';
 import type { JobsDone } from './jobs';
 
+export interface Asked extends JobsDone {
+  /** What the answer to each says of it. */
+  asked: string;
+}
+
 /** What became of each job that something was done with. */
-export function BulkResult({ result, close }: { result: JobsDone | undefined; close: () => void }) {
+export function BulkResult({ result, close }: { result: Asked | undefined; close: () => void }) {
   return (
     <Modal opened={Boolean(result)} onClose={close} title="What became of each" size="lg">
       {result && (
         <Stack gap="sm">
           <Text size="sm">
-            Done with {result.done}, refused for {result.refused}.
+            {result.asked}: {result.done}; refused: {result.refused}.
           </Text>
           <ScrollArea.Autosize mah={400} viewportProps={{ tabIndex: 0 }}>
             <SmallTable label="What became of each" heads={['Job', 'Result', 'Now, or why not']}>
@@ -25,7 +30,7 @@ export function BulkResult({ result, close }: { result: JobsDone | undefined; cl
                   <Table.Td>
                     {ok ? (
                       <Pill tone="good" icon={IconCheck}>
-                        Done
+                        {result.asked}
                       </Pill>
                     ) : (
                       <Pill tone="bad" icon={IconX}>

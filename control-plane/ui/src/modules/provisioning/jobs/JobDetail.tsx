@@ -2,7 +2,8 @@ import { Alert, Anchor, Group, Progress, Skeleton, Stack, Text } from '@mantine/
 import { IconAlertTriangle, IconHourglass } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useCan } from '@/api/me';
+import { useCan, useScope } from '@/api/me';
+import { TenantOf } from '@/frame/TenantOf';
 import { isOver, jobQuery } from '@/lib/jobs/job';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { JobPill } from '@/lib/pills/pills';
@@ -67,8 +68,10 @@ export function JobDetail({ id, brief }: { id: string; brief?: boolean }) {
 function JobFacts({ job }: { job: Job }) {
   const { id, cloudpod_id, server_name, created_by, created_at, started_at, finished_at, attempt, attempts_max } = job;
   const can = useCan();
+  const { isPlatform } = useScope();
   const facts: (Fact | false)[] = [
     { title: 'CloudPod', value: cloudpod_id ? <PodLink id={cloudpod_id} /> : '–' },
+    isPlatform && { title: 'Tenant', value: job.tenant_id ? <TenantOf id={job.tenant_id} /> : 'Platform' },
     can('servers:read') && { title: 'Server', value: server_name ?? '–' },
     { title: 'Asked for', value: <Time at={created_at} /> },
     { title: 'By', value: created_by },

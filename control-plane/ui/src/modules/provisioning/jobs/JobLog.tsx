@@ -1,6 +1,6 @@
 import { Button, Group, ScrollArea, Skeleton, Switch, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { isOver } from '@/lib/jobs/job';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { exact } from '@/lib/show/Time';
@@ -12,7 +12,13 @@ export function JobLog({ job }: { job: Job }) {
   const over = isOver(job);
   const [isFollowing, follow] = useState(!over);
   const viewport = useRef<HTMLDivElement>(null);
-  const toEnd = () => viewport.current?.scrollTo({ top: viewport.current.scrollHeight });
+  const toEnd = useCallback(() => viewport.current?.scrollTo({ top: viewport.current.scrollHeight }), []);
+  // Who scrolls up reads there.
+  const top = useRef(0);
+  const scrolled = ({ y }: { y: number }) => {
+    if (y < top.current) follow(false);
+    top.current = y;
+  };
   return (
     <div>
       <Group justify="space-between" mb={4}>
@@ -29,6 +35,7 @@ export function JobLog({ job }: { job: Job }) {
       <ScrollArea.Autosize
         mah={280}
         viewportRef={viewport}
+        onScrollPositionChange={scrolled}
         className={classes.frame}
         viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': 'Log of the job' }}
       >
@@ -55,6 +62,10 @@ function LogPage({ id, token, isOver, isFollowing, toEnd }: Props) {
   useEffect(() => {
     if (isFollowing && count) toEnd();
   }, [isFollowing, count, toEnd]);
+  useEffect(() => {
+    // What was shown while following stays when one reads back.
+    if (isFollowing) setMore(true);
+  }, [isFollowing]);
   if (query.isPending) return <Skeleton h={18} m="xs" />;
   if (query.isError && !query.data) return <ProblemAlert problem={query.error} retry={() => void query.refetch()} />;
   const { items, next_page_token } = query.data;
@@ -82,7 +93,7 @@ function LogPage({ id, token, isOver, isFollowing, toEnd }: Props) {
         </Text>
       )}
       {next_page_token &&
-        (isMore || isFollowing ? (
+        (isMore ? (
           <LogPage id={id} token={next_page_token} isOver={isOver} isFollowing={isFollowing} toEnd={toEnd} />
         ) : (
           <Button size="compact-xs" variant="subtle" m={4} onClick={() => setMore(true)}>

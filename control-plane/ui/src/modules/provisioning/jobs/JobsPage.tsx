@@ -15,10 +15,10 @@ import { ServerFilter } from '../list/podFilters';
 import { ProvisioningTabs } from '../ProvisioningTabs';
 import { JOB_STATES, jobsRoute } from '../routes';
 import { BulkBar } from './BulkBar';
-import { BulkResult } from './BulkResult';
+import { type Asked, BulkResult } from './BulkResult';
 import { JobModal } from './JobModal';
 import { jobColumns } from './jobColumns';
-import { JOB_KINDS, type JobsDone, jobsQuery } from './jobs';
+import { JOB_KINDS, jobsQuery } from './jobs';
 
 const FILTERS = ['state', 'kind', 'server_id', 'cloudpod_id', 'waits_for'];
 const STATES = JOB_STATES.map((value) => ({ value, label: words(value) }));
@@ -30,7 +30,7 @@ export function JobsPage() {
   const { isPlatform } = useScope();
   const query = useQuery(jobsQuery(filters));
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const [result, setResult] = useState<JobsDone>();
+  const [result, setResult] = useState<Asked>();
   const shown = new Set(query.data?.items.map(({ id }) => id));
   const stillChosen = new Set([...chosen].filter((id) => shown.has(id)));
   const mayChange = can('provisioning:write');
@@ -48,7 +48,7 @@ export function JobsPage() {
         label="Jobs"
         query={query}
         rowKey={({ id }) => id}
-        columns={jobColumns({ withServers: can('servers:read') })}
+        columns={jobColumns({ withServers: can('servers:read'), withTenants: isPlatform })}
         empty={<Nothing />}
         {...(mayChange ? { selection: { chosen: stillChosen, choose } } : {})}
       />

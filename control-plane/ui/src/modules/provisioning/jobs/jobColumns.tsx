@@ -1,6 +1,7 @@
 import { Anchor, Group, Progress, Stack, Text } from '@mantine/core';
 import { IconHourglass } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { TenantOf } from '@/frame/TenantOf';
 import { isOver, words } from '@/lib/jobs/job';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Pill } from '@/lib/pills/Pill';
@@ -21,9 +22,11 @@ function JobLink({ job }: { job: Job }) {
 
 export function jobColumns({
   withServers,
+  withTenants = false,
   ofOnePod = false,
 }: {
   withServers: boolean;
+  withTenants?: boolean;
   ofOnePod?: boolean;
 }): Column<Job>[] {
   const columns: (Column<Job> | false | undefined)[] = [
@@ -55,6 +58,15 @@ export function jobColumns({
         ) : (
           '–'
         ),
+    },
+    withTenants && {
+      key: 'tenant',
+      title: 'Tenant',
+      show: ({ tenant_id }) => (
+        <Text size="sm" component="span">
+          {tenant_id ? <TenantOf id={tenant_id} /> : 'Platform'}
+        </Text>
+      ),
     },
     withServers && {
       key: 'server',

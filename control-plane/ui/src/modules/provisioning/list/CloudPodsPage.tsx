@@ -45,7 +45,13 @@ export function CloudPodsPage() {
         {isPlatform && <TenantFilter />}
         <FilterText name="plan_id" label="Plan" placeholder="small" />
       </Filters>
-      <List label="CloudPods" query={query} rowKey={(pod) => pod.id} columns={podColumns(silent)} empty={<Nothing />} />
+      <List
+        label="CloudPods"
+        query={query}
+        rowKey={(pod) => pod.id}
+        columns={podColumns(silent, isPlatform)}
+        empty={<Nothing />}
+      />
       {can('cloudpods:manage') && <AdoptModal />}
     </Page>
   );

@@ -1,6 +1,7 @@
 import { Group, Stack, Text } from '@mantine/core';
 import { IconLifebuoy, IconRefreshAlert, IconTransfer } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { TenantOf } from '@/frame/TenantOf';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Pill } from '@/lib/pills/Pill';
 import { PodPill } from '@/lib/pills/pods';
@@ -46,6 +47,17 @@ function serverColumn(silent: Silent): Column<CloudPod> {
   };
 }
 
+/** Whose they are, where those of all tenants are shown. */
+const TENANT: Column<CloudPod> = {
+  key: 'tenant',
+  title: 'Tenant',
+  show: ({ tenant_id }) => (
+    <Text size="sm" component="span">
+      <TenantOf id={tenant_id} />
+    </Text>
+  ),
+};
+
 const OTHERS: Column<CloudPod>[] = [
   { key: 'state', title: 'State', show: (pod) => <PodStates pod={pod} /> },
   {
@@ -88,9 +100,15 @@ const OTHERS: Column<CloudPod>[] = [
 ];
 
 /** Servers are shown to staff: `silent` is undefined for others. */
-export function podColumns(silent: Silent | undefined): Column<CloudPod>[] {
+export function podColumns(silent: Silent | undefined, isPlatform: boolean): Column<CloudPod>[] {
   const [state, ...rest] = OTHERS;
-  return [NAME, ...(state ? [state] : []), ...(silent ? [serverColumn(silent)] : []), ...rest];
+  return [
+    NAME,
+    ...(isPlatform ? [TENANT] : []),
+    ...(state ? [state] : []),
+    ...(silent ? [serverColumn(silent)] : []),
+    ...rest,
+  ];
 }
 
 /** Its state, and what is special about it at present. */

@@ -1,7 +1,8 @@
 import { Skeleton, Stack, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useCan } from '@/api/me';
+import { useCan, useScope } from '@/api/me';
+import { TenantOf } from '@/frame/TenantOf';
 import { Page } from '@/lib/page/Page';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { PodActionModal } from '../actions/PodActionModal';
@@ -36,11 +37,13 @@ export function CloudPodPage() {
       </Page>
     );
   }
-  return <Shown pod={query.data} />;
+  // Anew for each: what was asked or chosen of one pod is not another's.
+  return <Shown key={query.data.id} pod={query.data} />;
 }
 
 function Shown({ pod }: { pod: CloudPod }) {
   const { job } = cloudpodRoute.useSearch();
+  const { isPlatform } = useScope();
   return (
     <Page
       title={pod.name}
@@ -50,7 +53,16 @@ function Shown({ pod }: { pod: CloudPod }) {
           <PodStale pod={pod} />
         </>
       }
-      about={[pod.plan.name, pod.image.name, pod.addresses[0]?.address].filter(Boolean).join(' · ')}
+      about={
+        <>
+          {isPlatform && (
+            <>
+              <TenantOf id={pod.tenant_id} /> ·{' '}
+            </>
+          )}
+          {[pod.plan.name, pod.image.name, pod.addresses[0]?.address].filter(Boolean).join(' · ')}
+        </>
+      }
       actions={<PodActions pod={pod} />}
     >
       <Notices pod={pod} />

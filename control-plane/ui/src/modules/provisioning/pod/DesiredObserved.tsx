@@ -1,5 +1,5 @@
 import { Table } from '@mantine/core';
-import { IconCheck, IconClock, IconEqualNot, IconQuestionMark } from '@tabler/icons-react';
+import { IconCheck, IconClock, IconEqualNot, IconQuestionMark, IconShieldOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useCan } from '@/api/me';
@@ -18,7 +18,8 @@ interface Row {
   title: string;
   desired: ReactNode;
   observed: ReactNode;
-  verdict: 'same' | 'differs' | 'pending' | 'unknown';
+  /** `off`: it is not, and nothing is under way that would change it. */
+  verdict: 'same' | 'differs' | 'pending' | 'off' | 'unknown';
   about?: string | undefined;
 }
 
@@ -35,7 +36,7 @@ export function DesiredObserved({ pod }: { pod: CloudPod }) {
     powerRow(pod, isWorkedOn),
     sizeRow(pod, drift.data?.items),
     ...(can('servers:read') ? [placeRow(pod, drift.data?.items)] : []),
-    networkRow(pod, firewall.data),
+    networkRow(pod, firewall.data, isWorkedOn),
     autostartRow(pod, drift.data?.items),
   ];
   // To whom drift is not shown nothing of some rows is ever told.
@@ -92,6 +93,12 @@ function Verdict({ row: { verdict, about } }: { row: Row }) {
       return (
         <Pill tone="warn" icon={IconClock} about={about}>
           Not yet
+        </Pill>
+      );
+    case 'off':
+      return (
+        <Pill tone="plain" icon={IconShieldOff} about={about}>
+          Not in effect
         </Pill>
       );
     case 'unknown':
@@ -158,7 +165,7 @@ function placeRow(pod: CloudPod, drifts: Drift[] | undefined): Row {
   };
 }
 
-function networkRow(pod: CloudPod, firewall: Firewall | undefined): Row {
+function networkRow(pod: CloudPod, firewall: Firewall | undefined, isWorkedOn: boolean): Row {
   const addresses = pod.addresses.map(({ address }) => address).join(', ') || 'no addresses';
   const rules = firewall ? `${firewall.rules.length} firewall ${firewall.rules.length === 1 ? 'rule' : 'rules'}` : '…';
   const about = firewall?.not_applied_because ?? undefined;
@@ -166,7 +173,7 @@ function networkRow(pod: CloudPod, firewall: Firewall | undefined): Row {
     title: 'Network',
     desired: `${addresses}; ${rules}`,
     observed: !firewall ? '…' : firewall.applied ? 'firewall in effect' : 'firewall not in effect',
-    verdict: !firewall ? 'unknown' : firewall.applied ? 'same' : 'pending',
+    verdict: !firewall ? 'unknown' : firewall.applied ? 'same' : isWorkedOn ? 'pending' : 'off',
     about,
   };
 }

@@ -4,7 +4,9 @@ import { IconArrowDown, IconArrowUp, IconPlus, IconTrash } from '@tabler/icons-r
 import { api, ifMatch, unwrap } from '@/api/client';
 import { useCan } from '@/api/me';
 import type { components } from '@/api/schema';
+import { TheirsAlert } from '@/lib/forms/TheirsAlert';
 import { useAction } from '@/lib/forms/useAction';
+import { useTheirs } from '@/lib/forms/useTheirs';
 import { FormEnd } from '../actions/FormEnd';
 import { type CloudPod, type Firewall, type FirewallRule, podParams } from '../pods';
 
@@ -41,10 +43,14 @@ interface Values {
 
 let keys = 0;
 
-function valuesOf(rule: FirewallRule): RuleValues {
+function valuesOfRule(rule: FirewallRule): RuleValues {
   keys += 1;
   const texts = Object.fromEntries(TEXTS.map((name) => [name, rule[name] ?? ''])) as Record<TextField, string>;
   return { key: keys, direction: rule.direction, action: rule.action, protocol: rule.protocol ?? null, ...texts };
+}
+
+function valuesOf({ policy_in, policy_out, mac_filter, ip_filter, rules }: Firewall): Values {
+  return { policy_in, policy_out, mac_filter, ip_filter, rules: rules.map(valuesOfRule) };
 }
 
 /** What is left empty matches anything, and is left out. */
@@ -56,10 +62,8 @@ function ruleOf({ direction, action, protocol, ...rest }: RuleValues): FirewallR
 /** All of a pod's firewall: it is changed as a whole. */
 export function FirewallForm({ pod, firewall, close }: { pod: CloudPod; firewall: Firewall; close: () => void }) {
   const can = useCan();
-  const { version, policy_in, policy_out, mac_filter, ip_filter, rules } = firewall;
-  const form = useForm<Values>({
-    initialValues: { policy_in, policy_out, mac_filter, ip_filter, rules: rules.map(valuesOf) },
-  });
+  const form = useForm<Values>({ initialValues: valuesOf(firewall) });
+  const theirs = useTheirs(form, firewall, valuesOf);
   const mayFilter = can('cloudpods:manage');
   const action = useAction({
     form,
@@ -71,16 +75,18 @@ export function FirewallForm({ pod, firewall, close }: { pod: CloudPod; firewall
         ...filters,
         rules: values.rules.map(ruleOf),
       };
-      const [params, headers] = [podParams(pod.id), ifMatch(version)];
+      const [params, headers] = [podParams(pod.id), ifMatch(theirs.version)];
       return unwrap(api.PUT('/api/admin/hosting/cloudpods/{id}/firewall', { params, headers, body }));
     },
     changes: ['cloudpod', 'job'],
+    theirs: theirs.load,
     done: close,
   });
-  const add = () => form.insertListItem('rules', valuesOf({ direction: 'in', action: 'accept', protocol: 'tcp' }));
+  const add = () => form.insertListItem('rules', valuesOfRule({ direction: 'in', action: 'accept', protocol: 'tcp' }));
   return (
     <form onSubmit={form.onSubmit((values) => action.mutate(values))}>
       <Stack gap="sm">
+        <TheirsAlert theirs={theirs} />
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
           <Select
             label="Inbound traffic that no rule names"

@@ -1,6 +1,6 @@
 import { Button, Modal, Skeleton, Stack, Table, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { IconCheck, IconClock } from '@tabler/icons-react';
+import { IconCheck, IconShieldOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useCan } from '@/api/me';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
@@ -62,7 +62,7 @@ function Applied({ firewall: { applied, not_applied_because } }: { firewall: Fir
       In effect
     </Pill>
   ) : (
-    <Pill tone="warn" icon={IconClock} about={not_applied_because}>
+    <Pill tone="warn" icon={IconShieldOff} about={not_applied_because}>
       Not in effect
     </Pill>
   );

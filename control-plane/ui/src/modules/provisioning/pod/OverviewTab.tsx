@@ -1,19 +1,23 @@
 import { Code, Stack, Text } from '@mantine/core';
-import { useCan } from '@/api/me';
+import { Link } from '@tanstack/react-router';
+import { useCan, useMe } from '@/api/me';
+import { TenantOf } from '@/frame/TenantOf';
 import { Section } from '@/lib/page/Section';
 import { type Fact, Facts } from '@/lib/show/Facts';
 import { Time } from '@/lib/show/Time';
+import { gib, mib } from '@/lib/show/units';
 import { type CloudPod, isGone } from '../pods';
 import { DesiredObserved } from './DesiredObserved';
 import { PlacementSection } from './PlacementSection';
 
 export function OverviewTab({ pod }: { pod: CloudPod }) {
   const can = useCan();
+  const { staff } = useMe();
   return (
     <>
       {!isGone(pod) && <DesiredObserved pod={pod} />}
       <Section title="About it">
-        <Facts facts={factsOf(pod, can('servers:read'))} />
+        <Facts facts={factsOf(pod, can('servers:read'), staff)} />
       </Section>
       <Section title="SSH keys" about={`Of the user ${pod.user}`}>
         {pod.ssh_keys.length === 0 ? (
@@ -33,19 +37,37 @@ export function OverviewTab({ pod }: { pod: CloudPod }) {
   );
 }
 
-function factsOf(pod: CloudPod, seesServers: boolean): (Fact | false)[] {
-  const { plan, image, server, storage, vmid, media, id, created_at, updated_at, deleted_at, user } = pod;
+function factsOf(pod: CloudPod, seesServers: boolean, isStaff: boolean): (Fact | false)[] {
+  const { plan, image, server, storage, vmid, id, created_at, updated_at, deleted_at, user } = pod;
   return [
+    isStaff && { title: 'Tenant', value: <Whose tenant={pod.tenant_id} /> },
     { title: 'Plan', value: plan.name },
+    { title: 'Size', value: `${pod.vcpu} vCPU, ${mib(pod.memory_mib)} of memory, ${gib(pod.disk_gib)} of disk` },
     { title: 'Image', value: image.name },
     { title: 'User', value: user },
     seesServers && server != null && { title: 'Server', value: server.name },
     seesServers && storage != null && { title: 'Storage', value: storage },
     seesServers && vmid != null && { title: 'VM number', value: vmid },
-    { title: 'CD drive', value: media.iso ? `${media.iso}${media.boot_from_cd ? ', booted first' : ''}` : 'empty' },
+    { title: 'CD drive', value: cdOf(pod) },
     { title: 'Made', value: <Time at={created_at} /> },
     { title: 'Changed', value: <Time at={updated_at} /> },
     deleted_at != null && { title: 'Deleted', value: <Time at={deleted_at} /> },
     { title: 'Id', value: id },
   ];
+}
+
+/** While it is rescued, its drive holds what it was started from. */
+function cdOf({ rescue_iso, media: { iso, boot_from_cd } }: CloudPod): string {
+  if (rescue_iso) return `${rescue_iso}, to rescue it`;
+  return iso ? `${iso}${boot_from_cd ? ', booted first' : ''}` : 'empty';
+}
+
+function Whose({ tenant }: { tenant: string }) {
+  const can = useCan();
+  if (!can('tenants:read')) return <TenantOf id={tenant} />;
+  return (
+    <Link to="/settings/tenants/$tenant" params={{ tenant }}>
+      <TenantOf id={tenant} />
+    </Link>
+  );
 }

@@ -4,7 +4,9 @@ import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { api, ifMatch, unwrap } from '@/api/client';
 import { useCan } from '@/api/me';
+import { TheirsAlert } from '@/lib/forms/TheirsAlert';
 import { useAction } from '@/lib/forms/useAction';
+import { useTheirs } from '@/lib/forms/useTheirs';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { type Fact, Facts } from '@/lib/show/Facts';
@@ -35,7 +37,7 @@ export function PolicySection({ pod }: { pod: CloudPod }) {
       <ProblemAlert problem={error} retry={() => void refetch()} />
       {data && <Facts facts={factsOf(data)} />}
       <Modal opened={isOpen} onClose={form.close} title={`Backup policy of ${pod.name}`}>
-        {data && <PolicyForm key={data.version} pod={pod} policy={data} close={form.close} />}
+        {data && <PolicyForm pod={pod} policy={data} close={form.close} />}
       </Modal>
     </Section>
   );
@@ -61,17 +63,20 @@ interface Values {
   storage: string;
 }
 
+function valuesOf({ every_hours, mode, keep_last, keep_days, storage }: BackupPolicy): Values {
+  return {
+    every_hours: every_hours ?? '',
+    mode,
+    keep_last: keep_last ?? '',
+    keep_days: keep_days ?? '',
+    storage: storage ?? '',
+  };
+}
+
 function PolicyForm({ pod, policy, close }: { pod: CloudPod; policy: BackupPolicy; close: () => void }) {
   const can = useCan();
-  const form = useForm<Values>({
-    initialValues: {
-      every_hours: policy.every_hours ?? '',
-      mode: policy.mode,
-      keep_last: policy.keep_last ?? '',
-      keep_days: policy.keep_days ?? '',
-      storage: policy.storage ?? '',
-    },
-  });
+  const form = useForm<Values>({ initialValues: valuesOf(policy) });
+  const theirs = useTheirs(form, policy, valuesOf);
   const seesStorages = can('servers:read');
   const action = useAction({
     form,
@@ -83,15 +88,17 @@ function PolicyForm({ pod, policy, close }: { pod: CloudPod; policy: BackupPolic
         keep_days: numbers.keep_days || null,
         ...(seesStorages ? { storage: storage || null } : {}),
       };
-      const [params, headers] = [podParams(pod.id), ifMatch(policy.version)];
+      const [params, headers] = [podParams(pod.id), ifMatch(theirs.version)];
       return unwrap(api.PATCH('/api/admin/hosting/cloudpods/{id}/backup-policy', { params, headers, body }));
     },
     changes: ['cloudpod'],
+    theirs: theirs.load,
     done: close,
   });
   return (
     <form onSubmit={form.onSubmit((values) => action.mutate(values))}>
       <Stack gap="sm">
+        <TheirsAlert theirs={theirs} />
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
           <NumberInput
             label="Make one every"

@@ -1,4 +1,5 @@
 import { Fragment, type ReactNode } from 'react';
+import { Exactly } from '@/lib/show/Time';
 import classes from './Facts.module.css';
 
 /** Names beside what they are. */
@@ -8,7 +9,9 @@ export function Facts({ facts }: { facts: [string, ReactNode][] }) {
       {facts.map(([name, value]) => (
         <Fragment key={name}>
           <dt>{name}</dt>
-          <dd>{value ?? 'Not known'}</dd>
+          <dd>
+            <Exactly value={true}>{value ?? 'Not known'}</Exactly>
+          </dd>
         </Fragment>
       ))}
     </dl>

@@ -3,7 +3,7 @@ import { IconPhoto, IconZoomExclamation } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCan } from '@/api/me';
-import { useTenantNames } from '@/frame/tenants';
+import { TenantOf } from '@/frame/TenantOf';
 import { FilterSelect, Filters, useIsFiltered } from '@/lib/list/Filters';
 import { type Column, List, rowLink } from '@/lib/list/List';
 import { OpenDrawer } from '@/lib/open/OpenDrawer';
@@ -96,8 +96,7 @@ const COLUMNS: Column<Image>[] = [
 ];
 
 function Whose({ tenant }: { tenant: string | null | undefined }) {
-  const nameOf = useTenantNames();
-  return tenant ? nameOf(tenant) : 'Everybody';
+  return tenant ? <TenantOf id={tenant} /> : 'Everybody';
 }
 
 function Opened({ id, close }: { id: string; close: () => void }) {

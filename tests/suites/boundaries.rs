@@ -45,7 +45,7 @@ impl Stage {
         let (member, owner) =
             (api(member(db, of, Role::Member).await).await, api(member(db, of, Role::Owner).await).await);
         for (name, vcpu) in [("small", 1), ("large", 2), ("huge", 512)] {
-            let plan = json!({ "name": name, "vcpu": vcpu, "memory_mib": 1024, "disk_gib": 10, "price_minor": 500, "currency": "EUR" });
+            let plan = json!({ "name": name, "vcpu": vcpu, "memory_mib": 1024, "disk_gib": 20, "price_minor": 500, "currency": "EUR" });
             staff.post("/api/platform/plans", &plan).await.expect(201);
         }
         let image = json!({ "name": "debian", "os": "Debian 13", "default_user": "debian", "template_vmid": TEMPLATE });

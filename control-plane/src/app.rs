@@ -185,8 +185,9 @@ impl App {
         let (of, whose) = ((instance, cluster.clone()), (access.clone(), cloudpods.clone()));
         let (pace, limits) = (config.jobs.pace(), config.consoles.limits());
         let consoles = consoles::service::Service::new(db.clone(), clock.clone(), of, whose, relays.clone(), limits);
-        let (audit, drift, invariants) = compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs));
         let drains = Arc::new(drains_of(&config, &db, &clock, &servers, &cloudpods, &jobs, &hub));
+        let (audit, drift, invariants) =
+            compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs, &drains));
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
             feed: Arc::new(feed::service::Service::new(db.clone())),

@@ -5,6 +5,7 @@ use control_plane::db::Window;
 use control_plane::domain::access::Permissions;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::{CloudPodPatch, DesiredPower, Detail, Find, PlacementInput, State};
+use control_plane::domain::ipam::IpPoolCreate;
 use control_plane::domain::jobs::{FailureKind, JobState, Power};
 use control_plane::domain::scheduling::Verdict;
 use control_plane::domain::servers::InventoryVm;
@@ -331,6 +332,21 @@ async fn every_wrong_field_is_named() {
             "{}",
             database.name
         );
+        let lan = |name: &str, cidr: &str, gateway: &str, vlan| IpPoolCreate {
+            name: name.into(),
+            cidr: Some(cidr.into()),
+            gateway: gateway.into(),
+            vlan,
+            active: true,
+            ..IpPoolCreate::default()
+        };
+        for pool in [lan("more", "10.7.0.0/24", "10.7.0.1", None), lan("inner", "10.8.0.0/24", "10.8.0.1", Some(8))] {
+            bench.books.ipam.pool_create(&actor(), pool).await.unwrap();
+        }
+        let mut two = request("web-1");
+        two.ip_pools = vec!["public".into(), "inner".into(), "more".into()];
+        let error = bench.pods.cloudpod_create(&actor(), Scope::Platform, two).await.unwrap_err().to_string();
+        assert!(error.starts_with("ip_pools[2]: ") && error.contains("one IPv4 address"), "{}: {error}", database.name);
         let mut stranger = request("web-1");
         stranger.tenant = Some(TenantId::generate());
         let error = bench.pods.cloudpod_create(&actor(), Scope::Platform, stranger).await.unwrap_err();

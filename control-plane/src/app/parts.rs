@@ -219,8 +219,12 @@ pub(super) async fn opened(url: &str, clock: &Clock) -> Result<Db> {
 }
 
 /// The slices whose services are compared with one another.
-pub(super) type Compared<'a> =
-    (&'a Arc<servers::service::Service>, &'a Arc<cloudpods::service::Service>, &'a Arc<jobs::service::Service>);
+pub(super) type Compared<'a> = (
+    &'a Arc<servers::service::Service>,
+    &'a Arc<cloudpods::service::Service>,
+    &'a Arc<jobs::service::Service>,
+    &'a Arc<drains::service::Service>,
+);
 
 /// The services that compare what the others keep, the audit's among them.
 pub(super) type Comparing = (Arc<audit::service::Service>, Arc<drift::service::Service>, invariants::service::Service);
@@ -230,7 +234,7 @@ pub(super) fn compared(
     db: &Db,
     clock: &Clock,
     policy: drift::Policy,
-    (servers, cloudpods, jobs): Compared<'_>,
+    (servers, cloudpods, jobs, drains): Compared<'_>,
 ) -> Comparing {
     let (db, clock) = (db.clone(), clock.clone());
     let audit = Arc::new(audit::service::Service::new(db.clone(), clock.clone()));
@@ -244,7 +248,7 @@ pub(super) fn compared(
         policy,
     );
     let drift = Arc::new(drift);
-    let (comparing, kept) = (drift.clone(), audit.clone());
-    let invariants = invariants::service::Service::new(db, clock, servers, cloudpods, jobs, comparing, kept);
+    let (comparing, kept, working) = (drift.clone(), audit.clone(), (jobs, drains.clone()));
+    let invariants = invariants::service::Service::new(db, clock, servers, cloudpods, working, comparing, kept);
     (audit, drift, invariants)
 }

@@ -50,7 +50,7 @@ pub enum Command {
 /// Which records.
 #[derive(Args)]
 pub struct Filter {
-    /// Only of this actor, as in the list
+    /// Only of this actor, as `audit show` and --json have it: user:<id>, token:<id>, agent:<id>, system:<part>
     #[arg(long)]
     actor: Option<String>,
     /// Only of this action, such as server.created
@@ -117,13 +117,18 @@ impl Command {
     }
 }
 
+/// Who did it, as people call them; by id who has no name any more.
+fn actor(record: &Value) -> String {
+    text(if record["actor_name"].is_string() { &record["actor_name"] } else { &record["actor"] })
+}
+
 fn list_table(records: &[Value]) -> Table {
     let now = Clock::system().now();
     let mut table = Table::new(&["WHEN", "ACTOR", "FROM", "ACTION", "TARGET", "NO", "ID"]);
     for record in records {
         table.row([
             when(&record["created_at"], now),
-            text(&record["actor"]),
+            actor(record),
             text(&record["address"]),
             text(&record["action"]),
             format!("{} {}", text(&record["target_kind"]), text(&record["target_id"])),
@@ -143,6 +148,7 @@ fn show(context: &Context, record: &Value) -> Result<()> {
         ("Id", "id"),
         ("When", "created_at"),
         ("Actor", "actor"),
+        ("Called", "actor_name"),
         ("From", "address"),
         ("Request", "request_id"),
         ("Action", "action"),
@@ -188,18 +194,16 @@ async fn verify(context: &Context, known: Option<(String, String)>) -> Result<()
     let count = breaks.len();
     proof["ok"] = breaks.is_empty().into();
     proof["breaks"] = breaks.into();
+    let place = format!("{}:{}", text(&proof["count"]), text(&proof["head"]));
     if context.out.json {
         document(&proof)?;
-    } else if !context.out.quiet {
+    } else if context.out.quiet {
+        line(&place)?;
+    } else {
         for found in proof["breaks"].as_array().into_iter().flatten() {
             line(super::output::printable(&format!("{}: {}", text(&found["kind"]), text(&found["detail"]))))?;
         }
-        line(format!(
-            "{}:{} proven, {} not sealed yet",
-            text(&proof["count"]),
-            text(&proof["head"]),
-            text(&proof["unsealed"])
-        ))?;
+        line(format!("{place} proven, {} not sealed yet", text(&proof["unsealed"])))?;
     }
     if count == 0 {
         return Ok(());

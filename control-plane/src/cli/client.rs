@@ -14,7 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::connection::{Connection, Resolved};
-use super::failure::{Failure, Problem, Result, SIGN_IN};
+use super::failure::{Failure, NONE_ASKED, Problem, Result, SIGN_IN};
 use super::output::Out;
 use super::session::{Saved, Store};
 
@@ -64,14 +64,7 @@ enum Lost {
 impl Client {
     /// As the flags say; nothing is sent yet.
     pub fn new(connection: &Connection, idempotency_key: Option<String>, out: Out) -> Result<Self> {
-        let mut connection = connection.resolve()?;
-        let signed_in = match (&connection.token, Store::of_user()) {
-            (None, Some(store)) => store.find(connection.url.as_str())?,
-            _ => None,
-        };
-        if signed_in.is_some() {
-            connection.token_source = SIGN_IN;
-        }
+        let connection = connection.resolve()?;
         if connection.is_in_clear {
             out.note(format!("warning: {} is not encrypted: what is sent can be read on its way", connection.url));
         }
@@ -79,7 +72,22 @@ impl Client {
             return Err(Failure::usage("--idempotency-key: must be plain text on one line"));
         }
         let http = build(&connection, false)?;
-        Ok(Self { http, connection, idempotency_key, signed_in: signed_in.map(Mutex::new) })
+        let client = Self { http, connection, idempotency_key, signed_in: None };
+        if client.connection.token.is_some() { Ok(client) } else { client.as_signed_in() }
+    }
+
+    /// The same as who has signed in, whatever token was given.
+    pub fn as_signed_in(mut self) -> Result<Self> {
+        let saved = Store::of_user().map(|store| store.find(self.connection.url.as_str())).transpose()?.flatten();
+        self.connection.token = None;
+        self.connection.token_source = if saved.is_some() { SIGN_IN } else { "" };
+        self.signed_in = saved.map(Mutex::new);
+        Ok(self)
+    }
+
+    /// Where the token came from; empty where there is none.
+    pub fn token_source(&self) -> &'static str {
+        self.connection.token_source
     }
 
     /// Where the control plane is.
@@ -93,7 +101,7 @@ impl Client {
         let request = Request { method, url, body: Some(body), key: None, if_match: None };
         match self.exchange(&request, None).await {
             Ok(answer) => Ok(answer.body),
-            Err(Lost::Retry(failure, _) | Lost::Final(failure)) => Err(failure),
+            Err(Lost::Retry(failure, _) | Lost::Final(failure)) => Err(failure.from_token(NONE_ASKED)),
         }
     }
 
@@ -120,7 +128,7 @@ impl Client {
                     if matches!(&failure, Failure::Problem(problem) if problem.status == 401) {
                         lock.put(&url, None)?;
                     }
-                    return Err(failure);
+                    return Err(failure.from_token(SIGN_IN));
                 }
             }
         } else {
@@ -133,6 +141,11 @@ impl Client {
     /// The tenant that is meant, by its id.
     pub fn tenant(&self) -> Option<&str> {
         self.connection.tenant.as_deref()
+    }
+
+    /// From now on this one is meant, by its id.
+    pub fn tenant_set(&mut self, id: Option<String>) {
+        self.connection.tenant = id;
     }
 
     /// Reads.

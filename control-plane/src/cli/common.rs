@@ -118,6 +118,22 @@ impl Context {
         Ok(())
     }
 
+    /// A list of the platform's, or what is offered where the caller is none of its staff.
+    pub async fn list_or_offered(&self, path: &[&str], offered: &[&str], limit: usize) -> Result<Value> {
+        match self.client.list(path, &[], limit).await {
+            Err(Failure::Problem(problem)) if problem.status == 403 => self.client.list(offered, &[], limit).await,
+            page => page,
+        }
+    }
+
+    /// What is offered under this name or id.
+    pub async fn offered(&self, path: &[&str], noun: &str, given: &str) -> Result<Value> {
+        let mut page = self.client.list(path, &[], usize::MAX).await?;
+        let mut items = page["items"].as_array_mut().into_iter().flatten();
+        let found = items.find(|item| item["name"] == given || item["id"] == given);
+        found.map(Value::take).ok_or_else(|| Failure::not_found(noun, given))
+    }
+
     /// The id of what is called so in a list that finds by name; an id stands for itself.
     pub async fn id_of(&self, path: &[&str], noun: &str, given: &str, filter: &str) -> Result<String> {
         if given.parse::<Uuid>().is_ok() {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use url::Url;
-use uuid::Uuid;
 
 use super::failure::{Failure, Result};
 
@@ -33,9 +32,9 @@ pub struct Connection {
     /// Allow http:// to another machine: passwords and tokens can be read on their way [environment: MPANEL_PLAIN_HTTP=true]
     #[arg(long, global = true)]
     plain_http: bool,
-    /// The id of the tenant that is meant, for who belongs to several; staff may name any [environment: MPANEL_TENANT]
-    #[arg(long, global = true, value_name = "ID")]
-    tenant: Option<Uuid>,
+    /// The tenant that is meant, by name or id, for who belongs to several; staff may name any [environment: MPANEL_TENANT]
+    #[arg(long, global = true, value_name = "TENANT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    tenant: Option<String>,
 }
 
 /// A connection with everything found and read.
@@ -48,7 +47,7 @@ pub(super) struct Resolved {
     pub(super) token_source: &'static str,
     /// PEM.
     pub(super) ca: Option<Vec<u8>>,
-    /// An id.
+    /// A name or an id.
     pub(super) tenant: Option<String>,
 }
 
@@ -66,14 +65,8 @@ impl Connection {
         let (token, token_source) = self.token()?;
         let ca = self.ca.clone().or_else(|| set("MPANEL_CA").map(PathBuf::from));
         let ca = ca.map(|file| read(&file, "--ca")).transpose()?;
-        let tenant = match (self.tenant, set("MPANEL_TENANT")) {
-            (Some(id), _) => Some(id),
-            (None, Some(text)) => {
-                Some(text.parse().map_err(|_| Failure::usage("MPANEL_TENANT: must be a tenant's id"))?)
-            }
-            (None, None) => None,
-        };
-        Ok(Resolved { url, is_in_clear, token, token_source, ca, tenant: tenant.map(|id| id.to_string()) })
+        let tenant = self.tenant.clone().or_else(|| set("MPANEL_TENANT"));
+        Ok(Resolved { url, is_in_clear, token, token_source, ca, tenant })
     }
 
     fn allows_plain_http(&self) -> Result<bool> {

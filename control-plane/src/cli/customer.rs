@@ -52,10 +52,13 @@ impl Command {
                 filter.extend(search.map(|search| ("q", search)));
                 filter.extend(suspended.then(|| ("suspended", "true".to_owned())));
                 filter.extend(overdue.then(|| ("overdue", "true".to_owned())));
-                let page = context.client.list(&CUSTOMERS, &filter, limit.limit as usize).await?;
-                if !context.out.json && !context.out.quiet {
-                    let first = context.client.get(&CUSTOMERS, &[("limit", "1".to_owned())]).await?.body;
-                    context.out.note(figures(&first["kpis"]));
+                let mut page = context.client.list(&CUSTOMERS, &filter, limit.limit as usize).await?;
+                if context.out.json || !context.out.quiet {
+                    let mut first = context.client.get(&CUSTOMERS, &[("limit", "1".to_owned())]).await?.body;
+                    page["kpis"] = first["kpis"].take();
+                }
+                if !context.out.json {
+                    context.out.note(figures(&page["kpis"]));
                 }
                 context.list(&page, "name", list_table)
             }

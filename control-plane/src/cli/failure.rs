@@ -12,6 +12,9 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Where the token came from, when it is the sign-in's of `mpanel login`.
 pub const SIGN_IN: &str = "mpanel login";
 
+/// Where the token came from, when what was asked for takes none.
+pub const NONE_ASKED: &str = "nowhere";
+
 /// The exit codes, as `--help` documents them.
 pub mod exit {
     /// All is done.
@@ -70,11 +73,13 @@ pub struct Problem {
 impl Problem {
     /// Stable, for programs.
     pub fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or_default()
+        self.of("code")
     }
 
     fn hint(&self) -> Option<String> {
         let text = match (self.status, self.code()) {
+            // What was shown instead was wrong, and the detail says so.
+            (401, _) if self.token_source == NONE_ASKED => return None,
             (401, _) if self.token_source.is_empty() => {
                 "no token was given: sign in with `mpanel login`, use --token-file FILE, or set MPANEL_TOKEN_FILE or MPANEL_TOKEN"
             }
@@ -86,6 +91,10 @@ impl Problem {
                     self.token_source
                 ));
             }
+            (403, _) if !self.of("detail").contains("needs the permission") => return None,
+            (403, _) if self.token_source == SIGN_IN => {
+                "you may not do that in this tenant: ask one of its owners, or the platform's staff"
+            }
             (403, _) => "this token may not do that; use one that has the permission named above",
             (404, _) => "check the name or id; the `list` command shows what there is",
             (412, _) => "somebody changed it in the meantime; run the command again to change what is there now",
@@ -93,8 +102,12 @@ impl Problem {
             (422, "idempotency_mismatch" | "idempotency_key_reused") => {
                 "this --idempotency-key was used for another request; leave it out, or choose another"
             }
+            (422, _) if self.errors().any(|error| error["field"] == "tenant_id" || error["field"] == "X-Tenant-Id") => {
+                "name the tenant with --tenant NAME, or set MPANEL_TENANT; `mpanel tenant list` shows which there are"
+            }
             (429, _) => "wait a little and run it again",
-            (507, _) => "make room, open a locked server with `mpanel server online NAME`, or ask for less",
+            (507, "no_capacity") => return self.room_hint(),
+            (507, _) => return None,
             (503, _) => "wait a little and run it again: what the control plane needs does not answer now",
             (500.., _) => "the control plane's log has the cause under this request id",
             _ => return None,
@@ -102,10 +115,36 @@ impl Problem {
         Some(text.to_owned())
     }
 
+    fn of(&self, name: &str) -> &str {
+        self.body[name].as_str().unwrap_or_default()
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Value> {
+        self.body["errors"].as_array().into_iter().flatten()
+    }
+
+    /// What helps where there is no room, by the servers' reasons.
+    fn room_hint(&self) -> Option<String> {
+        let why = |starts: &[&str]| {
+            let mut said = self.errors().filter_map(|error| error["message"].as_str());
+            said.any(|said| starts.iter().any(|start| said.starts_with(start)))
+        };
+        let cures = [
+            (why(&["it is locked", "it is being drained"]), "open a server with `mpanel server online NAME`"),
+            (
+                why(&["its agent "]),
+                "connect a server's agent (`mpanel server test-connection NAME` says what it lacks)",
+            ),
+            (why(&["memory:", "CPU:", "disk:", "it holds as many pods"]), "make room, or ask for less"),
+        ];
+        let cures: Vec<_> = cures.into_iter().filter_map(|(helps, cure)| helps.then_some(cure)).collect();
+        if cures.is_empty() { None } else { Some(cures.join("; or ")) }
+    }
+
     fn text(&self) -> String {
-        let of = |name: &str| printable(self.body[name].as_str().unwrap_or_default());
+        let of = |name: &str| printable(self.of(name));
         let mut lines = vec![format!("error: {} ({}): {}", of("title"), self.status, of("detail"))];
-        for error in self.body["errors"].as_array().into_iter().flatten() {
+        for error in self.errors() {
             let of = |name: &str| printable(error[name].as_str().unwrap_or_default());
             lines.push(format!("  {}: {}", of("field"), of("message")));
         }
@@ -127,11 +166,24 @@ impl Failure {
         Self::Usage(text.into())
     }
 
+    /// The same, with where the token came from.
+    #[must_use]
+    pub fn from_token(mut self, source: &'static str) -> Self {
+        if let Self::Problem(problem) = &mut self {
+            problem.token_source = source;
+        }
+        self
+    }
+
     /// Something that a list does not have.
     pub fn not_found(noun: &str, name: &str) -> Self {
+        Self::missing(&format!("no such {noun}: {name}"))
+    }
+
+    /// Something that is not there, in these words.
+    pub fn missing(detail: &str) -> Self {
         let body = json!({
-            "type": "urn:mpanel:problem:not_found", "title": "Not Found", "status": 404, "code": "not_found",
-            "detail": format!("no such {noun}: {name}"),
+            "type": "urn:mpanel:problem:not_found", "title": "Not Found", "status": 404, "code": "not_found", "detail": detail,
         });
         Self::Problem(Box::new(Problem { status: 404, body, token_source: "" }))
     }
@@ -222,6 +274,31 @@ mod tests {
         assert!(text.contains("  name: must be a \u{fffd}[31mDNS label\n"), "{text}");
         assert!(text.contains("request id: r-1"), "{text}");
         assert!(problem(401, json!({})).text().contains("from --token"));
+    }
+
+    #[test]
+    fn a_hint_is_given_where_it_is_true() {
+        let hint = |failure: Failure| match failure {
+            Failure::Problem(problem) => problem.hint().unwrap_or_default(),
+            other => unreachable!("{other:?}"),
+        };
+        let wrong_password = problem(401, json!({ "detail": "wrong" })).from_token(NONE_ASKED);
+        assert_eq!(hint(wrong_password), "");
+        let lacks =
+            |source| problem(403, json!({ "detail": "this needs the permission users:write" })).from_token(source);
+        assert!(hint(lacks("--token")).contains("this token") && !hint(lacks(SIGN_IN)).contains("token"));
+        assert_eq!(hint(problem(403, json!({ "detail": "this is for the platform's staff" }))), "");
+        let full = |said: &str| {
+            hint(problem(507, json!({ "code": "no_capacity", "errors": [{ "field": "pve1", "message": said }] })))
+        };
+        assert!(
+            full("it is locked").contains("mpanel server online")
+                && full("CPU: 2 needed, 1 free").contains("make room")
+        );
+        assert_eq!(full("it is in region `eu`, `us` was asked for"), "");
+        assert_eq!(full("there is no room for it at present: try again later"), "");
+        let unnamed = json!({ "code": "invalid", "errors": [{ "field": "X-Tenant-Id", "message": "name one" }] });
+        assert!(hint(problem(422, unnamed)).contains("--tenant NAME"));
     }
 
     #[test]

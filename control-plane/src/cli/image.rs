@@ -11,6 +11,8 @@ use super::table::Table;
 use crate::clock::Clock;
 
 const IMAGES: [&str; 2] = ["platform", "images"];
+/// What a tenant's people choose from.
+const OFFERED: [&str; 3] = ["admin", "hosting", "images"];
 
 /// What pods are made from.
 #[derive(Subcommand)]
@@ -129,20 +131,22 @@ impl Command {
                 show(context, &answer.body)
             }
             Self::List { limit } => {
-                let page = context.client.list(&IMAGES, &[], limit.limit as usize).await?;
+                let page = context.list_or_offered(&IMAGES, &OFFERED, limit.limit as usize).await?;
                 context.list(&page, "name", list_table)
             }
             Self::Show { image } => {
-                let path = |image| [&IMAGES[..], &[image]].concat();
-                let answer = match context.client.get(&path(&image), &[]).await {
+                let image = match context.client.get(&path(&image), &[]).await {
                     // By its name the path finds the platform's own alone.
                     Err(Failure::Problem(problem)) if problem.status == 404 && parse_id(&image).is_err() => {
                         let id = id_of(context, &image, |_| true).await?;
-                        context.client.get(&path(&id), &[]).await?
+                        context.client.get(&path(&id), &[]).await?.body
                     }
-                    answer => answer?,
+                    Err(Failure::Problem(problem)) if problem.status == 403 => {
+                        context.offered(&OFFERED, "image", &image).await?
+                    }
+                    answer => answer?.body,
                 };
-                show(context, &answer.body)
+                show(context, &image)
             }
             Self::Capture { pod, name, os, wait } => {
                 let id = super::pod::id_of(context, &pod).await?;
@@ -158,7 +162,14 @@ impl Command {
             }
             Self::Remove { image, confirm } => {
                 confirm.ask(&format!("Remove the image {image}? The template VMs on the hosts stay."))?;
-                context.client.delete(&[&IMAGES[..], &[image.as_str()]].concat()).await?;
+                match context.client.delete(&path(&image)).await {
+                    // As above; of one that was made of a pod the answer says how it goes.
+                    Err(Failure::Problem(problem)) if problem.status == 404 && parse_id(&image).is_err() => {
+                        let id = id_of(context, &image, |_| true).await?;
+                        context.client.delete(&path(&id)).await?
+                    }
+                    answer => answer?,
+                };
                 context.out.note(format!("the image {image} is removed"));
                 Ok(())
             }
@@ -166,12 +177,16 @@ impl Command {
     }
 }
 
+fn path(image: &str) -> Vec<&str> {
+    [&IMAGES[..], &[image]].concat()
+}
+
 /// The id of the only image that is called so and `fits`; an id stands for itself.
 async fn id_of(context: &Context, given: &str, fits: impl Fn(&Value) -> bool) -> Result<String> {
     if parse_id(given).is_ok() {
         return Ok(given.to_owned());
     }
-    let page = context.client.list(&["admin", "hosting", "images"], &[], usize::MAX).await?;
+    let page = context.client.list(&OFFERED, &[], usize::MAX).await?;
     let called = page["items"].as_array().into_iter().flatten().filter(|item| item["name"] == given && fits(item));
     only("image", given, called.map(|item| text(&item["id"])))
 }

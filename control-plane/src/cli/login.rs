@@ -7,9 +7,10 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::client::Client;
 use super::common::{Context, text};
 use super::failure::{Failure, Result};
-use super::output::{document, line};
+use super::output::{Out, document, line};
 use super::session::{Saved, Store};
 use super::table::Table;
 
@@ -53,26 +54,28 @@ impl Login {
             Saved::of(&email, &answer).ok_or_else(|| Failure::Failed("its answer holds no tokens".to_owned()))?;
         store()?.lock()?.put(&context.client.address(), Some(saved))?;
         context.out.note(format!("signed in to {} as {email}", context.client.address()));
+        token_warn(&context.client, context.out, "not as who has signed in");
         Ok(())
     }
 }
 
 impl Logout {
     /// Ends the sign-in there, and forgets it here even if it had ended by itself.
-    pub async fn run(self, context: &Context) -> Result<()> {
-        let (store, url) = (store()?, context.client.address());
+    pub async fn run(self, Context { client, out }: Context) -> Result<()> {
+        let (store, url) = (store()?, client.address());
+        token_warn(&client, out, "signed in or not");
         if store.find(&url)?.is_none() {
-            context.out.note(format!("you are not signed in to {url}"));
+            out.note(format!("you are not signed in to {url}"));
             return Ok(());
         }
-        let ended = context.client.post(&["auth", "logout"], None).await;
+        let ended = client.as_signed_in()?.post(&["auth", "logout"], None).await;
         if let Err(failure) = ended
             && !matches!(&failure, Failure::Problem(problem) if problem.status == 401)
         {
             return Err(failure);
         }
         store.lock()?.put(&url, None)?;
-        context.out.note(format!("signed out of {url}"));
+        out.note(format!("signed out of {url}"));
         Ok(())
     }
 }
@@ -106,6 +109,16 @@ impl Whoami {
             );
         }
         context.out.table(&table)
+    }
+}
+
+/// A token of the environment goes before the sign-in: who does not know that wonders whom the commands speak for.
+fn token_warn(client: &Client, out: Out, instead: &str) {
+    if client.token_source().starts_with("MPANEL_") {
+        out.note(format!(
+            "warning: your commands go on as the token from {}, {instead}, until you `unset MPANEL_TOKEN MPANEL_TOKEN_FILE`",
+            client.token_source()
+        ));
     }
 }
 

@@ -4,13 +4,15 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::common::{Confirm, Context, Limit, object, text};
-use super::failure::Result;
+use super::failure::{Failure, Result};
 use super::humane::{gib, mib, parse_gib, parse_mib, when};
 use super::output::{document, line};
 use super::table::Table;
 use crate::clock::Clock;
 
 const PLANS: [&str; 2] = ["platform", "plans"];
+/// What a tenant's people choose from.
+const OFFERED: [&str; 3] = ["admin", "hosting", "plans"];
 
 /// Sizes and prices that pods are sold in.
 #[derive(Subcommand)]
@@ -94,12 +96,17 @@ impl Command {
                 show(context, &answer.body)
             }
             Self::List { limit } => {
-                let page = context.client.list(&PLANS, &[], limit.limit as usize).await?;
+                let page = context.list_or_offered(&PLANS, &OFFERED, limit.limit as usize).await?;
                 context.list(&page, "name", list_table)
             }
             Self::Show { plan } => {
-                let answer = context.client.get(&[&PLANS[..], &[plan.as_str()]].concat(), &[]).await?;
-                show(context, &answer.body)
+                let plan = match context.client.get(&[&PLANS[..], &[plan.as_str()]].concat(), &[]).await {
+                    Err(Failure::Problem(problem)) if problem.status == 403 => {
+                        context.offered(&OFFERED, "plan", &plan).await?
+                    }
+                    answer => answer?.body,
+                };
+                show(context, &plan)
             }
             Self::Remove { plan, confirm } => {
                 confirm.ask(&format!("Remove the plan {plan}?"))?;

@@ -16,6 +16,8 @@ use super::table::Table;
 
 /// A file that holds more is no firewall.
 const FIREWALL_BYTES_MAX: u64 = 1 << 20;
+/// What is shown of a firewall and not set, so that what was shown can be given back.
+const FIREWALL_SHOWN: [&str; 4] = ["version", "applied", "not_applied_because", "applied_at"];
 
 /// What is done to a pod beside its power.
 #[derive(Subcommand)]
@@ -82,8 +84,11 @@ pub enum Operation {
         /// Name or id
         pod: String,
         /// A public SSH key, or @FILE with one a line; may be repeated
-        #[arg(long = "ssh-key", value_name = "KEY|@FILE", required = true)]
+        #[arg(long = "ssh-key", value_name = "KEY|@FILE", required_unless_present = "none", conflicts_with = "none")]
         ssh_keys: Vec<String>,
+        /// Take all keys away
+        #[arg(long)]
+        none: bool,
         /// Restart it, so that they count at once
         #[arg(long)]
         reboot: bool,
@@ -123,7 +128,8 @@ pub enum Operation {
     Firewall {
         /// Name or id
         pod: String,
-        /// The whole firewall as JSON, in the API's shape; `-` reads standard input
+        /// The whole firewall as JSON, as --json shows it; `-` reads standard input. One rule: {"direction": "in", "action":
+        /// "accept", "protocol": "tcp", "destination_ports": "443"}
         #[arg(long, value_name = "FILE")]
         set: Option<PathBuf>,
         #[command(flatten)]
@@ -203,8 +209,8 @@ impl Operation {
                 let body = object([("user", user.into()), ("password", password), ("reboot", flag(reboot))]);
                 reset_password(context, &pod, &body, &wait).await
             }
-            Self::SshKeys { pod, ssh_keys, reboot, wait } => {
-                let body = object([("ssh_keys", texts(&all_keys(&ssh_keys)?)), ("reboot", flag(reboot))]);
+            Self::SshKeys { pod, ssh_keys, none: _, reboot, wait } => {
+                let body = object([("ssh_keys", all_keys(&ssh_keys)?.into()), ("reboot", flag(reboot))]);
                 let id = id_of(context, &pod).await?;
                 let answer = context.client.put(&path(&id, &["ssh-keys"]), &body, None).await?;
                 context.job(&answer.body, &wait, &format!("SSH keys of {pod}")).await
@@ -251,13 +257,25 @@ fn first_line() -> Result<String> {
 async fn reset_password(context: &Context, pod: &str, body: &Value, wait: &Wait) -> Result<()> {
     let id = id_of(context, pod).await?;
     let answer = context.client.post(&path(&id, &["reset-password"]), Some(body)).await?.body;
+    let told = || match (context.out.json, answer["password"].as_str()) {
+        (false, Some(password)) => line(format!("password of {}: {password}", text(&answer["user"]))),
+        _ => Ok(()),
+    };
     // It is told once: before anything else may fail.
-    if context.out.json && wait.wait {
+    if !wait.wait {
+        told()?;
+        if answer["password"].is_string() {
+            context.out.note("it counts once the job has succeeded");
+        }
+    } else if context.out.json {
         document(&answer)?;
-    } else if let (false, Some(password)) = (context.out.json, answer["password"].as_str()) {
-        line(format!("password of {}: {password}", text(&answer["user"])))?;
     }
-    context.job(&answer, wait, &format!("password of {pod}")).await
+    let done = context.job(&answer, wait, &format!("password of {pod}")).await;
+    // A job that failed has set none; whatever else ended the wait, the job may still set it.
+    if wait.wait && !matches!(done, Err(Failure::Failed(_))) {
+        told()?;
+    }
+    done
 }
 
 /// A firewall as the API takes it, from a file or from standard input.
@@ -271,7 +289,15 @@ fn firewall_read(file: &Path) -> Result<Value> {
         opened.take(FIREWALL_BYTES_MAX).read_to_string(&mut text)
     };
     read.map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| wrong(format!("is no JSON: {error}")))
+    serde_json::from_str(&text).map(settable).map_err(|error| wrong(format!("is no JSON: {error}")))
+}
+
+/// What can be set of what is shown of a firewall.
+fn settable(mut firewall: Value) -> Value {
+    if let Some(fields) = firewall.as_object_mut() {
+        fields.retain(|name, _| !FIREWALL_SHOWN.contains(&name.as_str()));
+    }
+    firewall
 }
 
 async fn firewall_show(context: &Context, pod: &str) -> Result<()> {
@@ -325,4 +351,22 @@ async fn traffic_show(context: &Context, pod: &str, months: u32) -> Result<()> {
 fn in_gib(bytes: &Value) -> String {
     let hundredths = bytes.as_u64().unwrap_or(0) / ((1 << 30) / 100);
     format!("{}.{:02} GiB", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_firewall_can_be_given_back_as_it_was_shown() {
+        let shown = json!({
+            "policy_in": "drop", "rules": [{ "direction": "in", "action": "accept" }], "version": 3, "applied": true,
+            "not_applied_because": null, "applied_at": "2026-01-01T00:00:00Z",
+        });
+        let set = json!({ "policy_in": "drop", "rules": [{ "direction": "in", "action": "accept" }] });
+        assert_eq!(settable(shown), set);
+        assert_eq!(settable(json!({ "polcy": 1 })), json!({ "polcy": 1 }), "a mistake is the API's to name");
+    }
 }

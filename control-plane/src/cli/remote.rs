@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::common::Context;
+use super::common::{Context, parse_id};
 use super::connection::Connection;
 use super::failure::Result;
 use super::output::{Out, finish};
@@ -112,11 +112,27 @@ pub fn run(remote: Remote, options: Options) -> ExitCode {
     finish(out, done)
 }
 
+/// Looks up the id of a tenant that was named; nothing is looked up for who is not known yet.
+async fn tenant_find(remote: &Remote, context: &mut Context) -> Result<()> {
+    let Some(name) = context.client.tenant().filter(|name| parse_id(name).is_err()).map(str::to_owned) else {
+        return Ok(());
+    };
+    context.client.tenant_set(None);
+    let unknown = matches!(remote, Remote::Login(_) | Remote::Logout(_) | Remote::Whoami(_))
+        || matches!(remote, Remote::User(user::Command::Accept { .. }));
+    if !unknown {
+        let id = tenant::id_of(context, &name).await?;
+        context.client.tenant_set(Some(id));
+    }
+    Ok(())
+}
+
 async fn send(remote: Remote, connection: &Connection, idempotency_key: Option<String>, out: Out) -> Result<()> {
-    let context = Context { client: Client::new(connection, idempotency_key, out)?, out };
+    let mut context = Context { client: Client::new(connection, idempotency_key, out)?, out };
+    tenant_find(&remote, &mut context).await?;
     match remote {
         Remote::Login(command) => command.run(&context).await,
-        Remote::Logout(command) => command.run(&context).await,
+        Remote::Logout(command) => command.run(context).await,
         Remote::Whoami(command) => command.run(&context).await,
         Remote::Server(command) => command.run(&context).await,
         Remote::Pod(command) => command.run(&context).await,

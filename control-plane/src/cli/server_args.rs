@@ -30,7 +30,7 @@ pub struct Add {
     #[arg(long = "storage", value_name = "NAME[:GIB]", value_parser = parse_storage, required = true)]
     storages: Vec<Storage>,
     /// Virtual CPUs per hardware thread [default: 1]
-    #[arg(long, value_name = "RATIO")]
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
     cpu_overcommit: Option<f64>,
     /// Hardware threads to count with [default: all that the agent reports]
     #[arg(long, value_name = "N")]
@@ -41,6 +41,9 @@ pub struct Add {
     /// The most pods [default: no limit]
     #[arg(long, value_name = "N")]
     pod_limit: Option<u32>,
+    /// The storage that backups of its pods go to [default: each request names one]
+    #[arg(long, value_name = "NAME")]
+    backup_storage: Option<String>,
     /// Wait until its agent is connected
     #[arg(long)]
     pub wait: bool,
@@ -63,6 +66,7 @@ impl Add {
             ("cpu_overcommit", self.cpu_overcommit.into()),
             ("memory_mib", self.memory.into()),
             ("pod_limit", self.pod_limit.into()),
+            ("backup_storage", self.backup_storage.clone().into()),
             ("storages", self.storages.iter().map(Storage::body).collect()),
         ])
     }
@@ -98,7 +102,7 @@ pub struct Edit {
     #[arg(long = "remove-storage", value_name = "NAME")]
     remove_storages: Vec<String>,
     /// Virtual CPUs per hardware thread
-    #[arg(long, value_name = "RATIO")]
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
     cpu_overcommit: Option<f64>,
     /// Hardware threads to count with; `none`: all that the agent reports
     #[arg(long, value_name = "N|none", value_parser = parse_number_limit)]
@@ -207,6 +211,12 @@ fn parse_range(text: &str) -> Result<(u32, u32), String> {
     range.ok_or_else(|| format!("`{text}` is no range: write 10000-19999"))
 }
 
+/// JSON has no other numbers than finite ones: NaN would be sent as if nothing had been given.
+fn parse_ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse::<f64>().ok().filter(|ratio| ratio.is_finite());
+    ratio.ok_or_else(|| format!("`{text}` is no ratio: write 4 or 1.5"))
+}
+
 fn parse_number_limit(text: &str) -> Result<LimitTo, String> {
     if text == "none" {
         return Ok(LimitTo(None));
@@ -240,11 +250,11 @@ mod tests {
 
     #[test]
     fn a_host_is_registered_with_what_was_given_and_no_more() {
-        let line = "x pve1 --vmid-range 10000-19999 --storage local:200 --storage lvm --label a=b --memory 64G --cpu-overcommit 4";
+        let line = "x pve1 --vmid-range 10000-19999 --storage local:200 --storage lvm --label a=b --memory 64G --cpu-overcommit 4 --backup-storage pbs";
         let body = Adds::parse_from(line.split(' ')).add.body();
         let expected = json!({
             "name": "pve1", "vmid_min": 10000, "vmid_max": 19999, "labels": { "a": "b" }, "memory_mib": 65536,
-            "cpu_overcommit": 4.0, "storages": [{ "name": "local", "disk_gib": 200 }, { "name": "lvm" }],
+            "cpu_overcommit": 4.0, "backup_storage": "pbs", "storages": [{ "name": "local", "disk_gib": 200 }, { "name": "lvm" }],
         });
         assert_eq!(body, expected);
     }
@@ -279,5 +289,9 @@ mod tests {
         assert!(parse_storage(":5").is_err());
         assert!(parse_storage("local:x").is_err());
         assert!(parse_number_limit("some").is_err());
+        assert_eq!(parse_ratio("1.5"), Ok(1.5));
+        for text in ["nan", "NaN", "inf", "-infinity", "1e999", "x", ""] {
+            assert!(parse_ratio(text).is_err(), "{text}");
+        }
     }
 }

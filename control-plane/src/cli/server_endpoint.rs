@@ -60,7 +60,10 @@ impl Endpoint {
                 });
                 context.client.put(&path, &body, None).await?
             }
-            _ => context.client.get(&path, &[]).await?,
+            _ => match context.client.get(&path, &[]).await {
+                Err(Failure::Problem(problem)) if problem.status == 404 => return Err(self.missing(context).await?),
+                answer => answer?,
+            },
         };
         if context.out.json {
             return document(&answer.body);
@@ -71,5 +74,15 @@ impl Endpoint {
         table.field("Fingerprint", text(&answer.body["fingerprint"]));
         table.field("Set", when(&answer.body["updated_at"], Clock::system().now()));
         context.out.table(&table)
+    }
+
+    /// That none is set, unless there is no such server.
+    async fn missing(&self, context: &Context) -> Result<Failure> {
+        context.client.get(&["platform", "servers", &self.server], &[]).await?;
+        Ok(Failure::missing(&format!(
+            "no migration endpoint of the server {} is set; set it with `mpanel server endpoint {} --host … --fingerprint … \
+             --proxmox-token-file …`",
+            self.server, self.server
+        )))
     }
 }

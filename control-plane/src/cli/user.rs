@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::account;
 use super::common::{Confirm, Context, Limit, object, text};
-use super::failure::{Failure, Result};
+use super::failure::{Failure, NONE_ASKED, Result};
 use super::humane::when;
 use super::login::ask;
 use super::output::{document, line};
@@ -18,6 +19,11 @@ use crate::clock::Clock;
 const USERS: [&str; 1] = ["users"];
 const ROLES: [&str; 4] = ["OWNER", "ADMIN", "BILLING", "MEMBER"];
 
+/// Reads a role in any case, as the API writes it.
+fn roles() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(ROLES).map(|role| role.to_ascii_uppercase())
+}
+
 /// A tenant's people.
 #[derive(Subcommand)]
 pub enum Command {
@@ -25,7 +31,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel user list --role OWNER")]
     List {
         /// Only of this role
-        #[arg(long, value_parser = ROLES, ignore_case = true)]
+        #[arg(long, value_parser = roles(), ignore_case = true)]
         role: Option<String>,
         /// Only in this state
         #[arg(long, value_parser = ["active", "suspended"])]
@@ -45,7 +51,7 @@ pub enum Command {
         /// Their address
         email: String,
         /// What they are to be
-        #[arg(long, value_parser = ROLES, ignore_case = true, default_value = "MEMBER")]
+        #[arg(long, value_parser = roles(), ignore_case = true, default_value = "MEMBER")]
         role: String,
     },
     /// Accept an invitation, with its secret from standard input: what stands after # in the mailed link
@@ -63,7 +69,7 @@ pub enum Command {
         /// Address or id
         user: String,
         /// What they are to be
-        #[arg(value_parser = ROLES, ignore_case = true)]
+        #[arg(value_parser = roles(), ignore_case = true)]
         role: String,
     },
     /// Shut somebody out at once, their API tokens included
@@ -162,6 +168,13 @@ impl Create {
             ("staff", staff.into()),
         ]);
         let made = context.client.post(&["platform", "users"], Some(&body)).await?.body;
+        if body["password"].is_null() {
+            context.out.note(format!(
+                "no password was set: until there is one they can sign in by an OIDC provider alone; `mpanel user account recover {}` \
+                 mails them a link for it, or prints what ends it where no mail is sent",
+                text(&made["email"])
+            ));
+        }
         match (context.out.json, context.out.quiet) {
             (true, _) => document(&made),
             (_, true) => line(text(&made["id"])),
@@ -178,7 +191,7 @@ async fn tenant_of(context: &Context) -> Result<String> {
     let page = context.client.list(&["admin", "tenants"], &[], 2).await?;
     match page["items"].as_array().map(Vec::as_slice) {
         Some([only]) => Ok(text(&only["id"])),
-        _ => Err(Failure::usage("there are several tenants: name one with --tenant ID")),
+        _ => Err(Failure::usage("there are several tenants: name one with --tenant NAME")),
     }
 }
 
@@ -231,18 +244,23 @@ async fn accept(context: &Context, name: Option<String>) -> Result<()> {
             let body = object([("token", token.into()), ("name", name.into()), ("password", password.as_str().into())]);
             context.client.post_open(&path, &body).await?
         }
-        None => context.client.post(&path, Some(&object([("token", token.into())]))).await?.body,
+        // What it says of a refusal is of the invitation: that no token was given is not what is wrong.
+        None => {
+            let answer = context.client.post(&path, Some(&object([("token", token.into())]))).await;
+            answer.map_err(|failure| failure.from_token(NONE_ASKED))?.body
+        }
     };
     show(context, &joined)
 }
 
 fn list_table(users: &[Value]) -> Table {
     let now = Clock::system().now();
-    let mut table = Table::new(&["EMAIL", "NAME", "ROLE", "STATE", "LAST SIGN-IN", "JOINED"]);
+    let mut table = Table::new(&["EMAIL", "NAME", "TENANT", "ROLE", "STATE", "LAST SIGN-IN", "JOINED"]);
     for user in users {
         table.row([
             text(&user["email"]),
             text(&user["name"]),
+            text(&user["tenant_name"]),
             text(&user["role"]),
             text(&user["state"]),
             when(&user["last_sign_in_at"], now),

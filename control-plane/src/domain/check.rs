@@ -46,6 +46,15 @@ impl Checks {
         }
     }
 
+    /// What people call somebody or something, which [`trimmed`] leaves as it is: as [`Checks::text`], with something to see in it.
+    pub fn called(&mut self, field: &str, value: &str, length: RangeInclusive<usize>) {
+        if value.chars().all(is_blank) {
+            self.wrong(field, "is blank; write a name");
+        } else {
+            self.text(field, value, length);
+        }
+    }
+
     /// A name that can stand in a path beside an id.
     pub fn name(&mut self, field: &str, value: &str) {
         if !is_word(value, 63) {
@@ -109,6 +118,17 @@ impl Checks {
     pub fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
     }
+}
+
+/// White space of any script, and what takes no place at all.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
+/// What somebody or something is to be called, without the blanks around it.
+#[must_use]
+pub fn trimmed(name: &str) -> String {
+    name.trim_matches(is_blank).to_owned()
 }
 
 fn is_word(value: &str, length_max: usize) -> bool {

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::clock::Ms;
 pub use crate::domain::access::Permission;
 use crate::domain::access::service::Bearer;
-use crate::domain::access::{Door, Permissions, Principal, Reach, Role, resolve};
+use crate::domain::access::{Door, Permissions, Principal, Reach, Role, Standing, resolve};
 use crate::domain::audit::{Actor, ActorKind, Origin, Record, Scope, audit_append};
 use crate::domain::sessions::access;
 use crate::domain::tokens;
@@ -56,6 +56,9 @@ const BROWSABLE: [&str; 2] = ["/api/docs", "/api/openapi.json"];
 
 /// Names the tenant where the path is for a tenant's own people.
 const TENANT: HeaderName = HeaderName::from_static("x-tenant-id");
+
+/// The list of one's own tenants, which needs none to be named.
+const ACROSS: &str = "/api/admin/tenants";
 
 /// Where a ticket is shown instead of a token: the handler takes it.
 const TICKETED: &str = "/api/console/";
@@ -122,6 +125,16 @@ impl Auth {
             return Err(Error::Forbidden(text.to_owned()));
         }
         Err(Error::Forbidden(format!("this needs the permission {permission}")))
+    }
+
+    /// The tenants where the caller belongs and has this permission, whichever one they named.
+    #[must_use]
+    pub fn tenants_with(&self, permission: Permission) -> Vec<TenantId> {
+        let theirs = self.person.iter().flat_map(|person| &person.memberships);
+        theirs
+            .filter(|one| one.standing != Standing::Suspended && one.role.permissions().has(permission))
+            .map(|one| one.tenant)
+            .collect()
     }
 
     /// The scope that `?tenant_id=` narrows. 404 for a tenant that is not the caller's.
@@ -241,7 +254,9 @@ impl Asked {
             Door::Admin => named_in_query(request.uri().query().unwrap_or_default()),
             Door::Tenant | Door::Own => named_in_header(request.headers()),
         };
-        Self { door, named }
+        // Who belongs to several tenants sees here which they are.
+        let across = request.uri().path() == ACROSS && request.method() == Method::GET && matches!(named, Ok(None));
+        Self { door: if across { Door::Own } else { door }, named }
     }
 }
 

@@ -7,13 +7,15 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::auth::{door_of, is_open};
 use super::problem::{Problem, ProblemField};
 use crate::domain::access::Door;
 
+/// As SPDX names it.
+const LICENSE: &str = env!("CARGO_PKG_LICENSE");
 const SCHEME: &str = "token";
 const COOKIE_SCHEME: &str = "cookie";
 
@@ -26,6 +28,9 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
          carry an `Idempotency-Key`: repeated with the same key and body it has one effect and gets the first answer."
             .to_owned(),
     );
+    // The crate's author is nobody to turn to with questions about a panel.
+    api.info.contact = None;
+    api.info.license = Some(LicenseBuilder::new().name(LICENSE).identifier(Some(LICENSE)).build());
     let components = api.components.get_or_insert_default();
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     components.schemas.insert(ProblemField::name().into_owned(), ProblemField::schema());

@@ -54,6 +54,12 @@ fn a_host_from_its_registration_to_its_removal() {
     assert_eq!(panel.run("server list --scheduling online -q").ok(), "pve1\n");
 
     assert_eq!(panel.run("server health pve1 --json").json()["items"], json!([]));
+    assert!(panel.run("server endpoint pve1").fails(4).contains("pve1 is set; set it with"));
+    assert!(panel.run("server endpoint pve9").fails(4).contains("pve9"));
+    assert!(panel.run("server edit pve1 --cpu-overcommit nan").fails(2).contains("no ratio"));
+    let place = panel.run("audit verify -q").ok();
+    let head = place.trim().split_once(':').map(|(count, head)| (count.parse::<u64>().is_ok(), head.len()));
+    assert_eq!(head, Some((true, 64)), "{place}");
     let again = panel.run("server token pve1 -q").ok();
     assert_ne!(again.trim(), command);
     panel.run("server revoke pve1 --yes").ok();
@@ -85,7 +91,7 @@ fn a_pod_that_nobody_can_take_is_refused_with_each_server_s_reason() {
     panel.run("server add pve1 --storage local").ok();
     let told = panel.run("pod create web-1 --plan small --image debian-12 --wait").fails(3);
     assert!(told.contains("(507)") && told.contains("  pve1: "), "{told}");
-    assert!(told.contains("hint: make room"), "{told}");
+    assert!(told.contains("hint: connect a server's agent"), "{told}");
     assert_eq!(panel.run("pod list -q").ok(), "");
     assert_eq!(panel.run("job list --json").json(), json!({ "items": [], "next_page_token": null }));
 }
@@ -148,6 +154,8 @@ fn customers_are_listed_and_shown_with_why_they_are_doing_so() {
     }
     assert_eq!(panel.run("customer show acme --json").json()["customer"]["health"]["score"], 100);
     assert_eq!(panel.run("customer list --overdue -q").ok(), "");
+    let all = panel.run("customer list --json").json();
+    assert_eq!((&all["kpis"]["total"], all["items"].as_array().map(Vec::len)), (&json!(2), Some(2)), "{all}");
 }
 
 #[test]

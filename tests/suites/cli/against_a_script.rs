@@ -86,6 +86,34 @@ fn a_job_is_followed_to_its_end_one_line_a_change() {
 }
 
 #[test]
+fn a_password_that_is_waited_for_is_told_once_it_counts() {
+    let made = || Answer::Json(202, json!({ "job": { "id": JOB }, "user": "debian", "password": "s3cret" }));
+    let over = |state| Script::start([made(), job(state, 100, &json!([]))]);
+    let line = format!("pod reset-password {JOB}");
+    let done = over("succeeded").run(&format!("{line} --wait -q"));
+    assert_eq!(done.ok(), "password of debian: s3cret\n");
+    let done = over("failed").run(&format!("{line} --wait"));
+    assert!(!done.stdout.contains("s3cret"), "it was not set: {}", done.stdout);
+    done.fails(1);
+    let done = over("running").run(&format!("{line} --wait --timeout 300ms"));
+    assert!(done.stdout.contains("s3cret"), "the job may set it still: {}", done.stdout);
+    done.fails(6);
+    let done = over("running").run(&line);
+    assert!(done.stderr.contains("once the job has succeeded"), "{}", done.stderr);
+    assert!(done.ok().contains("s3cret"));
+}
+
+#[test]
+fn an_image_that_was_made_of_a_pod_is_found_by_its_name_to_be_told_how_it_goes() {
+    let missing = json!({ "code": "not_found", "title": "Not Found", "detail": "no such image: golden" });
+    let list = json!({ "items": [{ "id": JOB, "name": "golden", "tenant_id": JOB }], "next_page_token": null });
+    let captured = json!({ "code": "image_captured", "title": "Conflict", "detail": "use `mpanel image destroy`" });
+    let script = Script::start([Answer::Json(404, missing), Answer::Json(200, list), Answer::Json(409, captured)]);
+    assert!(script.run("image remove golden --yes").fails(3).contains("mpanel image destroy"));
+    assert!(script.seen()[2].line.starts_with(&format!("DELETE /api/platform/images/{JOB} ")), "{:?}", script.seen());
+}
+
+#[test]
 fn a_failed_job_is_a_failed_command_with_the_cause() {
     let script = Script::start([job("failed", 40, &json!([]))]);
     let told = script.run(&format!("job watch {JOB}")).fails(1);

@@ -22,6 +22,10 @@ async fn every_operation_refuses_strangers_and_says_what_it_needs() {
     let (app, _database) = TestApp::start().await;
     let api = app.api.get("/api/openapi.json").await.expect(200);
     assert_eq!(api["openapi"], "3.1.0");
+    let info = &api["info"];
+    assert_eq!((&info["title"], &info["version"]), (&"mPanel".into(), &env!("CARGO_PKG_VERSION").into()));
+    assert_eq!(info["license"], serde_json::json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" }));
+    assert!(info["contact"].is_null() && info["description"].is_string(), "{info}");
     let operations = operations(&api);
     assert!(operations.len() > 5, "{operations:?}");
     let ids: BTreeSet<_> = operations.iter().map(|(_, _, about)| about["operationId"].as_str().unwrap()).collect();

@@ -25,8 +25,14 @@ impl Home {
     }
 
     async fn run(&self, args: &[&str], typed: &str) -> Output {
+        self.run_in(&[], args, typed).await
+    }
+
+    /// With this in its environment.
+    async fn run_in(&self, variables: &[(&str, &str)], args: &[&str], typed: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mpanel-faulty"));
         command.env_clear().env("HOME", self.dir.path()).env("MPANEL_URL", &self.url).args(args);
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -67,7 +73,7 @@ async fn a_person_signs_in_on_the_command_line_and_stays_so() {
     let out = home.run(&["whoami"], "").await;
     assert!(out.status.code() == Some(3) && said(&out).contains("mpanel login"), "{}", said(&out));
     let out = home.run(&["login", ANN], "wrong\n").await;
-    assert_eq!(out.status.code(), Some(3), "{}", said(&out));
+    assert!(out.status.code() == Some(3) && !said(&out).contains("hint: "), "a token is none of it: {}", said(&out));
     let out = home.run(&["login"], &format!("{ANN}\n{PASSWORD}\n")).await;
     assert!(out.status.success() && !said(&out).contains(PASSWORD), "{}", said(&out));
     assert_eq!(std::fs::metadata(home.file()).unwrap().permissions().mode() & 0o777, 0o600);
@@ -86,6 +92,71 @@ async fn a_person_signs_in_on_the_command_line_and_stays_so() {
     assert!(out.status.success(), "{}", said(&out));
     assert_eq!(home.kept(), json!({"sessions": {}}));
     assert_eq!(home.run(&["whoami"], "").await.status.code(), Some(3));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_of_the_environment_goes_before_the_sign_in_and_that_is_said() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "OWNER").await;
+    let home = Home::new(&app);
+    let token = [("MPANEL_TOKEN", mpanel_tests::app::TOKEN)];
+    let out = home.run_in(&token, &["login", ANN], &format!("{PASSWORD}\n")).await;
+    assert!(out.status.success() && said(&out).contains("as the token from MPANEL_TOKEN"), "{}", said(&out));
+    assert!(said(&out).contains("unset MPANEL_TOKEN"), "{}", said(&out));
+    assert!(said(&home.run_in(&token, &["whoami"], "").await).contains("the platform's own"));
+    assert!(said(&home.run(&["whoami", "-q"], "").await).contains(ANN));
+    let out = home.run_in(&token, &["logout"], "").await;
+    assert!(out.status.success() && said(&out).contains("as the token from MPANEL_TOKEN"), "{}", said(&out));
+    assert_eq!(home.kept(), json!({"sessions": {}}), "the sign-in is over all the same");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_belongs_to_two_tenants_lists_them_and_names_one() {
+    let (app, _database) = TestApp::start().await;
+    let (ann, other) = (person(&app, ANN, "MEMBER").await, mpanel_tests::people::tenant(&app, "other").await);
+    mpanel_tests::people::tenant(&app, "strangers").await;
+    let body = json!({"email": ANN, "name": "Ann", "tenant_id": other, "role": "OWNER"});
+    app.api.post("/api/platform/users", &body).await.expect(201);
+    let home = Home::new(&app);
+    assert!(home.run(&["login", ANN], &format!("{PASSWORD}\n")).await.status.success());
+    let out = home.run(&["tenant", "list", "--quiet"], "").await;
+    assert!(out.status.success() && said(&out) == "other\n", "where her role may read it: {}", said(&out));
+    let out = home.run(&["user", "list"], "").await;
+    assert!(out.status.code() == Some(3) && said(&out).contains("--tenant NAME"), "{}", said(&out));
+    let out = home.run(&["user", "list", "--tenant", "other", "--role", "owner", "--json"], "").await;
+    let list: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", said(&out)));
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["tenant_id"]), (&json!(ann), &json!(other)));
+    let out = home.run(&["user", "list", "--tenant", "nowhere"], "").await;
+    assert!(out.status.code() == Some(4) && said(&out).contains("no such tenant: nowhere"), "{}", said(&out));
+    let variable = [("MPANEL_TENANT", "other")];
+    let out = home.run_in(&variable, &["user", "list"], "").await;
+    assert!(out.status.success() && said(&out).contains("TENANT"), "{}", said(&out));
+    assert!(home.run_in(&variable, &["whoami"], "").await.status.success());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_s_people_see_what_pods_are_made_of() {
+    let (app, _database) = TestApp::start().await;
+    person(&app, ANN, "MEMBER").await;
+    let plan =
+        json!({"name": "small", "vcpu": 1, "memory_mib": 1024, "disk_gib": 8, "price_minor": 1, "currency": "EUR"});
+    app.api.post("/api/platform/plans", &plan).await.expect(201);
+    let image = json!({"name": "debian", "template_vmid": 9000});
+    app.api.post("/api/platform/images", &image).await.expect(201);
+    let home = Home::new(&app);
+    assert!(home.run(&["login", ANN], &format!("{PASSWORD}\n")).await.status.success());
+    for (noun, name) in [("plan", "small"), ("image", "debian")] {
+        let out = home.run(&[noun, "list", "--quiet"], "").await;
+        assert!(out.status.success() && said(&out) == format!("{name}\n"), "{}", said(&out));
+        let out = home.run(&[noun, "show", name], "").await;
+        assert!(out.status.success() && said(&out).contains(name), "{}", said(&out));
+        assert_eq!(home.run(&[noun, "show", "nothing"], "").await.status.code(), Some(4));
+        let out = home.run(&[noun, "remove", name, "--yes"], "").await;
+        assert!(out.status.code() == Some(3) && !said(&out).contains("this token"), "{}", said(&out));
+    }
     app.stop().await;
 }
 

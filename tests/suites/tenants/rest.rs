@@ -1,6 +1,7 @@
 //! Tenants over REST: made, read, changed, limited, by whom it is theirs to do.
 
-use mpanel_tests::people::{member, staff, tenant};
+use control_plane::domain::access::Role;
+use mpanel_tests::people::{member, staff, tenant, token};
 use mpanel_tests::{TestApp, databases};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,6 +55,62 @@ async fn staff_make_read_and_change_tenants() {
         // The tenant to which pods go that name none keeps its name.
         let default = &first["items"][0];
         boss.patch(&path(default), &json!({ "name": "mine" })).await.expect_problem(409, "tenant_default");
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_has_something_to_see_and_no_blanks_around_it() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        for blank in ["  ", "\u{a0}", "\u{2003}\u{3000}", "\u{200b}\u{feff}"] {
+            let said = app.api.post(TENANTS, &json!({ "name": blank })).await.expect_field("name");
+            assert!(said.contains("blank"), "{} {blank:?}: {said}", database.name);
+            let who = json!({ "email": "a@acme.example", "name": blank, "staff": true });
+            app.api.post("/api/platform/users", &who).await.expect_field("name");
+        }
+        let acme = app.api.post(TENANTS, &json!({ "name": " \u{a0}acme Ltd\u{3000}" })).await.expect(201);
+        assert_eq!(acme["name"], "acme Ltd", "{}", database.name);
+        app.api.post(TENANTS, &json!({ "name": "acme Ltd " })).await.expect_problem(409, "tenant_name_taken");
+        app.api.patch(&path(&acme), &json!({ "name": " " })).await.expect_field("name");
+        assert_eq!(app.api.patch(&path(&acme), &json!({ "name": " Acme " })).await.expect(200)["name"], "Acme");
+        let who = json!({ "email": "a@acme.example", "name": " Ann\u{a0}", "staff": true });
+        assert_eq!(app.api.post("/api/platform/users", &who).await.expect(201)["name"], "Ann");
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn who_belongs_to_several_tenants_lists_them_without_naming_one() {
+    for database in databases().await {
+        let app = TestApp::start_on(&database).await;
+        let mut ids = Vec::new();
+        for name in ["a", "b", "c", "d", "e"] {
+            ids.push(tenant(&app, name).await);
+        }
+        let anna = member(&app, &ids[0], "OWNER", "anna@a.example").await;
+        for (id, role) in [(&ids[1], "MEMBER"), (&ids[2], "BILLING"), (&ids[3], "ADMIN")] {
+            let body = json!({ "email": "anna@a.example", "name": "Anna", "tenant_id": id, "role": role });
+            app.api.post("/api/platform/users", &body).await.expect(201);
+        }
+        let token = token(&app, &anna.id, None, Role::Owner.permissions(), Some(1)).await;
+        let anna = app.api.with_token(&token);
+        let names = async |query: &str| {
+            let list = anna.get(&format!("{TENANTS}?{query}")).await.expect(200);
+            let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+            (names, list["next_page_token"].as_str().map(str::to_owned))
+        };
+        assert_eq!(names("").await.0, ["a", "c", "d"], "{}: where her role may read it", database.name);
+        assert_eq!(names("sort=-name").await.0, ["d", "c", "a"]);
+        assert_eq!(names("name_prefix=c").await.0, ["c"]);
+        assert_eq!(names("state=suspended").await.0, [""; 0]);
+        let (first, next) = names("sort=name&limit=2").await;
+        assert_eq!(first, ["a", "c"]);
+        assert_eq!(names(&format!("sort=name&limit=2&page_token={}", next.unwrap())).await.0, ["d"]);
+        assert_eq!(names(&format!("tenant_id={}", ids[2])).await.0, ["c"]);
+        anna.get(&format!("{TENANTS}?tenant_id={}", ids[4])).await.expect_problem(404, "not_found");
+        anna.get(&format!("{TENANTS}?tenant_id={}", ids[1])).await.expect_problem(403, "forbidden");
+        anna.post(TENANTS, &json!({ "name": "mine" })).await.expect_field("tenant_id");
         app.stop().await;
     }
 }

@@ -1,5 +1,6 @@
 //! The invariants find what is wrong, say since when and what to do, and nothing where nothing is.
 
+use control_plane::clock::Ms;
 use control_plane::db::Db;
 use mpanel_tests::app::Api;
 use mpanel_tests::{TestApp, TestDatabase, assert_invariants, databases};
@@ -144,6 +145,44 @@ async fn what_does_not_hold_is_found_and_what_holds_is_not() {
             run(&db, &[mends]).await;
             assert_eq!(broken(&app.api).await, [], "{mends}");
         }
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_drain_that_is_blocked_and_a_move_that_nobody_makes_are_found() {
+    const JOB: &str =
+        "INSERT INTO jobs (id, pod_id, kind, state, params, step, step_count, attempt, attempts_max, run_at, epoch,
+            cancel_requested, step_progress, created_by, created_at, updated_at, finished_at)
+         VALUES ({other}, {pod}, 'migrate', 'failed', '{}', 0, 1, 8, 8, 1, 1, FALSE, 0, 'test', 1, 1, 1)";
+    const MOVE: &str =
+        "INSERT INTO moves (pod_id, job_id, method, source_id, source_vmid, server_id, vmid, storage, vcpu,
+            memory_mib, disk_gib, explanation, created_at)
+         VALUES ({pod}, {other}, 'live', {server}, 100, {second}, 100, 'local', 0, 0, 0, '{}', 7)";
+    const DRAIN: &str =
+        "INSERT INTO drains (id, server_id, kind, state, reason, allow_shutdown, shutdown_s, note, created_by,
+            created_at, updated_at)
+         VALUES ({other}, {server}, 'drain', 'blocked', '', FALSE, 60, '1 pod(s) cannot be moved', 'test', 1, 5)";
+    // Looked at in the books alone: a control plane's loops take a drain further.
+    for database in databases().await {
+        let (app, db) = started(&database).await;
+        let (cloudpods, drains) = (app.running.app.cloudpods.clone(), app.running.app.drains.clone());
+        let mut tx = db.begin().await.unwrap();
+        for statement in [&SOUND[0].replace("{server}", "{second}").replace("'pve1'", "'pve2'"), JOB, MOVE, DRAIN] {
+            insert(&mut tx, &db, statement).await;
+        }
+        let moves = cloudpods.capacity_check(tx.conn()).await.unwrap().items;
+        let [idle] = &moves[..] else { panic!("{}: {moves:#?}", database.name) };
+        assert_eq!((idle.subject.clone(), idle.since), (format!("cloudpod {POD}"), Some(Ms(7))));
+        assert!(idle.detail.contains(SECOND) && idle.detail.contains(OTHER), "{idle:?}");
+        let blocked = drains.blocked_check(tx.conn()).await.unwrap().items;
+        let [drain] = &blocked[..] else { panic!("{}: {blocked:#?}", database.name) };
+        assert_eq!((drain.subject.as_str(), drain.since), ("server pve1", Some(Ms(5))));
+        assert!(
+            drain.detail.contains("cannot be moved") && drain.cure.contains("mpanel server drain pve1"),
+            "{drain:?}"
+        );
+        drop(tx);
         app.stop().await;
     }
 }

@@ -78,6 +78,16 @@ async fn only_a_declaration_frees_what_an_unreachable_host_held() {
         assert_eq!(bench.over(destroy.id).await.state, JobState::Succeeded, "no agent is needed");
         assert!(matches!(state(&bench, pod).await, State::Deleted { .. }));
         assert_eq!(bench.held().await, [0, 0, 0, 1], "all is free, and its VM may still run");
+
+        let again = bench.losses.server_declare_lost(&actor(), server, "again", "pve1").await.unwrap();
+        assert_eq!(
+            (again.already, again.cloudpods),
+            (declared.server.lost_at.map(|at| (at, 1)), 0),
+            "{}",
+            database.name
+        );
+        assert_eq!(again.server, declared.server, "nothing of it is said anew");
+        assert_eq!(bench.audited("server.declared_lost").await, 1);
     }
 }
 

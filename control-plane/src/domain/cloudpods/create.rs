@@ -7,12 +7,13 @@ use crate::db::Conn;
 use crate::domain::audit::Scope;
 use crate::domain::check::Checks;
 use crate::domain::images::Image;
+use crate::domain::ipam::IpPool;
 use crate::domain::jobs::Power;
 use crate::domain::plans::Plan;
 use crate::domain::tenants::Tenant;
 use crate::domain::tenants::quotas::Amounts;
 use crate::error::{Error, Result};
-use crate::ids::{CloudPodId, IpPoolId, TenantId};
+use crate::ids::{CloudPodId, TenantId};
 
 /// The most address pools that one pod may draw from.
 const POOLS_MAX: usize = 8;
@@ -102,7 +103,7 @@ impl Service {
                 found(checks, "placement.server", server)?.map(|server| server.id)
             }
         };
-        let mut pools: Vec<IpPoolId> = Vec::new();
+        let mut pools: Vec<IpPool> = Vec::new();
         if input.ip_pools.len() > POOLS_MAX {
             checks.wrong("ip_pools", format!("has {} pools; at most {POOLS_MAX} are allowed", input.ip_pools.len()));
         } else {
@@ -115,11 +116,10 @@ impl Service {
                 let Some(pool) = found(checks, &field, pool)? else { continue };
                 if !pool.active {
                     checks.wrong(field, format!("the pool {} is not active: choose another one", pool.name));
-                } else if pools.contains(&pool.id) {
-                    checks
-                        .wrong(field, format!("names the pool {} again: a pod gets one address of a pool", pool.name));
+                } else if let Some(message) = pools.iter().find_map(|other| clash(&pool, other)) {
+                    checks.wrong(field, message);
                 } else {
-                    pools.push(pool.id);
+                    pools.push(pool);
                 }
             }
         }
@@ -129,9 +129,24 @@ impl Service {
             storage: wanted.storage.clone(),
             labels: wanted.labels.clone(),
             anti_affinity: wanted.anti_affinity,
-            pools,
+            pools: pools.into_iter().map(|pool| pool.id).collect(),
         })
     }
+}
+
+/// Why a pod cannot draw from both.
+fn clash(pool: &IpPool, other: &IpPool) -> Option<String> {
+    if pool.id == other.id {
+        return Some(format!("names the pool {} again: a pod gets one address of a pool", pool.name));
+    }
+    // A card has room for one of each.
+    let same = pool.wire() == other.wire() && pool.range.family() == other.range.family();
+    same.then(|| {
+        let (family, name, other) = (pool.range.family(), &pool.name, &other.name);
+        format!(
+            "the pools {other} and {name} are of one network: a pod gets one IPv{family} address there; leave one of them out"
+        )
+    })
 }
 
 /// What a pod that is to be made takes of its tenant's quotas, with so many addresses. Addresses that no pool was named for are

@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::{Detail, Drain, DrainPod, DrainState, Kind, Limits, Options, PlanRow, PodState, store};
 use crate::clock::Clock;
-use crate::db::{Db, Tx};
+use crate::db::{Conn, Db, Tx};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
 use crate::domain::check::Checks;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::finding::{Finding, Findings};
 use crate::domain::jobs::service::Service as Jobs;
 use crate::domain::jobs::{Job, JobState};
 use crate::domain::servers::query::{MigrateCheck, Querier};
@@ -23,6 +24,9 @@ use crate::ids::{DrainId, ServerId};
 
 /// How long the source's agent gets to say what keeps its VMs there; without its answer the plan is made all the same.
 const CHECKS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Blocked drains that are looked at at once.
+const PAGE: i64 = 100;
 
 /// The service of this slice.
 pub struct Service {
@@ -144,6 +148,27 @@ impl Service {
         let drain = drain.ok_or_else(|| Error::not_found("drain of the server", &record.name))?;
         let pods = store::pods(read.conn(), drain.id).await?;
         Ok(Detail { drain, server: record.name, pods })
+    }
+
+    /// Finds drains that cannot go on by themselves, as far as is known now.
+    pub async fn blocked_check(&self, mut conn: Conn<'_>) -> Result<Findings> {
+        let mut found = Findings::default();
+        let mut after = None;
+        loop {
+            let page = store::drains_blocked_page(conn.again(), after, PAGE).await?;
+            let Some((last, ..)) = page.last() else { return Ok(found) };
+            after = Some(*last);
+            for (_, server, since, note) in page {
+                let cure = format!(
+                    "see what keeps each pod there (`mpanel server drain {server} --preview`) and put it right, drain it again with \
+                     another deadline or other options, or give it up (`mpanel server online {server}`)"
+                );
+                let finding = Finding { subject: format!("server {server}"), since: Some(since), detail: note, cure };
+                if !found.push(finding) {
+                    return Ok(found);
+                }
+            }
+        }
     }
 
     /// Cancels the server's drain: no further move begins; what is under way ends, and the plan says where. The server stays

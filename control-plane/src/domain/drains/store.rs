@@ -89,6 +89,19 @@ pub(super) async fn drains_live(conn: Conn<'_>) -> Result<Vec<DrainId>> {
     Ok(fetch_all!(conn, (DrainId,), SQL)?.into_iter().map(|(id,)| id).collect())
 }
 
+/// Drains that are blocked, by server: its name, since when, and why.
+pub(super) async fn drains_blocked_page(
+    conn: Conn<'_>,
+    after: Option<ServerId>,
+    limit: i64,
+) -> Result<Vec<(ServerId, String, Ms, String)>> {
+    // The first condition is that of the index `drains_open`, by which a server has one such drain.
+    const SQL: &str = "SELECT d.server_id, s.name, d.updated_at, d.note FROM drains d JOIN servers s ON s.id = d.server_id
+                        WHERE d.state IN ('running', 'blocked') AND d.state = 'blocked' AND ($1 IS NULL OR d.server_id > $1)
+                        ORDER BY d.server_id LIMIT $2";
+    Ok(fetch_all!(conn, (ServerId, String, Ms, String), SQL, after, limit)?)
+}
+
 /// The drain, held until the transaction ends.
 pub(super) async fn drain_lock(tx: &mut Tx, id: DrainId) -> Result<Option<Drain>> {
     const SQLITE: &str = select_drains!("WHERE id = $1");

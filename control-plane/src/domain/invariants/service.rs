@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::audit::service::Service as Audit;
 use crate::domain::cloudpods::service::Service as CloudPods;
+use crate::domain::drains::service::Service as Drains;
 use crate::domain::drift::Kind;
 use crate::domain::drift::service::Service as Drift;
 use crate::domain::jobs::service::Service as Jobs;
@@ -23,6 +24,7 @@ pub struct Service {
     servers: Arc<Servers>,
     cloudpods: Arc<CloudPods>,
     jobs: Arc<Jobs>,
+    drains: Arc<Drains>,
     drift: Arc<Drift>,
     audit: Arc<Audit>,
 }
@@ -35,11 +37,11 @@ impl Service {
         clock: Clock,
         servers: Arc<Servers>,
         cloudpods: Arc<CloudPods>,
-        jobs: Arc<Jobs>,
+        (jobs, drains): (Arc<Jobs>, Arc<Drains>),
         drift: Arc<Drift>,
         audit: Arc<Audit>,
     ) -> Self {
-        Self { db, clock, servers, cloudpods, jobs, drift, audit }
+        Self { db, clock, servers, cloudpods, jobs, drains, drift, audit }
     }
 
     /// Looks at all of them, as they are at one moment.
@@ -54,7 +56,7 @@ impl Service {
             ),
             Check::new(
                 "capacity",
-                "reservations and VMIDs are held by pods that are there, and pods that are there hold theirs",
+                "reservations, VMIDs and moves are held by pods that are there, and pods that are there hold theirs",
                 self.cloudpods.capacity_check(at.conn()).await?,
             ),
             Check::new(
@@ -68,6 +70,7 @@ impl Service {
                 self.jobs.overdue_check(at.conn()).await?,
             ),
             Check::new("jobs_stuck", "every undo can finish", self.jobs.stuck_check(at.conn()).await?),
+            Check::new("drains", "every drain goes on", self.drains.blocked_check(at.conn()).await?),
             Check::new(
                 "orphans",
                 "every VM with our stamp is a pod's",

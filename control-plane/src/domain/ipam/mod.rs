@@ -57,8 +57,9 @@ impl IpPool {
             })
     }
 
-    /// Where a card with an address of it is plugged in.
-    fn wire(&self) -> (Option<&str>, Option<u16>) {
+    /// Where a card with an address of it is plugged in: the bridge, `None` for the server's, and the VLAN.
+    #[must_use]
+    pub fn wire(&self) -> (Option<&str>, Option<u16>) {
         (self.bridge.as_deref(), self.vlan)
     }
 }

@@ -3,6 +3,7 @@
 pub mod routes;
 pub mod service;
 
+use crate::clock::Ms;
 use crate::domain::servers::Server;
 
 /// What a declaration did.
@@ -14,4 +15,6 @@ pub struct Declared {
     pub cloudpods: usize,
     /// Jobs that waited for it.
     pub jobs: u64,
+    /// Nothing was changed: when it had been declared lost already, and how many VMs are fenced.
+    pub already: Option<(Ms, usize)>,
 }

@@ -63,12 +63,18 @@ async fn server_declare_lost(
 ) -> Result<Json<DeclaredView>> {
     auth.require(Permission::ServersManage)?;
     let id = app.servers.server_show(&id).await?.id;
-    let Declared { server, cloudpods, jobs } =
+    let Declared { server, cloudpods, jobs, already } =
         app.losses.server_declare_lost(&auth.actor, id, &reason, &confirm).await?;
-    let detail = format!(
-        "{cloudpods} pod(s) that were on it are failed and keep their addresses: restore them elsewhere, or destroy them; \
-         {jobs} job(s) that waited for it end. Should it return, its agent stops what it still runs of them first"
-    );
+    let detail = match already {
+        Some((since, fenced)) => format!(
+            "it was declared lost already at {}; {fenced} VM(s) are fenced. Nothing was changed",
+            since.to_rfc3339()
+        ),
+        None => format!(
+            "{cloudpods} pod(s) that were on it are failed and keep their addresses: restore them elsewhere, or destroy them; \
+             {jobs} job(s) that waited for it end. Should it return, its agent stops what it still runs of them first"
+        ),
+    };
     let view = DeclaredView {
         server_id: server.id,
         name: server.name,

@@ -30,7 +30,8 @@ impl Service {
     }
 
     /// Declares a server lost. `confirm` is its name, typed by a person. Its pods are `failed` and nowhere afterwards; they keep
-    /// their addresses, to be restored elsewhere or destroyed. A conflict while its agent is connected.
+    /// their addresses, to be restored elsewhere or destroyed. A conflict while its agent is connected. Declared again, with nothing
+    /// more to free, it stays as it is.
     pub async fn server_declare_lost(
         &self,
         actor: &Actor,
@@ -66,6 +67,10 @@ impl Service {
             pods.iter().filter_map(|pod| Some(FencedVm { pod: pod.id, vmid: pod.vmid? })).chain(arrivals).collect();
         vms.sort_unstable_by_key(|vm| (vm.vmid, vm.pod));
         vms.dedup();
+        if let Some(since) = server.lost_at.filter(|_| lost == 0 && pods.is_empty() && vms.is_empty()) {
+            let fenced = self.servers.fences_count(tx.conn(), id).await?;
+            return Ok(Declared { server, cloudpods: 0, jobs: 0, already: Some((since, fenced)) });
+        }
         self.servers.fences_put(&mut tx, &server, &vms).await?;
         // What was ordered to another host may have arrived there: its job looks, and settles it.
         let settles = |pod: CloudPodId| moves.iter().any(|m| m.pod == pod && m.source == id && m.ordered);
@@ -77,6 +82,6 @@ impl Service {
         let server = self.servers.server_get(tx.conn(), id).await?;
         tx.commit().await?;
         tracing::warn!(server = %server.name, pods = pods.len(), jobs = lost, reason, "a server was declared lost");
-        Ok(Declared { server, cloudpods: pods.len(), jobs: lost })
+        Ok(Declared { server, cloudpods: pods.len(), jobs: lost, already: None })
     }
 }

@@ -34,7 +34,7 @@ use crate::clock::Ms;
 use crate::ids::ServerId;
 
 pub use capacity::change::Held;
-pub use capacity::moves::{Method, Move, MoveNew, Sighting};
+pub use capacity::moves::{IdleMove, Method, Move, MoveNew, Sighting};
 pub use capacity::{ServerCapacity, StorageCapacity, TemplateSeen};
 pub use check::{ServerCreate, ServerPatch, StatusChange, StorageOffer};
 pub use facts::{

@@ -79,6 +79,8 @@ pub struct TenantFilter {
     pub suspended: Option<bool>,
     /// Whose name begins so.
     pub name_prefix: Option<String>,
+    /// Only these, for who belongs to several.
+    pub among: Option<Vec<TenantId>>,
     /// In this order; `None`: the oldest first.
     pub sort: Option<AgeOrName>,
 }

@@ -14,6 +14,7 @@ use super::{Tenant, TenantCreate, TenantFilter, TenantPatch, TenantSuspension, q
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
+use crate::domain::audit::Scope;
 use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result};
 use crate::http::auth::Auth;
@@ -155,8 +156,13 @@ async fn tenant_list(
 ) -> Result<Json<Page<TenantView>>> {
     auth.require(Permission::TenantsRead)?;
     let ListFilter { tenant_id, state, name_prefix, sort } = filter;
-    let filter = TenantFilter { suspended: state.map(|state| state == StateName::Suspended), name_prefix, sort };
-    let tenants = app.tenants.tenant_list(auth.narrowed(tenant_id)?, &filter, page.window()?).await?;
+    let (scope, among) = match auth.narrowed(tenant_id)? {
+        Scope::NOBODY => (Scope::Platform, Some(auth.tenants_with(Permission::TenantsRead))),
+        scope => (scope, None),
+    };
+    let suspended = state.map(|state| state == StateName::Suspended);
+    let filter = TenantFilter { suspended, name_prefix, among, sort };
+    let tenants = app.tenants.tenant_list(scope, &filter, page.window()?).await?;
     Ok(Json(page.page(tenants, |tenant| (tenant.name.clone(), tenant.id))?.map(TenantView::from)))
 }
 

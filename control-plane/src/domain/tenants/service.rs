@@ -9,7 +9,7 @@ use super::{SUSPENDED, Tenant, TenantCreate, TenantFilter, TenantKey, TenantPatc
 use crate::clock::Clock;
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
-use crate::domain::check::Checks;
+use crate::domain::check::{Checks, trimmed};
 use crate::error::{Error, Result};
 use crate::events::{Event, event_append};
 use crate::ids::TenantId;
@@ -127,6 +127,7 @@ impl Service {
         let mut tx = self.db.begin().await?;
         let before = held(&mut tx, scope, id, expected).await?;
         let TenantPatch { name, contact_email, default_region } = patch;
+        let name = name.as_deref().map(trimmed);
         if before.name == DEFAULT && name.as_ref().is_some_and(|name| name != DEFAULT) {
             let detail = "pods that name no tenant go to the tenant Default: it keeps its name; make another tenant";
             return Err(Error::conflict("tenant_default", detail));
@@ -230,7 +231,7 @@ impl Service {
         let (now, id) = (self.clock.now(), TenantId::generate());
         Tenant {
             id,
-            name,
+            name: trimmed(&name),
             contact_email,
             default_region,
             suspension: None,
@@ -266,7 +267,7 @@ async fn held(tx: &mut Tx, scope: Scope, id: TenantId, expected: Option<i64>) ->
 }
 
 fn check(checks: &mut Checks, tenant: &Tenant) {
-    checks.text("name", &tenant.name, 1..=100);
+    checks.called("name", &tenant.name, 1..=100);
     if let Some(email) = &tenant.contact_email {
         checks.text("contact_email", email, 3..=254);
         checks.require(email.contains('@'), "contact_email", "must be an address, such as anna@example.net");

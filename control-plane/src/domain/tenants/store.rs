@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use sqlx::types::Json;
+
 use super::{Tenant, TenantFilter, TenantKey, TenantSuspension};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
 use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result, is_unique_violation};
-use crate::ids::TenantId;
+use crate::ids::{IdList, TenantId};
 use crate::{execute, fetch_all, fetch_by_ids, fetch_optional, sql_by_db};
 
 macro_rules! select {
@@ -133,10 +135,19 @@ pub(super) async fn tenant_names(conn: Conn<'_>, ids: &[TenantId]) -> Result<Has
 
 /// The part of a page's text that all its orders share.
 macro_rules! select_page {
-    ($after_and_order:literal) => {
+    ($conn:expr, $after_and_order:literal) => {
+        sql_by_db!(
+            $conn,
+            sqlite: select_page!(in "SELECT unhex(value) FROM json_each($6, '$.ids')", $after_and_order),
+            postgres: select_page!(in "SELECT value::uuid FROM jsonb_array_elements_text($6 -> 'ids')", $after_and_order)
+        )
+    };
+    (in $ids:literal, $after_and_order:literal) => {
         select!(
             "($1 IS NULL OR id = $1) AND ($2 IS NULL OR (suspended_at IS NOT NULL) = $2)
-             AND ($3 IS NULL OR substr(name, 1, length($3)) = $3) AND ",
+             AND ($3 IS NULL OR substr(name, 1, length($3)) = $3) AND ($6 IS NULL OR id IN (",
+            $ids,
+            ")) AND ",
             $after_and_order,
             " LIMIT $5"
         )
@@ -149,18 +160,24 @@ pub(super) async fn tenant_list(
     filter: &TenantFilter,
     window: Window<TenantKey>,
 ) -> Result<Vec<Tenant>> {
-    const OLDEST: &str = select_page!("($4 IS NULL OR id > $4) ORDER BY id");
-    const NEWEST: &str = select_page!("($4 IS NULL OR id < $4) ORDER BY id DESC");
-    const NAME: &str = select_page!("($4 IS NULL OR name > $4) ORDER BY name");
-    const NAME_BACKWARDS: &str = select_page!("($4 IS NULL OR name < $4) ORDER BY name DESC");
-    let (Window { limit, after }, TenantFilter { suspended, name_prefix, sort }) = (window, filter);
+    let sort = filter.sort.unwrap_or(AgeOrName::Oldest);
+    let sql = match sort {
+        AgeOrName::Oldest => select_page!(conn, "($4 IS NULL OR id > $4) ORDER BY id"),
+        AgeOrName::Newest => select_page!(conn, "($4 IS NULL OR id < $4) ORDER BY id DESC"),
+        AgeOrName::Name => select_page!(conn, "($4 IS NULL OR name > $4) ORDER BY name"),
+        AgeOrName::NameBackwards => select_page!(conn, "($4 IS NULL OR name < $4) ORDER BY name DESC"),
+    };
+    let (Window { limit, after }, TenantFilter { suspended, name_prefix, among, sort: _ }) = (window, filter);
     let (own, prefix) = (scope.tenant(), name_prefix.as_deref());
+    let among = among.as_ref().map(|ids| Json(ids.iter().map(|id| id.0).collect::<IdList>()));
     let (name, id) = after.unzip();
-    let rows = match sort.unwrap_or(AgeOrName::Oldest) {
-        AgeOrName::Oldest => fetch_all!(conn, TenantRow, OLDEST, own, *suspended, prefix, id, limit),
-        AgeOrName::Newest => fetch_all!(conn, TenantRow, NEWEST, own, *suspended, prefix, id, limit),
-        AgeOrName::Name => fetch_all!(conn, TenantRow, NAME, own, *suspended, prefix, name, limit),
-        AgeOrName::NameBackwards => fetch_all!(conn, TenantRow, NAME_BACKWARDS, own, *suspended, prefix, name, limit),
+    let rows = match sort {
+        AgeOrName::Oldest | AgeOrName::Newest => {
+            fetch_all!(conn, TenantRow, sql, own, *suspended, prefix, id, limit, among)
+        }
+        AgeOrName::Name | AgeOrName::NameBackwards => {
+            fetch_all!(conn, TenantRow, sql, own, *suspended, prefix, name, limit, among)
+        }
     };
     Ok(rows?.into_iter().map(Tenant::from).collect())
 }

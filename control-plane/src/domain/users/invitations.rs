@@ -11,7 +11,7 @@ use crate::db::{Tx, Window};
 use crate::domain::access::Role;
 use crate::domain::access::service::tenant_hold;
 use crate::domain::audit::{Actor, Origin, Record, Scope, audit_append};
-use crate::domain::check::Checks;
+use crate::domain::check::{Checks, trimmed};
 use crate::domain::credentials::address_of;
 use crate::domain::mail::Letter;
 use crate::domain::secrets::Secret;
@@ -170,6 +170,7 @@ impl Service {
     /// signed in (403 for another, 401 for nobody). `None`: there is no such invitation, or no longer.
     pub async fn invitation_accept(&self, accept: Accept) -> Result<Option<Member>> {
         let Accept { token, name, password, signed_in, origin } = accept;
+        let name = name.as_deref().map(trimmed);
         let Some((invitation, account)) = self.shown(&token).await? else { return Ok(None) };
         let hash = match (&account, &name, &password) {
             // Whoever has the link has not shown to be the one who has the account.
@@ -251,7 +252,7 @@ fn id_in(secret: &str) -> Option<InvitationId> {
 fn check_new(email: &str, name: Option<&str>, password: Option<&Secret<String>>) -> Result<()> {
     let mut checks = Checks::new();
     match name {
-        Some(name) => checks.text("name", name, 1..=100),
+        Some(name) => checks.called("name", name, 1..=100),
         None => checks.wrong("name", "is missing: what are you called?"),
     }
     match password {

@@ -10,7 +10,7 @@ use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::Role;
 use crate::domain::access::service::{principal_get, tenant_hold, user_hold};
 use crate::domain::audit::{Actor, Record, Scope, audit_append};
-use crate::domain::check::Checks;
+use crate::domain::check::{Checks, trimmed};
 use crate::domain::credentials::address_of;
 use crate::domain::sessions::{self, Ended};
 use crate::domain::{access, credentials, mail, passwords, tenants, throttle, tokens};
@@ -146,10 +146,10 @@ impl Service {
     /// there is, only the membership is made. `false`: the account was there.
     pub async fn user_create(&self, actor: &Actor, input: UserCreate) -> Result<(User, bool)> {
         let UserCreate { email, name, password, membership, staff } = input;
-        let email = address_of(&email);
+        let (email, name) = (address_of(&email), trimmed(&name));
         let mut checks = Checks::new();
         check_email(&mut checks, &email);
-        checks.text("name", &name, 1..=100);
+        checks.called("name", &name, 1..=100);
         if let Some(password) = &password {
             passwords::check(&mut checks, "password", password.expose(), &email);
         }

@@ -11,6 +11,7 @@ use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::finding::{Finding, Findings};
 use crate::domain::firewall::{NOT_TAKEN, NOT_TAKEN_CURE};
+use crate::domain::servers::IdleMove;
 use crate::error::Result;
 use crate::ids::{CloudPodId, ServerId, TenantId};
 
@@ -101,8 +102,26 @@ impl Service {
                 }
             }
         }
-        self.unheld_find(conn, &mut found).await?;
+        self.unheld_find(conn.again(), &mut found).await?;
+        self.idle_moves_find(conn, &mut found).await?;
         Ok(found)
+    }
+
+    async fn idle_moves_find(&self, mut conn: Conn<'_>, found: &mut Findings) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.books.servers.moves_idle_page(conn.again(), after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.pod);
+            for IdleMove { pod, job, target, since } in page {
+                let detail = format!(
+                    "its move to server {target} by the job {job} is over, or it is gone, and room is held for it there still"
+                );
+                if !found.push(leaked(pod, Some(since), detail)) {
+                    return Ok(());
+                }
+            }
+        }
     }
 
     async fn unheld_find(&self, mut conn: Conn<'_>, found: &mut Findings) -> Result<()> {

@@ -65,6 +65,11 @@ impl Service {
         self.heartbeat_newest(server).is_none_or(|(_, at)| at < self.suspect_before())
     }
 
+    /// How many VMs of a server have fences.
+    pub async fn fences_count(&self, conn: Conn<'_>, server: ServerId) -> Result<usize> {
+        Ok(store::fences(conn, server).await?.len())
+    }
+
     /// Declares a server lost: raises its generation, keeps everything new away from it, and puts a fence around each of these
     /// VMs. A conflict when its agent is there. What the pods hold is the caller's to free.
     pub async fn lost_declare(
@@ -76,7 +81,9 @@ impl Service {
         vms: &[FencedVm],
     ) -> Result<u64> {
         let now = self.clock.now();
-        let count = vms.len();
+        let mut fenced = store::fences(tx.conn(), server.id).await?;
+        fenced.extend(vms.iter().filter(|vm| !fenced.contains(vm)).copied().collect::<Vec<_>>());
+        let count = fenced.len();
         let problem = format!(
             "it was declared lost at {} ({reason}): when its agent is back, {count} VM(s) are stopped there before \
              anything else",
@@ -94,7 +101,7 @@ impl Service {
         }
         // Only whoever typed its name comes here.
         let detail = json!({
-            "name": server.name, "reason": reason, "confirmed": server.name, "generation": generation, "cloudpods": count,
+            "name": server.name, "reason": reason, "confirmed": server.name, "generation": generation, "cloudpods": vms.len(),
         });
         self.note(tx, actor, "server.declared_lost", server.id, &detail).await?;
         Ok(generation)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store as books;
 use super::{Hold, ReservationHeld};
+use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::domain::check::{loaded, stored};
 use crate::domain::jobs::Power;
@@ -112,6 +113,19 @@ pub struct Move {
     pub source_seen: Option<Sighting>,
     /// What was last seen on the target.
     pub target_seen: Option<Sighting>,
+}
+
+/// A move that nothing takes further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleMove {
+    /// Whose VM.
+    pub pod: CloudPodId,
+    /// The job that moved it.
+    pub job: JobId,
+    /// Where it went, and holds room.
+    pub target: ServerId,
+    /// Since when.
+    pub since: Ms,
 }
 
 /// A move to be begun.
@@ -243,6 +257,16 @@ impl Service {
     /// The moves under way from or to a server.
     pub async fn moves_at(&self, conn: Conn<'_>, server: ServerId) -> Result<Vec<Move>> {
         store::moves_at(conn, server).await
+    }
+
+    /// Moves that nothing takes further: their job is over, or their pod is gone. What they hold of the target is held for nobody.
+    pub async fn moves_idle_page(
+        &self,
+        conn: Conn<'_>,
+        after: Option<CloudPodId>,
+        limit: i64,
+    ) -> Result<Vec<IdleMove>> {
+        store::moves_idle_page(conn, after, limit).await
     }
 
     /// The source and the target of every move under way.

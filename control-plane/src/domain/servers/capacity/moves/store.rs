@@ -1,6 +1,6 @@
 use sqlx::types::Json;
 
-use super::{Method, Move, MoveNew, ReservationHeld, Sighting, columns};
+use super::{IdleMove, Method, Move, MoveNew, ReservationHeld, Sighting, columns};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::domain::check::{loaded, loaded_option};
@@ -99,6 +99,16 @@ pub(super) async fn moves_all(conn: Conn<'_>) -> Result<Vec<(ServerId, ServerId)
     const SQL: &str = "SELECT m.source_id, m.server_id FROM moves m JOIN jobs j ON j.id = m.job_id
                        WHERE j.state IN ('queued', 'running', 'undoing') AND j.waits_for IS NULL";
     Ok(fetch_all!(conn, (ServerId, ServerId), SQL)?)
+}
+
+/// Those whose job is over, or whose pod is gone.
+pub(super) async fn moves_idle_page(conn: Conn<'_>, after: Option<CloudPodId>, limit: i64) -> Result<Vec<IdleMove>> {
+    const SQL: &str = "SELECT m.pod_id, m.job_id, m.server_id, m.created_at
+                         FROM moves m JOIN jobs j ON j.id = m.job_id JOIN cloudpods p ON p.id = m.pod_id
+                        WHERE (j.state IN ('succeeded', 'failed', 'cancelled') OR p.state = 'deleted')
+                          AND ($1 IS NULL OR m.pod_id > $1) ORDER BY m.pod_id LIMIT $2";
+    let rows = fetch_all!(conn, (CloudPodId, JobId, ServerId, Ms), SQL, after, limit)?;
+    Ok(rows.into_iter().map(|(pod, job, target, since)| IdleMove { pod, job, target, since }).collect())
 }
 
 pub(super) async fn move_insert(tx: &mut Tx, new: &MoveNew<'_>, hold: &Hold<'_>, now: Ms) -> Result<()> {

@@ -11,7 +11,6 @@ import { AdoptModal } from '../actions/AdoptModal';
 import { ProvisioningTabs } from '../ProvisioningTabs';
 import { podsQuery } from '../pods';
 import { cloudpodsRoute, POD_STATES } from '../routes';
-import { useSilentServers } from '../servers';
 import { podColumns } from './podColumns';
 import { ServerFilter, TenantFilter } from './podFilters';
 
@@ -25,7 +24,6 @@ export function CloudPodsPage() {
   const { isPlatform } = useScope();
   const seesServers = can('servers:read');
   const query = useQuery(podsQuery(filters));
-  const silent = useSilentServers();
   return (
     <Page
       title="CloudPods"
@@ -49,7 +47,7 @@ export function CloudPodsPage() {
         label="CloudPods"
         query={query}
         rowKey={(pod) => pod.id}
-        columns={podColumns(silent, isPlatform)}
+        columns={podColumns({ withTenants: isPlatform, withServers: seesServers })}
         empty={<Nothing />}
       />
       {can('cloudpods:manage') && <AdoptModal />}

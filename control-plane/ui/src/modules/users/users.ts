@@ -1,7 +1,6 @@
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
-import { useCan, useMe } from '@/api/me';
 import type { components, paths } from '@/api/schema';
 import { inTenant } from '@/api/scope';
 
@@ -42,15 +41,4 @@ export function tokensQuery(search: PageQuery) {
     queryKey: key('token', 'list', query),
     queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tokens', { params: { query }, signal })),
   });
-}
-
-/** So many are named in lists at most: one page of the API. */
-const NAMED_MAX = 200;
-
-/** What people are called who are known by their id alone; undefined: not among the first. */
-export function usePeopleNames(): (user: string) => string | undefined {
-  const { user: me } = useMe();
-  const can = useCan();
-  const people = useQuery({ ...usersQuery({ limit: NAMED_MAX }), staleTime: 300_000, enabled: can('users:read') });
-  return (id) => (id === me?.id ? me.name : people.data?.items.find((one) => one.id === id)?.name);
 }

@@ -46,5 +46,11 @@ const COLUMNS: Column<AuditRecord>[] = [
   },
   { key: 'actor', title: 'Who', show: ({ actor, actor_name }) => <Actor actor={actor} name={actor_name} /> },
   { key: 'address', title: 'From', from: 'md', show: ({ address, detail }) => address ?? addressOf(detail) ?? '–' },
-  { key: 'created_at', title: 'When', width: 140, show: ({ created_at }) => <Time at={created_at} /> },
+  {
+    key: 'created_at',
+    title: 'When',
+    sort: 'created_at',
+    width: 140,
+    show: ({ created_at }) => <Time at={created_at} />,
+  },
 ];

@@ -7,6 +7,7 @@ import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Facts } from '@/lib/show/Facts';
 import { RoleSelect } from './RoleSelect';
 import { ROLES, useGivable } from './roles';
+import { SignIns, TokensOf } from './SignIns';
 import { reactivate, suspend } from './suspend';
 import { UserPill } from './UserPill';
 import { When } from './userColumns';
@@ -49,6 +50,8 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
           {ROLES[role].about}
         </Text>
       </Stack>
+      {can('users:write') && <SignIns user={user} />}
+      {can('tokens:manage') && <TokensOf user={user} />}
       <Group gap="xs">
         {can('audit:read') && (
           <Button

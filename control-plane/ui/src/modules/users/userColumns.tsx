@@ -24,7 +24,8 @@ export function useUserColumns(): Column<User>[] {
 
 const NAME: Column<User> = {
   key: 'name',
-  title: 'Name',
+  title: 'Name and address',
+  sort: 'email',
   show: ({ id, tenant_id, name, email }) => (
     <Stack gap={0} miw={0}>
       <Link from="/users" to="/users" search={(before) => ({ ...before, user: id, of: tenant_id })} {...rowLink}>

@@ -8,6 +8,7 @@ export type User = components['schemas']['User'];
 export type Role = components['schemas']['Role'];
 
 type UsersQuery = NonNullable<paths['/api/admin/users']['get']['parameters']['query']>;
+type TokensQuery = NonNullable<paths['/api/admin/tokens']['get']['parameters']['query']>;
 type PageQuery = NonNullable<paths['/api/admin/users/invitations']['get']['parameters']['query']>;
 
 export function usersQuery(search: UsersQuery) {
@@ -35,7 +36,7 @@ export function invitationsQuery(search: PageQuery) {
   });
 }
 
-export function tokensQuery(search: PageQuery) {
+export function tokensQuery(search: TokensQuery) {
   const query = { ...search, ...inTenant() };
   return queryOptions({
     queryKey: key('token', 'list', query),

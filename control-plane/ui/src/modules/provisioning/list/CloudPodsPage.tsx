@@ -14,7 +14,7 @@ import { cloudpodsRoute, POD_STATES } from '../routes';
 import { podColumns } from './podColumns';
 import { ServerFilter, TenantFilter } from './podFilters';
 
-const FILTERS = ['name_prefix', 'state', 'plan_id', 'server_id', 'tenant_id'];
+const FILTERS = ['name_prefix', 'state', 'plan_id', 'server_id', 'tenant_id', 'address'];
 const STATES = POD_STATES.map((value) => ({ value, label: value.charAt(0).toUpperCase() + value.slice(1) }));
 
 export function CloudPodsPage() {
@@ -42,6 +42,7 @@ export function CloudPodsPage() {
         {seesServers && <ServerFilter by="name" />}
         {isPlatform && <TenantFilter />}
         <FilterText name="plan_id" label="Plan" placeholder="small" />
+        <FilterText name="address" label="Address" placeholder="192.0.2.10" />
       </Filters>
       <List
         label="CloudPods"

@@ -13,6 +13,7 @@ import type { CloudPod } from '../pods';
 const NAME: Column<CloudPod> = {
   key: 'name',
   title: 'Name',
+  sort: 'name',
   show: ({ id, name, image }) => (
     <Stack gap={0}>
       <Link to="/provisioning/cloudpods/$id" params={{ id }} {...rowLink}>
@@ -84,6 +85,7 @@ const OTHERS: Column<CloudPod>[] = [
   {
     key: 'created_at',
     title: 'Made',
+    sort: 'created_at',
     from: 'lg',
     width: 130,
     show: ({ created_at }) => (

@@ -1,7 +1,7 @@
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
-import { useCan, useMe } from '@/api/me';
+import { useMe } from '@/api/me';
 
 const LIMIT = 50;
 
@@ -41,13 +41,6 @@ export function tenantNamesQuery() {
     queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tenants', { params: { query: { limit: NAMED_MAX } }, signal })),
     staleTime: 300_000,
   });
-}
-
-/** The same; the end of the id of one that is not among the first. */
-export function useTenantNames(): (tenant: string) => string {
-  const can = useCan();
-  const listed = useQuery({ ...tenantNamesQuery(), enabled: can('tenants:read') });
-  return (tenant) => listed.data?.items.find(({ id }) => id === tenant)?.name ?? shortOf(tenant);
 }
 
 function shortOf(tenant: string): string {

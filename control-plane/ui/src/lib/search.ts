@@ -29,6 +29,9 @@ export function searchOf<S extends Record<string, Reader<unknown>>>(schema: S) {
   };
 }
 
+export const AGES = ['created_at', '-created_at'] as const;
+export const AGES_OR_NAMES = [...AGES, 'name', '-name'] as const;
+
 /** What every list has in its URL. */
 export const listSearch = { limit: count, page_token: text };
 

@@ -34,6 +34,7 @@ export function showAtFields(form: FormLike, problem: Problem): Problem | null {
   return new Problem({ status, code, detail, request_id, errors: left });
 }
 
-function upper(text: string): string {
+/** As sentences begin. */
+export function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

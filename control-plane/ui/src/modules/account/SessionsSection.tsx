@@ -24,19 +24,26 @@ export function SessionsSection() {
       {query.isPending && <Skeleton h={60} />}
       <ProblemAlert problem={query.error} retry={() => void query.refetch()} />
       {query.data?.items.map((session) => (
-        <Row key={session.id} session={session} />
+        <SessionRow
+          key={session.id}
+          session={session}
+          run={() => unwrap(api.DELETE('/api/auth/sessions/{id}', { params: { path: { id: session.id } } }))}
+        />
       ))}
     </Section>
   );
 }
 
-function Row({
-  session: { id, address, user_agent, current, last_used_at, created_at },
-}: {
+interface Props {
   session: components['schemas']['Session'];
-}) {
+  /** Ends it. */
+  run: () => Promise<unknown>;
+}
+
+/** One sign-in, of oneself or of somebody else. */
+export function SessionRow({ session: { address, user_agent, current, last_used_at, created_at }, run }: Props) {
   const end = useAction({
-    run: () => unwrap(api.DELETE('/api/auth/sessions/{id}', { params: { path: { id } } })),
+    run,
     changes: ['session'],
     tell: true,
   });

@@ -18,17 +18,17 @@ import { FILTERS, useAuditFilter } from './search';
 import { Verify, VerifyButton } from './Verify';
 
 export function AuditPage() {
-  const { limit, page_token } = auditRoute.useSearch();
+  const { limit, page_token, sort } = auditRoute.useSearch();
   const filter = useAuditFilter();
   const can = useCan();
   const { isPlatform } = useScope();
-  const query = useQuery(auditQuery({ limit, page_token, ...filter }));
+  const query = useQuery(auditQuery({ limit, page_token, sort, ...filter }));
   const columns = useAuditColumns();
   const mayVerify = isPlatform && can('audit:manage');
   return (
     <Page
       title="Audit"
-      about="Who did what, from where, to which; the newest first"
+      about="Who did what, from where, to which"
       actions={
         <Group gap="xs">
           {mayVerify && <VerifyButton />}

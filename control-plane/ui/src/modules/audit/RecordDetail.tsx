@@ -2,7 +2,6 @@ import { Anchor, Code, Group, Skeleton, Stack, Text, Title } from '@mantine/core
 import { IconLock, IconLockOpen } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useTenantNames } from '@/frame/tenants';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Pill } from '@/lib/pills/Pill';
 import { Facts } from '@/lib/show/Facts';
@@ -60,8 +59,7 @@ export function RecordDetail({ id }: { id: string }) {
 }
 
 function Known({ record }: { record: AuditRecord }) {
-  const { actor, address, request_id, target_kind, target_id, tenant_id, detail } = record;
-  const tenantName = useTenantNames();
+  const { actor, address, request_id, target_kind, target_id, tenant_name, actor_name, detail } = record;
   const name = nameOf(detail);
   return (
     <Facts
@@ -70,7 +68,7 @@ function Known({ record }: { record: AuditRecord }) {
           title: 'Who',
           value: (
             <>
-              <Actor actor={actor} /> <Only search={{ actor }} label="Only theirs" />
+              <Actor actor={actor} name={actor_name} /> <Only search={{ actor }} label="Only theirs" />
             </>
           ),
         },
@@ -87,7 +85,7 @@ function Known({ record }: { record: AuditRecord }) {
             </>
           ),
         },
-        { title: 'Tenant', value: tenant_id ? tenantName(tenant_id) : 'Platform' },
+        { title: 'Tenant', value: tenant_name ?? 'Platform' },
         { title: 'Request', isWide: true, value: request_id && <Code>{request_id}</Code> },
       ]}
     />

@@ -4,7 +4,7 @@ import { key } from '@/api/keys';
 import type { components, paths } from '@/api/schema';
 import { inTenant } from '@/api/scope';
 
-export type AuditRecord = components['schemas']['AuditRecord'];
+export type AuditRecord = components['schemas']['AuditRecordNamed'];
 
 type AuditQuery = NonNullable<paths['/api/admin/audit']['get']['parameters']['query']>;
 

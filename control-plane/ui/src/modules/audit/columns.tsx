@@ -1,7 +1,6 @@
 import { Stack, Text } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useScope } from '@/api/me';
-import { useTenantNames } from '@/frame/tenants';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Time } from '@/lib/show/Time';
 import { Actor } from '@/modules/users/Actor';
@@ -10,12 +9,11 @@ import { addressOf, nameOf } from './detail';
 
 export function useAuditColumns(): Column<AuditRecord>[] {
   const { isPlatform } = useScope();
-  const tenantName = useTenantNames();
   const tenant: Column<AuditRecord> = {
     key: 'tenant',
     title: 'Tenant',
     from: 'md',
-    show: ({ tenant_id }) => (tenant_id ? tenantName(tenant_id) : 'Platform'),
+    show: ({ tenant_name }) => tenant_name ?? 'Platform',
   };
   return [...COLUMNS, ...(isPlatform ? [tenant] : [])];
 }
@@ -46,7 +44,13 @@ const COLUMNS: Column<AuditRecord>[] = [
       </Stack>
     ),
   },
-  { key: 'actor', title: 'Who', show: ({ actor }) => <Actor actor={actor} /> },
+  { key: 'actor', title: 'Who', show: ({ actor, actor_name }) => <Actor actor={actor} name={actor_name} /> },
   { key: 'address', title: 'From', from: 'md', show: ({ address, detail }) => address ?? addressOf(detail) ?? '–' },
-  { key: 'created_at', title: 'When', width: 140, show: ({ created_at }) => <Time at={created_at} /> },
+  {
+    key: 'created_at',
+    title: 'When',
+    sort: 'created_at',
+    width: 140,
+    show: ({ created_at }) => <Time at={created_at} />,
+  },
 ];

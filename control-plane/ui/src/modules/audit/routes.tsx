@@ -2,7 +2,7 @@ import { IconHistory } from '@tabler/icons-react';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import type { MenuEntry } from '@/frame/menu';
 import { insideRoute } from '@/frame/routes';
-import { flag, listSearch, searchOf, text } from '@/lib/search';
+import { AGES, flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
 
 export const auditRoute = createRoute({
   getParentRoute: () => insideRoute,
@@ -15,6 +15,7 @@ export const auditRoute = createRoute({
     target_id: text,
     since: text,
     until: text,
+    sort: oneOf(AGES),
     /** The record that is open. */
     record: text,
     /** Whether the dialog to prove the chain is open. */

@@ -25,7 +25,7 @@ export function EventsPart({ overview: { events, customer } }: { overview: Overv
             </Anchor>
           ),
         },
-        { title: 'Who', show: ({ actor }) => <Actor actor={actor} /> },
+        { title: 'Who', show: ({ actor, actor_name }) => <Actor actor={actor} name={actor_name} /> },
       ]}
       all={
         <Anchor

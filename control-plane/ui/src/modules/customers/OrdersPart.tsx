@@ -9,12 +9,9 @@ import {
   IconHourglass,
   type TablerIcon,
 } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import { useCan } from '@/api/me';
 import { Pill, type Tone } from '@/lib/pills/Pill';
 import { money } from '@/lib/show/money';
 import { Time } from '@/lib/show/Time';
-import { plansQuery } from '@/modules/settings/plans/plans';
 import type { Overview } from './customers';
 import { Rows } from './Rows';
 
@@ -33,14 +30,8 @@ const ORDER: Record<string, [Tone, TablerIcon, string]> = {
   cancelled: ['plain', IconBan, 'Cancelled'],
 };
 
-/** So many plans are named at most: one page of the API. */
-const NAMED_MAX = 200;
-
 /** What the customer pays again and again, and what it was to pay. */
-export function OrdersPart({ overview: { subscriptions, orders, cloudpods } }: { overview: Overview }) {
-  const plans = useQuery({ ...plansQuery({ limit: NAMED_MAX }), enabled: useCan()('plans:read') });
-  const planOf = (id: string | null | undefined) => plans.data?.items.find((one) => one.id === id)?.name ?? '–';
-  const podOf = (id: string | null | undefined) => cloudpods.find((one) => one.id === id)?.name ?? 'A CloudPod';
+export function OrdersPart({ overview: { subscriptions, orders } }: { overview: Overview }) {
   return (
     <Stack gap="lg">
       <Rows
@@ -49,8 +40,8 @@ export function OrdersPart({ overview: { subscriptions, orders, cloudpods } }: {
         items={subscriptions}
         rowKey={(one) => one.id}
         columns={[
-          { title: 'Plan', show: ({ plan_id }) => planOf(plan_id) },
-          { title: 'For', show: ({ cloudpod_id }) => (cloudpod_id ? podOf(cloudpod_id) : '–') },
+          { title: 'Plan', show: ({ plan_name }) => plan_name ?? '–' },
+          { title: 'For', show: ({ cloudpod_name }) => cloudpod_name ?? '–' },
           { title: 'State', show: ({ status }) => <Status look={SUBSCRIPTION[status]} status={status} /> },
           { title: 'Price', show: ({ price, interval_months }) => `${money(price)} ${every(interval_months)}` },
           { title: 'Paid until', show: ({ current_period_end: at }) => (at ? <Time at={at} /> : '–') },

@@ -105,13 +105,27 @@ export function imagesQuery(tenant_id?: string) {
   });
 }
 
-/** Plans are listed to staff alone. */
+/** The plans that pods can be made of. */
 export function plansQuery() {
   return queryOptions({
     queryKey: key('plan', 'offered'),
     queryFn: async ({ signal }) => {
-      const query = { active: true, limit: 200 };
-      return (await unwrap(api.GET('/api/platform/plans', { params: { query }, signal }))).items;
+      const query = { ...inTenant(), limit: 200 };
+      return (await unwrap(api.GET('/api/admin/hosting/plans', { params: { query }, signal }))).items;
+    },
+    staleTime: 60_000,
+  });
+}
+
+/** Where pods can be asked for. */
+export function regionsQuery() {
+  return queryOptions({
+    queryKey: key('server', 'regions'),
+    queryFn: async ({ signal }) => {
+      const { items } = await unwrap(
+        api.GET('/api/provisioning/regions', { params: { query: { limit: 200 } }, signal }),
+      );
+      return items.map(({ name }) => name);
     },
     staleTime: 60_000,
   });

@@ -2,7 +2,7 @@ import { IconBox, IconListCheck } from '@tabler/icons-react';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import type { MenuEntry } from '@/frame/menu';
 import { insideRoute } from '@/frame/routes';
-import { count, flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
+import { AGES, AGES_OR_NAMES, count, flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
 
 export const JOB_STATES = ['queued', 'running', 'undoing', 'succeeded', 'failed', 'cancelled', 'stuck'] as const;
 export const POD_STATES = [
@@ -39,6 +39,8 @@ export const cloudpodsRoute = createRoute({
     plan_id: text,
     tenant_id: text,
     name_prefix: text,
+    address: text,
+    sort: oneOf(AGES_OR_NAMES),
     /** Whether the form to adopt a VM is open; on which server it is, and its number there, where a link knows. */
     adopt: flag,
     adopt_server: text,
@@ -88,6 +90,7 @@ export const jobsRoute = createRoute({
     cloudpod_id: text,
     server_id: text,
     waits_for: text,
+    sort: oneOf(AGES),
     /** The job whose detail is open. */
     job: text,
   }),

@@ -12,7 +12,7 @@ import { columns } from './columns';
 import { serversRoute } from './routes';
 import { serversQuery } from './servers';
 
-const FILTERS = ['connection', 'scheduling', 'region', 'label'];
+const FILTERS = ['name_prefix', 'connection', 'scheduling', 'region', 'label'];
 const CONNECTIONS = [
   { value: 'online', label: 'Online' },
   { value: 'offline', label: 'Offline' },
@@ -36,6 +36,7 @@ export function ServersPage() {
       actions={can('servers:write') && <AddButton />}
     >
       <Filters names={FILTERS}>
+        <FilterText name="name_prefix" label="Name" placeholder="begins with" />
         <FilterSelect name="connection" label="Connection" options={CONNECTIONS} />
         <FilterSelect name="scheduling" label="Scheduling" options={SCHEDULINGS} />
         <FilterText name="region" label="Region" placeholder="default" />

@@ -11,6 +11,7 @@ export const serversRoute = createRoute({
     ...listSearch,
     connection: oneOf(['pending', 'online', 'offline']),
     scheduling: oneOf(['online', 'locked', 'draining']),
+    name_prefix: text,
     region: text,
     label: text,
     sort: oneOf(['name', '-name', 'created_at', '-created_at']),
@@ -33,7 +34,7 @@ export const serverRoute = createRoute({
     /** The form that is open. */
     open: oneOf(['edit', 'drain', 'online', 'token', 'endpoint']),
     /** How long a time the health plots show; a day when left out. */
-    range: oneOf(['1h', '6h']),
+    range: oneOf(['1h', '6h', 'week', 'month']),
     /** Its end, in milliseconds of the epoch; now when left out. */
     until: moment,
     /** Whether drift that is over is listed. */

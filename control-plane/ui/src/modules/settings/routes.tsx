@@ -2,14 +2,20 @@ import { IconBuilding, IconBuildings, IconNetwork, IconPhoto, IconTags, IconWebh
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import type { MenuEntry } from '@/frame/menu';
 import { insideRoute } from '@/frame/routes';
-import { flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
+import { AGES_OR_NAMES, flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
 
 const TRUTH = oneOf(['true', 'false']);
 
 export const tenantsRoute = createRoute({
   getParentRoute: () => insideRoute,
   path: '/settings/tenants',
-  validateSearch: searchOf({ ...listSearch, state: oneOf(['active', 'suspended']), name_prefix: text, add: flag }),
+  validateSearch: searchOf({
+    ...listSearch,
+    state: oneOf(['active', 'suspended']),
+    name_prefix: text,
+    sort: oneOf(AGES_OR_NAMES),
+    add: flag,
+  }),
   component: lazyRouteComponent(() => import('./tenants/TenantsPage'), 'TenantsPage'),
 });
 

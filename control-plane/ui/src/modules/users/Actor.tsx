@@ -1,14 +1,18 @@
 import { Text, Tooltip } from '@mantine/core';
-import { usePeopleNames } from './users';
 
 const KINDS: Record<string, string> = { user: 'User', token: 'API token', agent: 'Agent', system: 'mPanel' };
 
-/** Who did something, as records and invitations name them: `user:<id>`, `token:<id>`, `agent:<id>`, `system:<part>`. */
-export function Actor({ actor }: { actor: string }) {
-  const nameOf = usePeopleNames();
+interface Props {
+  /** `user:<id>`, `token:<id>`, `agent:<id>`, `system:<part>`. */
+  actor: string;
+  /** What they are called, where that is known and told. */
+  name?: string | null | undefined;
+}
+
+/** Who did something. */
+export function Actor({ actor, name }: Props) {
   const [kind = '', id = ''] = actor.split(':', 2);
   const kindName = KINDS[kind];
-  const name = kind === 'user' ? nameOf(id) : undefined;
   const isUuid = id.length === 36;
   const text = name ?? (kindName ? `${kindName} ${isUuid ? `…${id.slice(-6)}` : id}` : actor);
   return (

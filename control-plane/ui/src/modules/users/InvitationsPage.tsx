@@ -4,7 +4,6 @@ import { useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { useCan, useScope } from '@/api/me';
 import type { components } from '@/api/schema';
-import { useTenantNames } from '@/frame/tenants';
 import { confirm } from '@/lib/confirm/confirm';
 import { type Column, List } from '@/lib/list/List';
 import { EmptyState } from '@/lib/page/EmptyState';
@@ -42,8 +41,7 @@ export function InvitationsPage() {
 function useColumns(): Column<Invitation>[] {
   const can = useCan();
   const { isPlatform } = useScope();
-  const nameOf = useTenantNames();
-  const tenant: Column<Invitation> = { key: 'tenant', title: 'Tenant', show: (one) => nameOf(one.tenant_id) };
+  const tenant: Column<Invitation> = { key: 'tenant', title: 'Tenant', show: ({ tenant_name }) => tenant_name };
   const actions: Column<Invitation> = {
     key: 'actions',
     title: 'Actions',
@@ -83,7 +81,11 @@ const COLUMNS: [Column<Invitation>, ...Column<Invitation>[]] = [
       </Pill>
     ),
   },
-  { key: 'invited_by', title: 'Invited by', show: ({ invited_by }) => <Actor actor={invited_by} /> },
+  {
+    key: 'invited_by',
+    title: 'Invited by',
+    show: (one) => <Actor actor={one.invited_by} name={one.invited_by_name} />,
+  },
   { key: 'expires_at', title: 'Expires', width: 130, show: ({ expires_at }) => <When at={expires_at} /> },
   { key: 'created_at', title: 'Invited', from: 'lg', width: 130, show: ({ created_at }) => <When at={created_at} /> },
 ];

@@ -3,12 +3,10 @@ import { useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { useScope } from '@/api/me';
 import type { components } from '@/api/schema';
-import { useTenantNames } from '@/frame/tenants';
 import { confirm } from '@/lib/confirm/confirm';
 import { type Column, List } from '@/lib/list/List';
 import { EmptyState } from '@/lib/page/EmptyState';
 import { Page } from '@/lib/page/Page';
-import { Actor } from './Actor';
 import { tokensRoute } from './routes';
 import { UsersTabs } from './UsersTabs';
 import { When } from './userColumns';
@@ -20,11 +18,10 @@ export function TokensPage() {
   const { limit, page_token } = tokensRoute.useSearch();
   const query = useQuery(tokensQuery({ limit, page_token }));
   const { isPlatform } = useScope();
-  const nameOf = useTenantNames();
   const tenant: Column<Token> = {
     key: 'tenant',
     title: 'Counts for',
-    show: ({ tenant_id }) => (tenant_id ? nameOf(tenant_id) : 'Everything'),
+    show: ({ tenant_name }) => tenant_name ?? 'Everything',
   };
   const [name, ...rest] = COLUMNS;
   return (
@@ -58,7 +55,7 @@ const COLUMNS: [Column<Token>, ...Column<Token>[]] = [
       </Stack>
     ),
   },
-  { key: 'user_id', title: 'Whose', show: ({ user_id }) => <Actor actor={`user:${user_id}`} /> },
+  { key: 'user_id', title: 'Whose', show: ({ user_email }) => user_email },
   {
     key: 'last_used_at',
     title: 'Last used',

@@ -3,11 +3,11 @@ import { IconHistory } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCan } from '@/api/me';
-import { useTenantNames } from '@/frame/tenants';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Facts } from '@/lib/show/Facts';
 import { RoleSelect } from './RoleSelect';
 import { ROLES, useGivable } from './roles';
+import { SignIns, TokensOf } from './SignIns';
 import { reactivate, suspend } from './suspend';
 import { UserPill } from './UserPill';
 import { When } from './userColumns';
@@ -17,11 +17,10 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
   const query = useQuery(userQuery(id, tenant));
   const can = useCan();
   const givable = useGivable();
-  const nameOf = useTenantNames();
   if (query.isPending) return <Skeleton h={220} />;
   const user = query.data;
   if (!user) return <ProblemAlert problem={query.error} retry={() => void query.refetch()} />;
-  const { name, email, role, suspended_at, account_suspended_at, last_sign_in_at, joined_at, tenant_id } = user;
+  const { name, email, role, suspended_at, account_suspended_at, last_sign_in_at, joined_at, tenant_name } = user;
   const maySuspend = can('users:write') && givable.includes(role);
   return (
     <Stack gap="md">
@@ -38,7 +37,7 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
       </div>
       <Facts
         facts={[
-          ...(can('tenants:read') ? [{ title: 'Tenant', value: nameOf(tenant_id) }] : []),
+          ...(can('tenants:read') ? [{ title: 'Tenant', value: tenant_name }] : []),
           { title: 'Joined', value: <When at={joined_at} /> },
           { title: 'Last sign-in', value: <When at={last_sign_in_at} otherwise="Never" /> },
           ...(suspended_at ? [{ title: 'Suspended', value: <When at={suspended_at} /> }] : []),
@@ -54,6 +53,8 @@ export function UserDetail({ id, tenant }: { id: string; tenant: string | undefi
           {ROLES[role].about}
         </Text>
       </Stack>
+      {can('users:write') && <SignIns user={user} />}
+      {can('tokens:manage') && <TokensOf user={user} />}
       <Group gap="xs">
         {can('audit:read') && (
           <Button

@@ -24,10 +24,10 @@ const STATES = [
 ];
 
 export function UsersPage() {
-  const { limit, page_token, role, state, email_prefix, of } = usersRoute.useSearch();
+  const { limit, page_token, role, state, email_prefix, sort, of } = usersRoute.useSearch();
   const can = useCan();
   const { isPlatform } = useScope();
-  const query = useQuery(usersQuery({ limit, page_token, role, state, email_prefix }));
+  const query = useQuery(usersQuery({ limit, page_token, role, state, email_prefix, sort }));
   const columns = useUserColumns();
   const mayMake = isPlatform && can('users:manage');
   return (

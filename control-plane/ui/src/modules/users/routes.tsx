@@ -2,7 +2,7 @@ import { IconUsers } from '@tabler/icons-react';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import type { MenuEntry } from '@/frame/menu';
 import { insideRoute } from '@/frame/routes';
-import { flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
+import { AGES, flag, listSearch, oneOf, searchOf, text } from '@/lib/search';
 
 export const usersRoute = createRoute({
   getParentRoute: () => insideRoute,
@@ -12,6 +12,7 @@ export const usersRoute = createRoute({
     role: oneOf(['OWNER', 'ADMIN', 'BILLING', 'MEMBER']),
     state: oneOf(['active', 'suspended']),
     email_prefix: text,
+    sort: oneOf([...AGES, 'email', '-email']),
     /** Who is open, and as whose: an id of theirs and one of a tenant. */
     user: text,
     of: text,

@@ -1,7 +1,6 @@
 import { Stack, Text } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useScope } from '@/api/me';
-import { useTenantNames } from '@/frame/tenants';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Time } from '@/lib/show/Time';
 import { RoleSelect } from './RoleSelect';
@@ -11,13 +10,12 @@ import type { User } from './users';
 
 export function useUserColumns(): Column<User>[] {
   const { isPlatform } = useScope();
-  const nameOf = useTenantNames();
   const tenant: Column<User> = {
     key: 'tenant',
     title: 'Tenant',
-    show: ({ tenant_id }) => (
+    show: ({ tenant_name }) => (
       <Text size="sm" component="span">
-        {nameOf(tenant_id)}
+        {tenant_name}
       </Text>
     ),
   };
@@ -26,7 +24,8 @@ export function useUserColumns(): Column<User>[] {
 
 const NAME: Column<User> = {
   key: 'name',
-  title: 'Name',
+  title: 'Name and address',
+  sort: 'email',
   show: ({ id, tenant_id, name, email }) => (
     <Stack gap={0} miw={0}>
       <Link from="/users" to="/users" search={(before) => ({ ...before, user: id, of: tenant_id })} {...rowLink}>

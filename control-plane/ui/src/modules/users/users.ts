@@ -1,7 +1,6 @@
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
-import { useCan, useMe } from '@/api/me';
 import type { components, paths } from '@/api/schema';
 import { inTenant } from '@/api/scope';
 
@@ -9,6 +8,7 @@ export type User = components['schemas']['User'];
 export type Role = components['schemas']['Role'];
 
 type UsersQuery = NonNullable<paths['/api/admin/users']['get']['parameters']['query']>;
+type TokensQuery = NonNullable<paths['/api/admin/tokens']['get']['parameters']['query']>;
 type PageQuery = NonNullable<paths['/api/admin/users/invitations']['get']['parameters']['query']>;
 
 export function usersQuery(search: UsersQuery) {
@@ -36,21 +36,10 @@ export function invitationsQuery(search: PageQuery) {
   });
 }
 
-export function tokensQuery(search: PageQuery) {
+export function tokensQuery(search: TokensQuery) {
   const query = { ...search, ...inTenant() };
   return queryOptions({
     queryKey: key('token', 'list', query),
     queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tokens', { params: { query }, signal })),
   });
-}
-
-/** So many are named in lists at most: one page of the API. */
-const NAMED_MAX = 200;
-
-/** What people are called who are known by their id alone; undefined: not among the first. */
-export function usePeopleNames(): (user: string) => string | undefined {
-  const { user: me } = useMe();
-  const can = useCan();
-  const people = useQuery({ ...usersQuery({ limit: NAMED_MAX }), staleTime: 300_000, enabled: can('users:read') });
-  return (id) => (id === me?.id ? me.name : people.data?.items.find((one) => one.id === id)?.name);
 }

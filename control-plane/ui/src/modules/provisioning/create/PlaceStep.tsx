@@ -4,10 +4,13 @@ import { IconBan, IconTarget } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { key } from '@/api/keys';
-import { useCan } from '@/api/me';
+import { useCan, useScope } from '@/api/me';
+import { upper } from '@/lib/forms/fields';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { Pill } from '@/lib/pills/Pill';
+import { tenantQuery } from '@/modules/settings/tenants/tenants';
+import { regionsQuery } from '../pods';
 import { useServers } from '../servers';
 import type { CreateFormState } from './useCreateForm';
 import { placementOf } from './values';
@@ -21,7 +24,7 @@ export function PlaceStep({ form }: { form: CreateFormState }) {
     <Stack gap="sm">
       <Text size="sm">What is left empty is chosen by where it fits best.</Text>
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
-        <TextInput label="Region" placeholder="Any" {...form.getInputProps('placement.region')} />
+        <Region form={form} />
         {can('servers:read') && <StaffFields form={form} />}
         {can('ip_pools:read') && <Pools form={form} />}
       </SimpleGrid>
@@ -30,8 +33,29 @@ export function PlaceStep({ form }: { form: CreateFormState }) {
         description="So that one server's failure takes one of them at most"
         {...form.getInputProps('placement.anti_affinity', { type: 'checkbox' })}
       />
-      {can('servers:read') && <Preview form={form} />}
+      {can('servers:read') ? <Preview form={form} /> : <Fit form={form} />}
     </Stack>
+  );
+}
+
+/** Left out, it is the tenant's own, where that has one. */
+function Region({ form }: { form: CreateFormState }) {
+  const can = useCan();
+  const { tenant } = useScope();
+  const whose = form.values.tenant_id || tenant;
+  const { data: regions } = useQuery(regionsQuery());
+  const { data: owner } = useQuery({ ...tenantQuery(whose ?? ''), enabled: Boolean(whose) && can('tenants:read') });
+  return (
+    <Select
+      label="Region"
+      placeholder={owner?.default_region ? `The tenant's own: ${owner.default_region}` : 'Any'}
+      clearable
+      searchable
+      data={regions ?? []}
+      {...form.getInputProps('placement.region')}
+      value={form.values.placement.region || null}
+      onChange={(region) => form.setFieldValue('placement.region', region ?? '')}
+    />
   );
 }
 
@@ -70,6 +94,42 @@ function Pools({ form }: { form: CreateFormState }) {
       data={pools.map(({ name, free }) => ({ value: name, label: `${name} – ${free} free` }))}
       {...form.getInputProps('ip_pools')}
     />
+  );
+}
+
+/** Whether it would fit, for whom servers are not shown. */
+function Fit({ form }: { form: CreateFormState }) {
+  const { plan, image } = form.values;
+  const [placement] = useDebouncedValue(JSON.stringify(placementOf(form.values)), TYPING_MS);
+  const { data, error, isPending } = useQuery({
+    queryKey: key('server', 'placement-preview', { plan, image, placement }),
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.POST('/api/provisioning/placement-preview', {
+          body: { plan, image, placement: JSON.parse(placement) as ReturnType<typeof placementOf> },
+          signal,
+        }),
+      ),
+    placeholderData: keepPreviousData,
+    staleTime: 5_000,
+  });
+  return (
+    <Section
+      title="Whether it fits"
+      beside={
+        data &&
+        !error && (
+          <Pill tone={data.fits ? 'good' : 'bad'} icon={data.fits ? IconTarget : IconBan}>
+            {data.region ?? 'Not at present'}
+          </Pill>
+        )
+      }
+      about="As things are now; nothing is reserved"
+    >
+      {isPending && <Skeleton h={24} />}
+      <ProblemAlert problem={error} />
+      {data && !error && <Text size="sm">{upper(data.reason)}.</Text>}
+    </Section>
   );
 }
 

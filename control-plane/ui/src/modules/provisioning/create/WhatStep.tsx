@@ -6,7 +6,7 @@ import { TenantSelect } from '@/frame/TenantSelect';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { gib, mib } from '@/lib/show/units';
 import { imagesQuery, plansQuery } from '../pods';
-import { ImageSelect, PlanSelect } from './selects';
+import { ImageSelect, PlanSelect, priceOf } from './selects';
 import type { CreateFormState } from './useCreateForm';
 import classes from './WhatStep.module.css';
 
@@ -19,17 +19,17 @@ interface Props {
 }
 
 export function WhatStep({ form, choosesTenant }: Props) {
-  const can = useCan();
   return (
     <Stack gap="md">
       {choosesTenant && <TenantSelect label="Tenant" required {...form.getInputProps('tenant_id')} />}
-      {can('plans:read') ? <Plans form={form} /> : <PlanSelect {...form.getInputProps('plan')} />}
+      <Plans form={form} />
       <Images form={form} tenant={form.values.tenant_id} />
     </Stack>
   );
 }
 
 function Plans({ form }: { form: Props['form'] }) {
+  const can = useCan();
   const { data, error, refetch } = useQuery(plansQuery());
   if (error) return <ProblemAlert problem={error} retry={() => void refetch()} />;
   if (!data) return <Skeleton h={90} />;
@@ -41,12 +41,16 @@ function Plans({ form }: { form: Props['form'] }) {
           <Card key={plan.id} value={plan.name}>
             {plan.vcpu} vCPU, {mib(plan.memory_mib)}, {gib(plan.disk_gib)}
             <br />
-            {price(plan.price_minor, plan.currency)} a month
+            {priceOf(plan)} a month
             {plan.traffic_gib != null && `, ${gib(plan.traffic_gib)} of traffic`}
           </Card>
         ))}
       </SimpleGrid>
-      {data.length === 0 && <Text size="sm">No plan is offered: make one in the settings first.</Text>}
+      {data.length === 0 && (
+        <Text size="sm">
+          No plan is offered{can('plans:write') ? ': make one in the settings first' : ' at present'}.
+        </Text>
+      )}
     </Radio.Group>
   );
 }
@@ -89,11 +93,4 @@ function Card({ value, children }: { value: string; children: ReactNode }) {
       </Group>
     </Radio.Card>
   );
-}
-
-/** Minor units, as the currency has them. */
-function price(minor: number, currency: string): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-  return format.format(minor / 10 ** digits);
 }

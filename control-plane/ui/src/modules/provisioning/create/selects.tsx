@@ -1,9 +1,11 @@
 // Fields to choose by name what pods are made of. They take what Mantine's `getInputProps` gives.
-import { Autocomplete, Select } from '@mantine/core';
+import { Select } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useCan } from '@/api/me';
+import type { components } from '@/api/schema';
 import { gib, mib } from '@/lib/show/units';
-import { imagesQuery, plansQuery, podsQuery } from '../pods';
+import { imagesQuery, plansQuery } from '../pods';
+
+type Plan = components['schemas']['Plan'];
 
 interface Props {
   value?: string;
@@ -18,26 +20,31 @@ function sizeOf(of: { vcpu: number; memory_mib: number; disk_gib: number }): str
   return `${of.vcpu} vCPU, ${mib(of.memory_mib)}, ${gib(of.disk_gib)}`;
 }
 
-/** A plan's name. Plans are listed to staff; others type one, and are offered those that they use already. */
+/** A plan, by its name. */
 export function PlanSelect({ label = 'Plan', required = true, ...rest }: Props) {
-  const can = useCan();
-  return can('plans:read') ? (
-    <ListedPlans label={label} required={required} {...rest} />
-  ) : (
-    <KnownPlans label={label} required={required} {...rest} />
+  const { data } = useQuery(plansQuery());
+  const options = (data ?? []).map((plan) => ({ value: plan.name, label: `${plan.name} – ${aboutPlan(plan)}` }));
+  return (
+    <Select
+      searchable
+      data={options}
+      label={label}
+      required={required}
+      {...rest}
+      onChange={(value) => rest.onChange(value ?? '')}
+    />
   );
 }
 
-function ListedPlans(props: Props) {
-  const { data } = useQuery(plansQuery());
-  const options = (data ?? []).map((plan) => ({ value: plan.name, label: `${plan.name} – ${sizeOf(plan)}` }));
-  return <Select searchable data={options} {...props} onChange={(value) => props.onChange(value ?? '')} />;
+function aboutPlan(plan: Plan): string {
+  return `${sizeOf(plan)}, ${priceOf(plan)} a month`;
 }
 
-function KnownPlans({ description = 'Its name, as you were told it', ...props }: Props) {
-  const { data } = useQuery(podsQuery({ limit: 200 }));
-  const names = new Set(data?.items.map(({ plan }) => plan.name));
-  return <Autocomplete data={[...names]} maxLength={63} description={description} {...props} />;
+/** Minor units, as the currency has them. */
+export function priceOf({ price_minor, currency }: Plan): string {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  return format.format(price_minor / 10 ** digits);
 }
 
 export function ImageSelect({ label = 'Image', required = true, ...rest }: Props) {

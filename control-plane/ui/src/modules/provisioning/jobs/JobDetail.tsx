@@ -10,6 +10,7 @@ import { JobPill } from '@/lib/pills/pills';
 import { duration } from '@/lib/show/duration';
 import { type Fact, Facts } from '@/lib/show/Facts';
 import { Time } from '@/lib/show/Time';
+import { Actor } from '@/modules/users/Actor';
 import { podQuery } from '../pods';
 import { shortId } from '../servers';
 import { JobActions } from './JobActions';
@@ -66,7 +67,18 @@ export function JobDetail({ id, brief }: { id: string; brief?: boolean }) {
 }
 
 function JobFacts({ job }: { job: Job }) {
-  const { id, cloudpod_id, server_name, created_by, created_at, started_at, finished_at, attempt, attempts_max } = job;
+  const {
+    id,
+    cloudpod_id,
+    server_name,
+    created_by,
+    created_by_name,
+    created_at,
+    started_at,
+    finished_at,
+    attempt,
+    attempts_max,
+  } = job;
   const can = useCan();
   const { isPlatform } = useScope();
   const facts: (Fact | false)[] = [
@@ -74,7 +86,7 @@ function JobFacts({ job }: { job: Job }) {
     isPlatform && { title: 'Tenant', value: job.tenant_id ? <TenantOf id={job.tenant_id} /> : 'Platform' },
     can('servers:read') && { title: 'Server', value: server_name ?? '–' },
     { title: 'Asked for', value: <Time at={created_at} /> },
-    { title: 'By', value: created_by },
+    { title: 'By', value: <Actor actor={created_by} name={created_by_name} /> },
     { title: 'Took', value: started_at && finished_at ? duration(started_at, finished_at) : '–' },
     { title: 'Attempt', value: `${attempt} of ${attempts_max}` },
     !isOver(job) && { title: 'Not before', value: <Time at={job.run_at} /> },

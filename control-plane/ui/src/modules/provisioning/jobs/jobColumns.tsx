@@ -90,6 +90,7 @@ export function jobColumns({
     {
       key: 'created_at',
       title: 'Asked for',
+      sort: 'created_at',
       width: 130,
       show: ({ created_at }) => (
         <Text size="sm" component="span">

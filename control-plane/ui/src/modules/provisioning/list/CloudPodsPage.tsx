@@ -11,11 +11,10 @@ import { AdoptModal } from '../actions/AdoptModal';
 import { ProvisioningTabs } from '../ProvisioningTabs';
 import { podsQuery } from '../pods';
 import { cloudpodsRoute, POD_STATES } from '../routes';
-import { useSilentServers } from '../servers';
 import { podColumns } from './podColumns';
 import { ServerFilter, TenantFilter } from './podFilters';
 
-const FILTERS = ['name_prefix', 'state', 'plan_id', 'server_id', 'tenant_id'];
+const FILTERS = ['name_prefix', 'state', 'plan_id', 'server_id', 'tenant_id', 'address'];
 const STATES = POD_STATES.map((value) => ({ value, label: value.charAt(0).toUpperCase() + value.slice(1) }));
 
 export function CloudPodsPage() {
@@ -25,7 +24,6 @@ export function CloudPodsPage() {
   const { isPlatform } = useScope();
   const seesServers = can('servers:read');
   const query = useQuery(podsQuery(filters));
-  const silent = useSilentServers();
   return (
     <Page
       title="CloudPods"
@@ -44,12 +42,13 @@ export function CloudPodsPage() {
         {seesServers && <ServerFilter by="name" />}
         {isPlatform && <TenantFilter />}
         <FilterText name="plan_id" label="Plan" placeholder="small" />
+        <FilterText name="address" label="Address" placeholder="192.0.2.10" />
       </Filters>
       <List
         label="CloudPods"
         query={query}
         rowKey={(pod) => pod.id}
-        columns={podColumns(silent, isPlatform)}
+        columns={podColumns({ withTenants: isPlatform, withServers: seesServers })}
         empty={<Nothing />}
       />
       {can('cloudpods:manage') && <AdoptModal />}

@@ -13,6 +13,7 @@ import type { CloudPod } from '../pods';
 const NAME: Column<CloudPod> = {
   key: 'name',
   title: 'Name',
+  sort: 'name',
   show: ({ id, name, image }) => (
     <Stack gap={0}>
       <Link to="/provisioning/cloudpods/$id" params={{ id }} {...rowLink}>
@@ -25,27 +26,21 @@ const NAME: Column<CloudPod> = {
   ),
 };
 
-/** Since when the server of a pod is not heard, by its id. */
-export type Silent = ReadonlyMap<string, string | null | undefined>;
-
-function serverColumn(silent: Silent): Column<CloudPod> {
-  return {
-    key: 'server',
-    title: 'Server',
-    show: ({ server, storage, vmid }) =>
-      server ? (
-        <Stack gap={0} align="flex-start">
-          <Text size="sm">{server.name}</Text>
-          <Text size="xs" c="dimmed">
-            {[vmid && `VM ${vmid}`, storage].filter(Boolean).join(', ')}
-          </Text>
-          {silent.has(server.id) && <Stale since={silent.get(server.id)} />}
-        </Stack>
-      ) : (
-        '–'
-      ),
-  };
-}
+const SERVER: Column<CloudPod> = {
+  key: 'server',
+  title: 'Server',
+  show: ({ server, storage, vmid }) =>
+    server ? (
+      <Stack gap={0} align="flex-start">
+        <Text size="sm">{server.name}</Text>
+        <Text size="xs" c="dimmed">
+          {[vmid && `VM ${vmid}`, storage].filter(Boolean).join(', ')}
+        </Text>
+      </Stack>
+    ) : (
+      '–'
+    ),
+};
 
 /** Whose they are, where those of all tenants are shown. */
 const TENANT: Column<CloudPod> = {
@@ -58,8 +53,9 @@ const TENANT: Column<CloudPod> = {
   ),
 };
 
+const STATE: Column<CloudPod> = { key: 'state', title: 'State', show: (pod) => <PodStates pod={pod} /> };
+
 const OTHERS: Column<CloudPod>[] = [
-  { key: 'state', title: 'State', show: (pod) => <PodStates pod={pod} /> },
   {
     key: 'addresses',
     title: 'Addresses',
@@ -89,6 +85,7 @@ const OTHERS: Column<CloudPod>[] = [
   {
     key: 'created_at',
     title: 'Made',
+    sort: 'created_at',
     from: 'lg',
     width: 130,
     show: ({ created_at }) => (
@@ -99,24 +96,24 @@ const OTHERS: Column<CloudPod>[] = [
   },
 ];
 
-/** Servers are shown to staff: `silent` is undefined for others. */
-export function podColumns(silent: Silent | undefined, isPlatform: boolean): Column<CloudPod>[] {
-  const [state, ...rest] = OTHERS;
-  return [
-    NAME,
-    ...(isPlatform ? [TENANT] : []),
-    ...(state ? [state] : []),
-    ...(silent ? [serverColumn(silent)] : []),
-    ...rest,
-  ];
+/** What differs by who looks: tenants are of interest where those of all are shown, servers are shown to staff. */
+export function podColumns({
+  withTenants,
+  withServers,
+}: {
+  withTenants: boolean;
+  withServers: boolean;
+}): Column<CloudPod>[] {
+  return [NAME, ...(withTenants ? [TENANT] : []), STATE, ...(withServers ? [SERVER] : []), ...OTHERS];
 }
 
 /** Its state, and what is special about it at present. */
 export function PodStates({ pod }: { pod: CloudPod }) {
-  const { state, observed_power, failure, suspension, moving_to, restart_causes, rescue_iso } = pod;
+  const { state, observed_power, failure, suspension, moving_to, restart_causes, rescue_iso, stale_since } = pod;
   return (
     <Group gap={4}>
       <PodPill state={state} power={observed_power} about={failure ?? suspension?.reason} />
+      {stale_since && <Stale since={stale_since} />}
       {moving_to && (
         <Pill tone="busy" icon={IconTransfer} about={`On its way to ${moving_to.name}`}>
           Moving

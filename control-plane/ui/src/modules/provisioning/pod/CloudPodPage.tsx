@@ -16,7 +16,6 @@ import { BackupsTab } from './BackupsTab';
 import { NetworkTab } from './NetworkTab';
 import { Notices } from './Notices';
 import { OverviewTab } from './OverviewTab';
-import { PodStale } from './PodStale';
 import { SnapshotsTab } from './SnapshotsTab';
 
 export function CloudPodPage() {
@@ -47,12 +46,7 @@ function Shown({ pod }: { pod: CloudPod }) {
   return (
     <Page
       title={pod.name}
-      beside={
-        <>
-          <PodStates pod={pod} />
-          <PodStale pod={pod} />
-        </>
-      }
+      beside={<PodStates pod={pod} />}
       about={
         <>
           {isPlatform && (

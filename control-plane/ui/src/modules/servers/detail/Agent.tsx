@@ -1,11 +1,12 @@
 import { Button, Group, SimpleGrid, Skeleton, Text } from '@mantine/core';
-import { IconKey, IconShieldOff } from '@tabler/icons-react';
+import { IconAlertTriangle, IconKey, IconShieldOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { api, unwrap } from '@/api/client';
 import { useCan } from '@/api/me';
 import { confirm } from '@/lib/confirm/confirm';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
+import { Pill } from '@/lib/pills/Pill';
 import { ConnectionPill } from '@/lib/pills/pills';
 import { Time } from '@/lib/show/Time';
 import { number } from '@/lib/show/units';
@@ -68,12 +69,51 @@ export function Agent({ server }: { server: Server }) {
             ],
           ]}
         />
-        <Text size="xs" c="dimmed">
-          Its certificate is short-lived, and its agent renews it by itself. Where that fails, the overview says so.
-        </Text>
       </Section>
+      <Certificate server={server} />
       <Endpoint server={server} />
     </SimpleGrid>
+  );
+}
+
+/** So long before its end the agent should have had it renewed several times over. */
+const ENDS_SOON_MS = 4 * 3_600_000;
+
+function Certificate({ server: { certificate, host } }: { server: Server }) {
+  const left = certificate ? Date.parse(certificate.not_after) - Date.now() : 0;
+  return (
+    <Section
+      title="Certificate"
+      about="By which the agent is known; it is short-lived, and the agent has it renewed by itself"
+      beside={
+        certificate &&
+        left < ENDS_SOON_MS && (
+          <Pill tone={left > 0 ? 'warn' : 'bad'} icon={IconAlertTriangle}>
+            {left > 0 ? 'Ends soon' : 'Has ended'}
+          </Pill>
+        )
+      }
+    >
+      {certificate ? (
+        <Facts
+          facts={[
+            ['Serial number', <code key="serial">{certificate.serial}</code>],
+            ['Issued', <Time key="issued" at={certificate.issued_at} />],
+            ['Good until', <Time key="until" at={certificate.not_after} />],
+          ]}
+        />
+      ) : (
+        <Text size="sm">None that is good: give the host a new enrolment token.</Text>
+      )}
+      {certificate && left < ENDS_SOON_MS && (
+        <Text size="sm">
+          {left > 0
+            ? 'See that the agent runs and reaches the control plane: it renews its certificate then. '
+            : 'The agent is refused with it: give the host a new enrolment token. '}
+          {host.agent_version && <code>systemctl status mpanel-agent</code>}
+        </Text>
+      )}
+    </Section>
   );
 }
 

@@ -7,13 +7,17 @@ import { exact } from '@/lib/show/Time';
 import { gib, mib, percent } from '@/lib/show/units';
 import { serverRoute } from '../routes';
 import type { Server } from '../servers';
-import { healthQuery, RANGES, thinned } from './health';
+import { healthQuery, RANGES, type Range, thinned } from './health';
 
 const OPTIONS = [
   { value: '1h', label: '1 hour' },
   { value: '6h', label: '6 hours' },
   { value: 'day', label: '24 hours' },
+  { value: 'week', label: '7 days' },
+  { value: 'month', label: '30 days' },
 ];
+
+const NAMES = Object.keys(RANGES) as Range[];
 
 /** How the host was doing over time. */
 export function Health({ server }: { server: Server }) {
@@ -21,14 +25,15 @@ export function Health({ server }: { server: Server }) {
   const navigate = serverRoute.useNavigate();
   const query = useQuery(healthQuery(server.id, range, until));
   const choose = (value: string) => {
-    const next = value === '1h' || value === '6h' ? value : undefined;
-    void navigate({ search: (before) => ({ ...before, range: next }), replace: true });
+    const next = NAMES.find((one) => one === value);
+    void navigate({ search: (before) => ({ ...before, range: next === 'day' ? undefined : next }), replace: true });
   };
   const step = (times: number) => {
     const end = (until ?? Date.now()) + times * RANGES[range];
     void navigate({ search: (before) => ({ ...before, until: end < Date.now() ? end : undefined }) });
   };
   const samples = query.data && thinned(query.data.items);
+  const isMean = samples?.some((sample) => sample.samples > 1);
   const points = (of: (sample: NonNullable<typeof samples>[number]) => number) =>
     samples?.map((sample) => ({ at: sample.at, values: { used: of(sample) } }));
   const newest = samples?.at(-1);
@@ -50,7 +55,7 @@ export function Health({ server }: { server: Server }) {
         </Group>
         <Text size="xs" c="dimmed">
           {until === undefined ? 'Until now' : `Until ${exact(new Date(until).toISOString())}`}
-          {query.data && query.data.items.length > (samples?.length ?? 0) && ', each point is a mean'}
+          {isMean && ', each point is a mean'}
         </Text>
       </Group>
       <ProblemAlert problem={query.error} retry={() => void query.refetch()} />

@@ -12,9 +12,16 @@ const SAMPLE_MS = 30_000;
 /** More is not to be told apart on a screen. */
 const DRAWN_MAX = 360;
 
-/** A day is what one answer holds at most. */
-export const RANGES = { '1h': HOUR_MS, '6h': 6 * HOUR_MS, day: 24 * HOUR_MS } as const;
+export const RANGES = {
+  '1h': HOUR_MS,
+  '6h': 6 * HOUR_MS,
+  day: 24 * HOUR_MS,
+  week: 168 * HOUR_MS,
+  month: 720 * HOUR_MS,
+} as const;
 export type Range = keyof typeof RANGES;
+/** Of more than a day the server gives means of so many seconds: the samples of it are more than one answer holds. */
+const STEPS_S: Partial<Record<Range, number>> = { week: 3600, month: 10_800 };
 
 /** Samples of a server's health, oldest first. They are no events: read again now and then, unless they are of a time that is over. */
 export function healthQuery(id: string, range: Range, until: number | undefined) {
@@ -25,7 +32,7 @@ export function healthQuery(id: string, range: Range, until: number | undefined)
       const query = {
         since: iso(end - RANGES[range]),
         until: until === undefined ? undefined : iso(until),
-        limit: SAMPLES_MAX,
+        ...(STEPS_S[range] ? { step: STEPS_S[range] } : { limit: SAMPLES_MAX }),
       };
       return unwrap(
         api.GET('/api/platform/servers/{id}/health', {
@@ -56,6 +63,7 @@ export function thinned(samples: Sample[]): Sample[] {
       ? [
           {
             ...last,
+            samples: group.length,
             cpu_load: mean((one) => one.cpu_load),
             memory_used_mib: mean((one) => one.memory_used_mib),
             storage_used_gib: mean((one) => one.storage_used_gib),

@@ -50,6 +50,7 @@ const COLUMNS: Column<Tenant>[] = [
   {
     key: 'name',
     title: 'Name',
+    sort: 'name',
     show: ({ id, name }) => (
       <Link to="/settings/tenants/$tenant" params={{ tenant: id }} {...rowLink}>
         {name}
@@ -75,6 +76,7 @@ const COLUMNS: Column<Tenant>[] = [
   {
     key: 'created_at',
     title: 'Made',
+    sort: 'created_at',
     width: 140,
     from: 'md',
     show: ({ created_at }) => (

@@ -15,7 +15,7 @@ import { Deliveries } from './Deliveries';
 import { WebhookActions } from './WebhookActions';
 import { WebhookEdit } from './WebhookEdit';
 import { WebhookStates } from './WebhookStates';
-import { Whose } from './WebhooksPage';
+import { whose } from './WebhooksPage';
 import { webhookQuery } from './webhooks';
 
 export function WebhookPage() {
@@ -32,7 +32,7 @@ export function WebhookPage() {
       </Page>
     );
   }
-  const { name, url, events, tenant_id, created_at, disabled_reason, dropped, dropped_since } = webhook;
+  const { name, url, events, created_at, disabled_reason, dropped, dropped_since } = webhook;
   const mayWrite = can('webhooks:write');
   return (
     <Page
@@ -62,7 +62,7 @@ export function WebhookPage() {
           facts={[
             { title: 'Address', value: url },
             { title: 'Events', value: events.length === 0 ? 'All' : events.join(', ') },
-            ...(isPlatform ? [{ title: 'Whose events', value: <Whose tenant={tenant_id} /> }] : []),
+            ...(isPlatform ? [{ title: 'Whose events', value: whose(webhook) }] : []),
             { title: 'Made', value: <Time at={created_at} /> },
           ]}
         />

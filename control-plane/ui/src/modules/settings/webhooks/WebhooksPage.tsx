@@ -3,7 +3,6 @@ import { IconWebhook } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCan, useScope } from '@/api/me';
-import { useTenantNames } from '@/frame/tenants';
 import { type Column, List, rowLink } from '@/lib/list/List';
 import { OpenDrawer } from '@/lib/open/OpenDrawer';
 import { EmptyState } from '@/lib/page/EmptyState';
@@ -51,7 +50,7 @@ export function WebhooksPage() {
 const TENANT: Column<Webhook> = {
   key: 'tenant',
   title: 'Whose events',
-  show: ({ tenant_id }) => <Whose tenant={tenant_id} />,
+  show: whose,
 };
 
 const COLUMNS: [Column<Webhook>, ...Column<Webhook>[]] = [
@@ -84,7 +83,7 @@ const COLUMNS: [Column<Webhook>, ...Column<Webhook>[]] = [
   },
 ];
 
-export function Whose({ tenant }: { tenant: string | null | undefined }) {
-  const nameOf = useTenantNames();
-  return tenant ? nameOf(tenant) : 'The platform’s, which are all';
+/** Whose events it is told of, as a text. */
+export function whose({ tenant_id, tenant_name }: Webhook): string {
+  return tenant_id ? (tenant_name ?? tenant_id) : 'The platform’s, which are all';
 }

@@ -1,4 +1,4 @@
-import { Tooltip, VisuallyHidden } from '@mantine/core';
+import { Alert, Tooltip, VisuallyHidden } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useLive } from '@/api/live';
 import classes from './LiveMark.module.css';
@@ -20,5 +20,19 @@ export function LiveMark() {
         <VisuallyHidden>{WORDS[state]}</VisuallyHidden>
       </span>
     </Tooltip>
+  );
+}
+
+const OUTAGE_MS = 8000;
+
+/** Says in words that mPanel is not reached, once that is no short break. */
+export function OutageAlert() {
+  const state = useLive();
+  const [settled] = useDebouncedValue(state, OUTAGE_MS);
+  if (state !== 'connecting' || settled !== 'connecting') return null;
+  return (
+    <Alert color="yellow" role="status" mb="md" title="mPanel does not answer">
+      What is shown may be old. It goes on by itself as soon as mPanel is reached again.
+    </Alert>
   );
 }

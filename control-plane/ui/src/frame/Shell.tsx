@@ -7,7 +7,7 @@ import { useCan } from '@/api/me';
 import { useTenant } from '@/api/scope';
 import { JobsWatched } from '@/lib/jobs/JobsWatched';
 import { PageSkeleton } from '@/lib/page/PageSkeleton';
-import { LiveMark } from './LiveMark';
+import { LiveMark, OutageAlert } from './LiveMark';
 import { Logo } from './Logo';
 import { Navigation } from './Navigation';
 import classes from './Shell.module.css';
@@ -71,6 +71,7 @@ function Frame() {
       </AppShell.Navbar>
       <AppShell.Main>
         <div ref={main} id="main" tabIndex={-1} className={classes.page}>
+          <OutageAlert />
           <Suspense fallback={<PageSkeleton />}>
             {/* Another tenant's page begins anew: nothing that was typed or chosen goes along. */}
             <Outlet key={tenant} />

@@ -11,6 +11,8 @@ export interface DrawingProps {
   kind: 'lines' | 'bars';
   /** What the axis reaches up to; as far as the values without. */
   max?: number;
+  /** Whether its unit counts by powers of two. */
+  isBinary?: boolean;
   when?: (at: string) => string;
   height: number;
 }
@@ -18,7 +20,7 @@ export interface DrawingProps {
 const QUARTERS = [0, 0.25, 0.5, 0.75, 1];
 const DASHES = [undefined, '6 3', '2 3'];
 
-export function Drawing({ points, series, show, kind, max, when, height }: DrawingProps) {
+export function Drawing({ points, series, show, kind, max, isBinary, when, height }: DrawingProps) {
   const chart = {
     h: height,
     dataKey: 'at',
@@ -26,8 +28,11 @@ export function Drawing({ points, series, show, kind, max, when, height }: Drawi
     valueFormatter: show,
     textColor: 'dimmed',
     yAxisProps: {
-      domain: [0, max ?? 'auto'] as [number, number | 'auto'],
-      ticks: max === undefined ? undefined : QUARTERS.map((quarter) => quarter * max),
+      domain: [0, max ?? (isBinary ? (binaryTicks(points).at(-1) ?? 'auto') : 'auto')] as [number, number | 'auto'],
+      ticks:
+        max === undefined ? (isBinary ? binaryTicks(points) : undefined) : QUARTERS.map((quarter) => quarter * max),
+      // Each of the few has room.
+      interval: 0,
       tickCount: 5,
       // What is counted is whole.
       allowDecimals: kind === 'lines',
@@ -62,6 +67,15 @@ export function Drawing({ points, series, show, kind, max, when, height }: Drawi
       strokeWidth={1.75}
     />
   );
+}
+
+/** Four steps of a power of two, as far as the values of a point reach on each other. */
+function binaryTicks(points: Point[]): number[] {
+  const highest = Math.max(
+    ...points.map(({ values }) => Object.values(values).reduce<number>((all, one) => all + (one ?? 0), 0)),
+  );
+  const step = 2 ** Math.ceil(Math.log2(Math.max(4, highest) / 4));
+  return QUARTERS.map((quarter) => quarter * 4 * step);
 }
 
 function drawnBars(points: Point[]): Record<string, number | null>[] {

@@ -19,6 +19,8 @@ interface Props {
   kind?: 'lines' | 'bars';
   /** What the axis reaches up to; as far as the values without. */
   max?: number;
+  /** Whether its unit counts by powers of two: the axis does too. */
+  isBinary?: boolean;
   height?: number;
   /** How a time is written, where it stands for more than its moment; exactly without. */
   when?: (at: string) => string;
@@ -27,7 +29,18 @@ interface Props {
 }
 
 /** Values over time: as a plot, in words, and as a table. */
-export function TimePlot({ title, points, series, show, kind = 'lines', max, height = 180, when, empty }: Props) {
+export function TimePlot({
+  title,
+  points,
+  series,
+  show,
+  kind = 'lines',
+  max,
+  isBinary,
+  height = 180,
+  when,
+  empty,
+}: Props) {
   const [isTable, { toggle }] = useDisclosure(false);
   const id = useId();
   const isEmpty = points?.length === 0;
@@ -62,7 +75,16 @@ export function TimePlot({ title, points, series, show, kind = 'lines', max, hei
       {points && !isEmpty && !isTable && (
         <div role="img" aria-label={words} style={{ height }}>
           <Suspense fallback={<Skeleton h={height} />}>
-            <Drawing points={points} series={series} show={show} kind={kind} max={max} when={when} height={height} />
+            <Drawing
+              points={points}
+              series={series}
+              show={show}
+              kind={kind}
+              max={max}
+              isBinary={isBinary}
+              when={when}
+              height={height}
+            />
           </Suspense>
         </div>
       )}

@@ -13,7 +13,7 @@ interface Props {
 /** What went wrong, in the server's words, with what support asks for. */
 export function ProblemAlert({ problem, title, retry }: Props) {
   if (!problem) return null;
-  const { message, errors, requestId } = problemOf(problem);
+  const { status, message, errors, requestId } = problemOf(problem);
   return (
     <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title={title} role="alert">
       <Stack gap="xs" align="flex-start">
@@ -27,7 +27,8 @@ export function ProblemAlert({ problem, title, retry }: Props) {
             ))}
           </List>
         )}
-        {retry && (
+        {/* What one may not do does not change by trying. */}
+        {retry && status !== 403 && (
           <Button size="xs" variant="default" onClick={retry}>
             Try again
           </Button>

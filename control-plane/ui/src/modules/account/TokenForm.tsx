@@ -52,7 +52,8 @@ export function TokenForm({ close }: { close: () => void }) {
         />
         <MultiSelect
           label="What it may do"
-          data={me.permissions}
+          withAsterisk
+          data={me.permissions.map((value) => ({ value, label: wordsOf(value) }))}
           searchable
           clearable
           hidePickedOptions
@@ -73,4 +74,12 @@ export function TokenForm({ close }: { close: () => void }) {
       </Stack>
     </form>
   );
+}
+
+const VERBS: Record<string, string> = { read: 'See', write: 'Change', manage: 'Manage' };
+
+/** `ip_pools:read` in words, beside what programs call it. */
+function wordsOf(permission: string): string {
+  const [noun = '', verb = ''] = permission.split(':', 2);
+  return `${VERBS[verb] ?? verb} ${noun.replaceAll('_', ' ')} (${permission})`;
 }

@@ -1,4 +1,4 @@
-import { Alert, Button, Code, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
 import { api, unwrap } from '@/api/client';
@@ -87,11 +87,6 @@ function Recovery({ codes, close }: { codes: string[]; close: () => void }) {
         Keep these recovery codes where your authenticator is not. Each works once in its place; they are not shown
         again.
       </Alert>
-      <Group gap="xs">
-        {codes.map((code) => (
-          <Code key={code}>{code}</Code>
-        ))}
-      </Group>
       <Secret value={codes.join('\n')} label="Recovery codes" />
       <Button onClick={close}>I have kept them</Button>
     </Stack>

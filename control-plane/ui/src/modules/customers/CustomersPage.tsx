@@ -38,7 +38,7 @@ export function CustomersPage() {
     <Page title="Customers" about="Tenants as the platform’s customers" actions={mayAdd && <AddButton />}>
       <KpiTiles kpis={query.data?.kpis ?? first.data?.kpis ?? undefined} isPending={query.isPending} />
       <Filters names={FILTERS}>
-        <FilterText name="q" label="Search" placeholder="Name, company, contact, mail" />
+        <FilterText name="q" label="Search" placeholder="Name, company, mail" />
         <FilterSelect name="suspended" label="State" options={SUSPENDED} />
         <FilterSelect name="overdue" label="Payments" options={OVERDUE} />
       </Filters>

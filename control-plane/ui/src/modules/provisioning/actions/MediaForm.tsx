@@ -23,7 +23,7 @@ export function MediaForm({ pod, close }: ActionFormProps) {
       <Stack gap="sm">
         <TextInput
           label="CD"
-          description="An ISO file of one of its server's storages; empty: no CD"
+          description="An ISO file of one of its server's storages, as STORAGE:iso/NAME; empty: no CD"
           placeholder="local:iso/debian-13.iso"
           maxLength={305}
           spellCheck={false}

@@ -4,7 +4,8 @@ import { api, unwrap } from '@/api/client';
 import type { components } from '@/api/schema';
 import { useAction } from '@/lib/forms/useAction';
 import { mib } from '@/lib/show/units';
-import { podParams } from '../pods';
+import type { Server } from '../../servers/servers';
+import { type CloudPod, podParams } from '../pods';
 import { useServers } from '../servers';
 import { FormEnd } from './FormEnd';
 import type { ActionFormProps } from './PodActionModal';
@@ -58,15 +59,17 @@ export function MigrateForm({ pod, close }: ActionFormProps) {
             placeholder="Wherever it fits best"
             clearable
             searchable
-            data={others.map(({ name, capacity, reserved, connection }) => ({
-              value: name,
-              label: `${name} – ${mib(capacity.memory_mib - reserved.memory_mib)} free`,
-              disabled: connection.state !== 'online',
+            description="One without room for it cannot be chosen"
+            data={others.map((server) => ({
+              value: server.name,
+              label: labelOf(server),
+              disabled: !canTake(server, pod),
             }))}
             {...form.getInputProps('server')}
           />
           <Select
             label="Storage there"
+            description="Of the server that is chosen"
             placeholder="The one that fits best"
             clearable
             disabled={!values.server}
@@ -97,4 +100,21 @@ export function MigrateForm({ pod, close }: ActionFormProps) {
       </Stack>
     </form>
   );
+}
+
+function roomOf({ capacity, reserved }: Server): { vcpu: number; memory_mib: number } {
+  return { vcpu: capacity.vcpu - reserved.vcpu, memory_mib: Math.max(0, capacity.memory_mib - reserved.memory_mib) };
+}
+
+function labelOf(server: Server): string {
+  if (server.connection.state !== 'online') return `${server.name} – ${server.connection.state}`;
+  if (server.scheduling.state !== 'online') return `${server.name} – ${server.scheduling.state}`;
+  return `${server.name} – ${mib(roomOf(server).memory_mib)} free`;
+}
+
+/** As far as it is known here: the server looks at more, and says what is wrong. */
+function canTake(server: Server, { vcpu, memory_mib }: CloudPod): boolean {
+  const room = roomOf(server);
+  const isOpen = server.connection.state === 'online' && server.scheduling.state === 'online';
+  return isOpen && room.vcpu >= vcpu && room.memory_mib >= memory_mib;
 }

@@ -24,7 +24,7 @@ export function RescueForm({ pod, close }: ActionFormProps) {
         </Text>
         <TextInput
           label="Rescue CD"
-          description="An ISO file of one of its server's storages"
+          description="An ISO file of one of its server's storages, as STORAGE:iso/NAME"
           placeholder="local:iso/rescue.iso"
           required
           maxLength={305}

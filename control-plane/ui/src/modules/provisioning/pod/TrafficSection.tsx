@@ -53,6 +53,7 @@ export function TrafficSection({ pod }: { pod: CloudPod }) {
             series={SERIES}
             show={bytes}
             kind="bars"
+            isBinary
             when={month}
             empty="Its host has told of no traffic yet."
           />

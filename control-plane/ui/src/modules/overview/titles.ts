@@ -10,6 +10,7 @@ const TITLES: Record<string, string> = {
   drift: 'VMs are not as they are wanted',
   firewalls: 'Firewalls are not as they are wanted',
   datacenter_firewalls: 'Firewalls have no effect',
+  drains: 'Drains cannot go on',
   certificates: 'Agents do not renew their certificates',
   audit: 'The audit is not sealed',
 };

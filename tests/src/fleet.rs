@@ -192,13 +192,12 @@ impl Fleet {
             cluster = Some(Arc::new(sim.start().await.expect("the simulated Proxmox VE cluster starts")));
         }
         for name in &names {
-            let sim = match &cluster {
-                Some(sim) => sim.clone(),
+            let sim = if let Some(sim) = &cluster {
+                sim.clone()
+            } else {
                 // Of the newer release, whose terminals are open to tokens; a cluster is of the older one.
-                None => {
-                    let sim = Sim::builder().node(name).version(Flavour::V9_1);
-                    Arc::new(sim.start().await.expect("the simulated Proxmox VE starts"))
-                }
+                let sim = Sim::builder().node(name).version(Flavour::V9_1);
+                Arc::new(sim.start().await.expect("the simulated Proxmox VE starts"))
             };
             sim.hand().datacenter_firewall(true);
             fleet.host_add(name, sim).await;

@@ -214,7 +214,7 @@ impl Host {
             _ => {
                 let firewall = self.backup_firewalls.get(volid).cloned().flatten();
                 let media = self.backup_media.get(volid).cloned().unwrap_or_default();
-                let vm = ScriptedVm { firewall, media, ..ScriptedVm::new(Some(command.pod), "restored") };
+                let vm = ScriptedVm { media, firewall, ..ScriptedVm::new(Some(command.pod), "restored") };
                 self.vms.insert(key, vm);
                 Ok(CommandOutput::of(Presence::Present, Power::Stopped, command.vmid))
             }

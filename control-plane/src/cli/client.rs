@@ -73,11 +73,11 @@ impl Client {
         }
         let http = build(&connection, false)?;
         let client = Self { http, connection, idempotency_key, signed_in: None };
-        if client.connection.token.is_some() { Ok(client) } else { client.as_signed_in() }
+        if client.connection.token.is_some() { Ok(client) } else { client.into_signed_in() }
     }
 
     /// The same as who has signed in, whatever token was given.
-    pub fn as_signed_in(mut self) -> Result<Self> {
+    pub fn into_signed_in(mut self) -> Result<Self> {
         let saved = Store::of_user().map(|store| store.find(self.connection.url.as_str())).transpose()?.flatten();
         self.connection.token = None;
         self.connection.token_source = if saved.is_some() { SIGN_IN } else { "" };
@@ -101,7 +101,7 @@ impl Client {
         let request = Request { method, url, body: Some(body), key: None, if_match: None };
         match self.exchange(&request, None).await {
             Ok(answer) => Ok(answer.body),
-            Err(Lost::Retry(failure, _) | Lost::Final(failure)) => Err(failure.from_token(NONE_ASKED)),
+            Err(Lost::Retry(failure, _) | Lost::Final(failure)) => Err(failure.with_token_source(NONE_ASKED)),
         }
     }
 
@@ -128,7 +128,7 @@ impl Client {
                     if matches!(&failure, Failure::Problem(problem) if problem.status == 401) {
                         lock.put(&url, None)?;
                     }
-                    return Err(failure.from_token(SIGN_IN));
+                    return Err(failure.with_token_source(SIGN_IN));
                 }
             }
         } else {

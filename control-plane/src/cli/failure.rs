@@ -168,7 +168,7 @@ impl Failure {
 
     /// The same, with where the token came from.
     #[must_use]
-    pub fn from_token(mut self, source: &'static str) -> Self {
+    pub fn with_token_source(mut self, source: &'static str) -> Self {
         if let Self::Problem(problem) = &mut self {
             problem.token_source = source;
         }
@@ -282,10 +282,11 @@ mod tests {
             Failure::Problem(problem) => problem.hint().unwrap_or_default(),
             other => unreachable!("{other:?}"),
         };
-        let wrong_password = problem(401, json!({ "detail": "wrong" })).from_token(NONE_ASKED);
+        let wrong_password = problem(401, json!({ "detail": "wrong" })).with_token_source(NONE_ASKED);
         assert_eq!(hint(wrong_password), "");
-        let lacks =
-            |source| problem(403, json!({ "detail": "this needs the permission users:write" })).from_token(source);
+        let lacks = |source| {
+            problem(403, json!({ "detail": "this needs the permission users:write" })).with_token_source(source)
+        };
         assert!(hint(lacks("--token")).contains("this token") && !hint(lacks(SIGN_IN)).contains("token"));
         assert_eq!(hint(problem(403, json!({ "detail": "this is for the platform's staff" }))), "");
         let full = |said: &str| {

@@ -68,7 +68,7 @@ impl Logout {
             out.note(format!("you are not signed in to {url}"));
             return Ok(());
         }
-        let ended = client.as_signed_in()?.post(&["auth", "logout"], None).await;
+        let ended = client.into_signed_in()?.post(&["auth", "logout"], None).await;
         if let Err(failure) = ended
             && !matches!(&failure, Failure::Problem(problem) if problem.status == 401)
         {

@@ -238,17 +238,14 @@ async fn accept(context: &Context, name: Option<String>) -> Result<()> {
     // The link is as good as its end.
     let token = token.rsplit('#').next().unwrap_or_default();
     let path = [USERS[0], "invite", "accept"];
-    let joined = match name {
-        Some(name) => {
-            let password = ask("Password of your new account: ", true)?;
-            let body = object([("token", token.into()), ("name", name.into()), ("password", password.as_str().into())]);
-            context.client.post_open(&path, &body).await?
-        }
+    let joined = if let Some(name) = name {
+        let password = ask("Password of your new account: ", true)?;
+        let body = object([("token", token.into()), ("name", name.into()), ("password", password.as_str().into())]);
+        context.client.post_open(&path, &body).await?
+    } else {
         // What it says of a refusal is of the invitation: that no token was given is not what is wrong.
-        None => {
-            let answer = context.client.post(&path, Some(&object([("token", token.into())]))).await;
-            answer.map_err(|failure| failure.from_token(NONE_ASKED))?.body
-        }
+        let answer = context.client.post(&path, Some(&object([("token", token.into())]))).await;
+        answer.map_err(|failure| failure.with_token_source(NONE_ASKED))?.body
     };
     show(context, &joined)
 }

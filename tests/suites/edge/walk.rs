@@ -341,6 +341,7 @@ async fn one_of_each(app: &TestApp, home: &str, owner: &people::Person) -> Vec<(
         ("/invitations/{id}", id(&invitation["invitation"])),
         ("/tokens/{id}", id(&tokens["items"][0])),
         ("/sessions/{id}", id(&sessions["items"][0])),
+        ("/sessions/{session_id}", id(&sessions["items"][0])),
         ("/webhooks/{id}", hook),
         ("/deliveries/{delivery}", id(&delivery)),
         ("/records/{id}", id(&records["items"][0])),

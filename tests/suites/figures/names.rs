@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Host, NOW, at_rest, catalogue};
 
 /// The item of a list of which this holds.
-fn item<'a>(list: &'a Value, holds: impl Fn(&Value) -> bool) -> &'a Value {
+fn item(list: &Value, holds: impl Fn(&Value) -> bool) -> &Value {
     let items = list["items"].as_array().unwrap();
     items.iter().find(|item| holds(item)).unwrap_or_else(|| panic!("it is not in {list}"))
 }

@@ -144,7 +144,7 @@ async fn a_tenant_s_people_see_what_pods_are_made_of() {
     let plan =
         json!({"name": "small", "vcpu": 1, "memory_mib": 1024, "disk_gib": 8, "price_minor": 1, "currency": "EUR"});
     app.api.post("/api/platform/plans", &plan).await.expect(201);
-    let image = json!({"name": "debian", "template_vmid": 9000});
+    let image = json!({"name": "debian", "os": "debian", "default_user": "debian", "template_vmid": 9000});
     app.api.post("/api/platform/images", &image).await.expect(201);
     let home = Home::new(&app);
     assert!(home.run(&["login", ANN], &format!("{PASSWORD}\n")).await.status.success());

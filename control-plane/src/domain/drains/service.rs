@@ -217,7 +217,7 @@ impl Service {
         };
         let mut told = Vec::new();
         for job in rows.iter().filter(may_wait).filter_map(|row| row.job) {
-            if !self.jobs.is_idle(tx.conn(), job).await? {
+            if !self.jobs.is_idle(tx, job).await? {
                 continue;
             }
             match self.jobs.job_cancel_in(tx, actor, Scope::Platform, job).await {

@@ -222,10 +222,10 @@ impl Service {
         }
     }
 
-    /// Whether it has no order out, and nobody has asked for it to be cancelled yet.
-    pub async fn is_idle(&self, conn: Conn<'_>, id: JobId) -> Result<bool> {
-        let job = store::job_get(conn, Scope::Platform, id).await?;
-        Ok(job.is_some_and(|job| job.command.is_none() && !job.cancel_requested))
+    /// Whether it has no order out, and nobody has asked for it to be cancelled yet: so it stays until the transaction ends.
+    pub async fn is_idle(&self, tx: &mut Tx, id: JobId) -> Result<bool> {
+        let job = self.hold(tx, Scope::Platform, id).await?;
+        Ok(job.command.is_none() && !job.cancel_requested)
     }
 
     /// As [`Service::job_cancel`], in the caller's transaction; [`Service::job_cancel_tell`] follows its commit.

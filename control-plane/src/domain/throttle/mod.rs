@@ -177,7 +177,7 @@ mod tests {
         let in_a_day = |subject: &Subject| {
             let (mut judged, mut at, mut failures, mut faded) = (0, Duration::ZERO, 0, Duration::ZERO);
             while at < Duration::from_hours(24) {
-                while at - faded >= FADE && failures > 0 {
+                while at.saturating_sub(faded) >= FADE && failures > 0 {
                     (failures, faded) = (failures - 1, faded + FADE);
                 }
                 failures = subject.failures_max().min(failures + 1);

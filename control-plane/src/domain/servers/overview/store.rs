@@ -76,9 +76,9 @@ fn share(reserved: i64, total: i64) -> Result<Share> {
     Ok(Share { reserved: loaded(reserved, "reserved")?, total: loaded(total, "total")? })
 }
 
-fn room(room: RoomRow, disk: DiskRow) -> Result<Room> {
-    let RoomRow { reserved_vcpu, vcpu, reserved_memory_mib, memory_mib } = room;
-    let DiskRow { reserved_gib, total_gib } = disk;
+fn room(room: &RoomRow, disk: &DiskRow) -> Result<Room> {
+    let &RoomRow { reserved_vcpu, vcpu, reserved_memory_mib, memory_mib } = room;
+    let &DiskRow { reserved_gib, total_gib } = disk;
     Ok(Room {
         vcpu: share(reserved_vcpu, vcpu)?,
         memory_mib: share(reserved_memory_mib, memory_mib)?,
@@ -135,7 +135,7 @@ pub(super) async fn capacity(mut conn: Conn<'_>) -> Result<Room> {
           GROUP BY s.vmid_space, t.name, CASE WHEN t.shared THEN NULL ELSE t.server_id END) AS storages"
     );
     let figures = fetch_one!(conn.again(), RoomRow, ROOM, VCPU_ROUNDING)?;
-    room(figures, fetch_one!(conn, DiskRow, DISK)?)
+    room(&figures, &fetch_one!(conn, DiskRow, DISK)?)
 }
 
 /// The servers of which the highest share is reserved, that one first.
@@ -155,7 +155,7 @@ pub(super) async fn fullest(conn: Conn<'_>, limit: u32) -> Result<Vec<Full>> {
         " FROM server_storages t WHERE t.offered) AS storages GROUP BY server_id) AS d ON d.server_id = r.id) AS shares
           ORDER BY CASE WHEN a >= b AND a >= c THEN a WHEN b >= c THEN b ELSE c END DESC, name LIMIT $2"
     );
-    let full = |FullRow { id, name, room: figures, disk }| Ok(Full { id, name, room: room(figures, disk)? });
+    let full = |FullRow { id, name, room: figures, disk }| Ok(Full { id, name, room: room(&figures, &disk)? });
     fetch_all!(conn, FullRow, SQL, VCPU_ROUNDING, i64::from(limit))?.into_iter().map(full).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Tenants over REST: made, read, changed, limited, by whom it is theirs to do.
 
-use control_plane::domain::access::Role;
-use mpanel_tests::people::{member, staff, tenant, token};
+use mpanel_tests::people::{member, staff, tenant};
+use mpanel_tests::signing_in::signed_in;
 use mpanel_tests::{TestApp, databases};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -93,8 +93,7 @@ async fn who_belongs_to_several_tenants_lists_them_without_naming_one() {
             let body = json!({ "email": "anna@a.example", "name": "Anna", "tenant_id": id, "role": role });
             app.api.post("/api/platform/users", &body).await.expect(201);
         }
-        let token = token(&app, &anna.id, None, Role::Owner.permissions(), Some(1)).await;
-        let anna = app.api.with_token(&token);
+        let anna = signed_in(&app, &anna.id).await;
         let names = async |query: &str| {
             let list = anna.get(&format!("{TENANTS}?{query}")).await.expect(200);
             let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();

@@ -60,8 +60,8 @@ impl Service {
         store::vm_seen(conn, server, vmid).await
     }
 
-    /// The stamped VMs on a host, templates left out. `None`: the host has not told all its VMs yet, is deleted, or was declared lost, so
-    /// that nobody knows what is on it.
+    /// The stamped VMs on a host, templates left out. `None`: the host has not told all its VMs yet, is deleted, or was declared lost and is
+    /// not back, so that nobody knows what is on it.
     pub async fn vms_stamped(&self, mut conn: Conn<'_>, server: ServerId) -> Result<Option<Vec<StampedVm>>> {
         if !store::is_inventoried(conn.again(), server).await? {
             return Ok(None);
@@ -72,14 +72,15 @@ impl Service {
     /// A VM with the pod's stamp on a host that was not declared lost, without a fence around it, where the last inventory has one.
     pub async fn vm_unfenced(&self, mut conn: Conn<'_>, pod: CloudPodId) -> Result<Option<StampedVm>> {
         for vm in store::vms_of_pods(conn.again(), &[pod]).await? {
-            if !self.is_fenced(conn.again(), vm.server, pod, vm.vmid).await? {
+            let lost = self.server_get(conn.again(), vm.server).await?.lost_at.is_some();
+            if !lost && !self.is_fenced(conn.again(), vm.server, pod, vm.vmid).await? {
                 return Ok(Some(vm));
             }
         }
         Ok(None)
     }
 
-    /// The VMs with the stamps of these pods, wherever they were last seen but on hosts that were declared lost.
+    /// The VMs with the stamps of these pods, wherever they were last seen but on hosts that were declared lost and are not back.
     pub async fn vms_of_pods(&self, conn: Conn<'_>, pods: &[CloudPodId]) -> Result<Vec<StampedVm>> {
         if pods.is_empty() {
             return Ok(Vec::new());

@@ -51,7 +51,7 @@ macro_rules! select {
             "SELECT v.server_id, s.vmid_space, v.vmid, v.name, v.power, v.pod_id, v.lock, v.vcpu, v.memory_mib, v.disk_mib,
                     v.start_on_boot
              FROM server_vms v JOIN servers s ON s.id = v.server_id
-             WHERE s.deleted_at IS NULL AND s.lost_at IS NULL AND NOT v.template AND v.pod_id IS NOT NULL AND ",
+             WHERE s.deleted_at IS NULL AND (s.lost_at IS NULL OR s.connection = 'online') AND NOT v.template AND v.pod_id IS NOT NULL AND ",
             $rest
         )
     };
@@ -59,7 +59,8 @@ macro_rules! select {
 
 pub(super) async fn is_inventoried(conn: Conn<'_>, server: ServerId) -> Result<bool> {
     const SQL: &str = "SELECT id FROM servers
-                       WHERE id = $1 AND deleted_at IS NULL AND lost_at IS NULL AND inventory_at IS NOT NULL";
+                       WHERE id = $1 AND deleted_at IS NULL AND (lost_at IS NULL OR connection = 'online')
+                         AND inventory_at IS NOT NULL";
     Ok(fetch_optional!(conn, (ServerId,), SQL, server)?.is_some())
 }
 

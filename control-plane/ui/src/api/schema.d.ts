@@ -7853,7 +7853,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a job said, oldest first: each attempt of each step, and Proxmox's task log. */
+        /**
+         * What a job said, oldest first: each attempt of each step, and Proxmox's task log. To whom hosts are not shown only what went wrong:
+         *     the rest speaks of storages, paths and numbers.
+         */
         get: {
             parameters: {
                 query?: {
@@ -8160,7 +8163,13 @@ export interface paths {
         /** Deletes a server on which no pod holds anything. Its agent's certificates are void from then on. */
         delete: {
             parameters: {
-                query?: never;
+                query?: {
+                    /**
+                     * @description The server's name: needed for one that was declared lost while VMs of CloudPods were on it. Nothing stops them if it ever runs
+                     *     again
+                     */
+                    confirm?: string;
+                };
                 header?: {
                     /** @description Repeated with the same key and body, the request has one effect and gets the first answer */
                     "Idempotency-Key"?: string;
@@ -9911,7 +9920,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a job said, oldest first: each attempt of each step, and Proxmox's task log. */
+        /**
+         * What a job said, oldest first: each attempt of each step, and Proxmox's task log. To whom hosts are not shown only what went wrong:
+         *     the rest speaks of storages, paths and numbers.
+         */
         get: {
             parameters: {
                 query?: {
@@ -11077,6 +11089,22 @@ export interface components {
             staff?: boolean;
             tenant_id?: components["schemas"]["TenantId"] | null;
         };
+        /** @description What is to become of an account. */
+        AccountPatch: {
+            /** @description Whether they are to be of the platform's staff. */
+            staff: boolean;
+        };
+        /** @description How somebody comes in again. */
+        AccountRecovery: {
+            account: components["schemas"]["Account"];
+            /** @description Until when the link is good. */
+            expires_at: components["schemas"]["Ms"];
+            /**
+             * @description What stands after `#` in the link to the console's page `/reset-password`, shown this once: give it to them. Null: the link was
+             *     sent to them by mail.
+             */
+            secret?: string | null;
+        };
         /** @description The certificate of a server's agent, as the books hold it. */
         AgentCertificate: {
             /** @description When it was issued. */
@@ -11598,7 +11626,7 @@ export interface components {
         };
         /** @description Where a pod may go. */
         CloudPodPlacement: {
-            /** @description Never on a server that holds another pod of the tenant. */
+            /** @description Never on a server that holds another pod of the tenant; nor does another one of it come there later. */
             anti_affinity?: boolean;
             /** @description Only on servers that bear all of these labels. */
             labels?: {
@@ -14689,7 +14717,7 @@ export interface components {
         WaitsFor: {
             /** @description For people. */
             detail: string;
-            server_id: components["schemas"]["ServerId"];
+            server_id?: components["schemas"]["ServerId"] | null;
         };
         /** @description Where events are sent. */
         Webhook: {

@@ -38,10 +38,10 @@ test('a server is added, and the drawer turns green when its agent arrives', asy
   const { page, check } = await fresh(browser);
   await signIn(page, STAFF, '/servers?add=true');
   const still = await note(page);
-  await page.getByRole('textbox', { name: 'Name' }).fill('not a name');
+  await dialog(page).getByRole('textbox', { name: 'Name' }).fill('not a name');
   await page.getByRole('button', { name: 'Add and show' }).click();
-  await expect(page.getByRole('textbox', { name: 'Name' })).toHaveAttribute('aria-invalid', 'true');
-  await page.getByRole('textbox', { name: 'Name' }).fill('pve9');
+  await expect(dialog(page).getByRole('textbox', { name: 'Name' })).toHaveAttribute('aria-invalid', 'true');
+  await dialog(page).getByRole('textbox', { name: 'Name' }).fill('pve9');
   await page.getByRole('combobox', { name: 'Storage 1' }).fill('local');
   await page.getByRole('button', { name: 'Add and show' }).click();
   await expect(page.getByText('Waiting for its agent')).toBeVisible();

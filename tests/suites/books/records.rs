@@ -7,10 +7,11 @@ use control_plane::app::{App, Surroundings};
 use control_plane::config::Config;
 use control_plane::db::Window;
 use control_plane::domain::secrets::Secret;
-use control_plane::domain::servers::service::{ServerFilter, ServerSort};
+use control_plane::domain::servers::service::ServerFilter;
 use control_plane::domain::servers::{
     Check, CheckState, ConnectionState, ProbeReport, SchedulingState, ServerPatch, StatusChange, StorageOffer,
 };
+use control_plane::domain::sort::AgeOrName;
 use control_plane::error::Error;
 use mpanel_tests::databases;
 use reqwest::{Method, StatusCode};
@@ -145,21 +146,21 @@ async fn lists_are_filtered_sorted_and_paged() {
             }
         };
         let all = ServerFilter::default;
-        assert_eq!(list(all(), ServerSort::Name).await, "abc");
-        assert_eq!(list(all(), ServerSort::NameDescending).await, "cba");
-        assert_eq!(list(all(), ServerSort::CreatedAt).await, "bac");
-        assert_eq!(list(all(), ServerSort::CreatedAtDescending).await, "cab");
+        assert_eq!(list(all(), AgeOrName::Name).await, "abc");
+        assert_eq!(list(all(), AgeOrName::NameBackwards).await, "cba");
+        assert_eq!(list(all(), AgeOrName::Oldest).await, "bac");
+        assert_eq!(list(all(), AgeOrName::Newest).await, "cab");
         let eu = ServerFilter { region: Some("eu".into()), ..all() };
-        assert_eq!(list(eu, ServerSort::Name).await, "bc", "{}", books.name);
+        assert_eq!(list(eu, AgeOrName::Name).await, "bc", "{}", books.name);
         let begins = |begin: &str| ServerFilter { name_prefix: Some(begin.into()), ..all() };
-        assert_eq!(list(begins("b"), ServerSort::NameDescending).await, "b", "{}", books.name);
-        assert_eq!(list(begins("%"), ServerSort::CreatedAt).await, "", "it is no pattern");
+        assert_eq!(list(begins("b"), AgeOrName::NameBackwards).await, "b", "{}", books.name);
+        assert_eq!(list(begins("%"), AgeOrName::Oldest).await, "", "it is no pattern");
         let ssd = ServerFilter { label: Some(("disk.type".into(), "ssd".into())), ..all() };
-        assert_eq!(list(ssd, ServerSort::Name).await, "ab", "{}", books.name);
+        assert_eq!(list(ssd, AgeOrName::Name).await, "ab", "{}", books.name);
         let online = ServerFilter { connection: Some(ConnectionState::Online), ..all() };
-        assert_eq!(list(online, ServerSort::Name).await, "");
+        assert_eq!(list(online, AgeOrName::Name).await, "");
         let open = ServerFilter { scheduling: Some(SchedulingState::Online), ..all() };
-        assert_eq!(list(open, ServerSort::CreatedAt).await, "bac");
+        assert_eq!(list(open, AgeOrName::Oldest).await, "bac");
     })
     .await;
 }

@@ -197,7 +197,7 @@ async fn staff_take_a_lost_factor_away_and_the_person_is_told() {
         let done = app.api.post(&path, &json!({})).await.expect(200);
         assert_eq!((&done["secret"], &done["account"]["totp_enabled"]), (&Value::Null, &json!(false)));
         ann.get("/api/auth/me").await.expect_problem(401, "unauthorized");
-        // A password that somebody else may know is not all that is asked for now.
+        // Without a second factor, a password that somebody else may know must not be enough: it is taken away too.
         try_sign_in(&app.api, ANN, PASSWORD).await.expect_problem(401, "unauthorized");
         with(&app.api, "recovery_code", &codes[0]).await.expect_problem(401, "unauthorized");
         let letter = mailbox.next(ANN).await;

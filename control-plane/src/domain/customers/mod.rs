@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Ms;
 use crate::domain::cloudpods::Detail;
+use crate::domain::sort::AgeOrName;
 use crate::domain::tenants::TenantSuspension;
 use crate::domain::tenants::quotas::Quotas;
 use crate::domain::users::Member;
@@ -84,25 +85,6 @@ pub struct ProfilePatch {
     pub note: Option<String>,
 }
 
-/// In which order customers are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = CustomerSort)]
-pub enum Sort {
-    /// The newest first.
-    #[default]
-    #[serde(rename = "-created_at")]
-    Newest,
-    /// The oldest first.
-    #[serde(rename = "created_at")]
-    Oldest,
-    /// By name.
-    #[serde(rename = "name")]
-    Name,
-    /// By name, backwards.
-    #[serde(rename = "-name")]
-    NameBackwards,
-}
-
 /// Which customers to list.
 #[derive(Clone, Debug, Default)]
 pub struct CustomerFilter {
@@ -112,8 +94,8 @@ pub struct CustomerFilter {
     pub suspended: Option<bool>,
     /// With an order that is open beyond its time, or without.
     pub overdue: Option<bool>,
-    /// In this order.
-    pub sort: Sort,
+    /// In this order; `None`: the newest first.
+    pub sort: Option<AgeOrName>,
 }
 
 /// Where a page of customers ends: by name or by id, as it is sorted.

@@ -13,13 +13,14 @@ use utoipa_axum::routes;
 use super::health::Health;
 use super::{
     Customer, CustomerFilter, CustomerKey, CustomerOverview, CustomerSummary, Happened, Kpis, Money, Order, Profile,
-    ProfilePatch, Sort, Subscription,
+    ProfilePatch, Subscription,
 };
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::{Permission, Role};
 use crate::domain::audit::names::ActorNames;
 use crate::domain::cloudpods::Detail;
+use crate::domain::sort::AgeOrName;
 use crate::domain::tenants::quotas::routes::QuotasView;
 use crate::domain::tenants::{TenantCreate, TenantSuspension, quotas};
 use crate::domain::users::Member;
@@ -379,13 +380,13 @@ struct ListFilter {
     overdue: Option<bool>,
     /// The newest first when left out.
     #[param(inline)]
-    sort: Option<Sort>,
+    sort: Option<AgeOrName>,
 }
 
 impl From<ListFilter> for CustomerFilter {
     fn from(filter: ListFilter) -> Self {
         let ListFilter { q, suspended, overdue, sort } = filter;
-        Self { search: q, suspended, overdue, sort: sort.unwrap_or_default() }
+        Self { search: q, suspended, overdue, sort }
     }
 }
 

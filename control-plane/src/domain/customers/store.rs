@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::health::Facts;
-use super::{Customer, CustomerFilter, CustomerKey, Kpis, Money, Order, Profile, Revenue, Sort, Subscription};
+use super::{Customer, CustomerFilter, CustomerKey, Kpis, Money, Order, Profile, Revenue, Subscription};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::check::loaded;
+use crate::domain::sort::AgeOrName;
 use crate::domain::tenants::TenantSuspension;
 use crate::error::Result;
 use crate::ids::{CloudPodId, OrderId, PlanId, SubscriptionId, TenantId};
@@ -101,11 +102,11 @@ pub(super) async fn customer_list(
     let search = search.as_deref().map(pattern);
     let Window { limit, after } = window;
     let (id, name) = after.map(|key| (key.tenant, key.name)).unzip();
-    let rows = match sort {
-        Sort::Newest => fetch_all!(conn, CustomerRow, NEWEST, search, *suspended, *overdue, now, id, limit),
-        Sort::Oldest => fetch_all!(conn, CustomerRow, OLDEST, search, *suspended, *overdue, now, id, limit),
-        Sort::Name => fetch_all!(conn, CustomerRow, NAME, search, *suspended, *overdue, now, name, limit),
-        Sort::NameBackwards => {
+    let rows = match sort.unwrap_or(AgeOrName::Newest) {
+        AgeOrName::Newest => fetch_all!(conn, CustomerRow, NEWEST, search, *suspended, *overdue, now, id, limit),
+        AgeOrName::Oldest => fetch_all!(conn, CustomerRow, OLDEST, search, *suspended, *overdue, now, id, limit),
+        AgeOrName::Name => fetch_all!(conn, CustomerRow, NAME, search, *suspended, *overdue, now, name, limit),
+        AgeOrName::NameBackwards => {
             fetch_all!(conn, CustomerRow, NAME_BACKWARDS, search, *suspended, *overdue, now, name, limit)
         }
     };

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::service::{ServerFilter, ServerSort};
+use super::service::ServerFilter;
 use super::view::ServerView;
 use super::{
     Check, CheckState, ConnectionState, EnrolmentCommand, HealthStep, SchedulingState, Server, ServerCreate,
@@ -21,6 +21,7 @@ use super::{
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
+use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result};
 use crate::http::auth::Auth;
 use crate::http::etag::{IfMatch, Tagged};
@@ -159,20 +160,7 @@ struct ListFilter {
     #[param(max_length = 63)]
     name_prefix: Option<String>,
     #[param(inline)]
-    sort: Option<Sort>,
-}
-
-/// In which order.
-#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
-enum Sort {
-    #[serde(rename = "name")]
-    Name,
-    #[serde(rename = "-name")]
-    NameDescending,
-    #[serde(rename = "created_at")]
-    CreatedAt,
-    #[serde(rename = "-created_at")]
-    CreatedAtDescending,
+    sort: Option<AgeOrName>,
 }
 
 /// Which samples.
@@ -241,14 +229,8 @@ async fn server_list(
         Some(Some((key, value))) => Some((key.to_owned(), value.to_owned())),
         Some(None) => return Err(Error::invalid("label", "must be key=value, such as disk=ssd")),
     };
-    let sort = match sort {
-        None | Some(Sort::CreatedAt) => ServerSort::CreatedAt,
-        Some(Sort::CreatedAtDescending) => ServerSort::CreatedAtDescending,
-        Some(Sort::Name) => ServerSort::Name,
-        Some(Sort::NameDescending) => ServerSort::NameDescending,
-    };
     let filter = ServerFilter { connection, scheduling, region, label, name_prefix };
-    let servers = app.servers.server_list(&filter, sort, list.page.window()?).await?;
+    let servers = app.servers.server_list(&filter, sort.unwrap_or(AgeOrName::Oldest), list.page.window()?).await?;
     let page = list.page.page(servers, |server| (server.name.clone(), server.id))?;
     let ids: Vec<_> = page.items.iter().map(|server| server.id).collect();
     let mut read = app.db.read().await?;

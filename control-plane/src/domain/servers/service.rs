@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::audit::Actor;
 use crate::domain::check::Checks;
+use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
 
@@ -52,20 +53,6 @@ pub struct ServerFilter {
     pub label: Option<(String, String)>,
     /// Whose name begins so.
     pub name_prefix: Option<String>,
-}
-
-/// In which order to list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ServerSort {
-    /// By name.
-    Name,
-    /// By name, from the end.
-    NameDescending,
-    /// The oldest first.
-    #[default]
-    CreatedAt,
-    /// The newest first.
-    CreatedAtDescending,
 }
 
 impl Service {
@@ -111,7 +98,7 @@ impl Service {
     pub async fn server_list(
         &self,
         filter: &ServerFilter,
-        sort: ServerSort,
+        sort: AgeOrName,
         window: Window<(String, ServerId)>,
     ) -> Result<Vec<Server>> {
         let mut read = self.db.read().await?;

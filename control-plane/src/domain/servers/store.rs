@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::check::{Settings, StatusChange, StorageOffer};
-use super::service::{ServerFilter, ServerSort};
+use super::service::ServerFilter;
 use super::{Connection, ConnectionState, Limits, Reserved, Scheduling, SchedulingState, Seen, Server, ServerStorage};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::check::{loaded, loaded_option, stored};
+use crate::domain::sort::AgeOrName;
 use crate::error::{Error, Result, is_unique_violation};
 use crate::ids::{CloudPodId, ServerId};
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
@@ -329,7 +330,7 @@ macro_rules! list {
 pub(super) async fn server_list(
     mut conn: Conn<'_>,
     filter: &ServerFilter,
-    sort: ServerSort,
+    sort: AgeOrName,
     window: Window<(String, ServerId)>,
 ) -> Result<Vec<Server>> {
     const BY_NAME: &str = list!("AND ($6 IS NULL OR name > $6) ORDER BY name LIMIT $7");
@@ -345,10 +346,10 @@ pub(super) async fn server_list(
     let (name, id) = after.unzip();
     let name = name.as_deref();
     let rows = match sort {
-        ServerSort::Name => {
+        AgeOrName::Name => {
             fetch_all!(conn.again(), ServerRow, BY_NAME, connection, scheduling, region, key, value, name, limit, begin)
         }
-        ServerSort::NameDescending => {
+        AgeOrName::NameBackwards => {
             fetch_all!(
                 conn.again(),
                 ServerRow,
@@ -363,10 +364,10 @@ pub(super) async fn server_list(
                 begin
             )
         }
-        ServerSort::CreatedAt => {
+        AgeOrName::Oldest => {
             fetch_all!(conn.again(), ServerRow, BY_AGE, connection, scheduling, region, key, value, id, limit, begin)
         }
-        ServerSort::CreatedAtDescending => {
+        AgeOrName::Newest => {
             fetch_all!(
                 conn.again(),
                 ServerRow,

@@ -8049,7 +8049,7 @@ export interface paths {
                     label?: string;
                     /** @description Whose name begins so. */
                     name_prefix?: string;
-                    sort?: "name" | "-name" | "created_at" | "-created_at";
+                    sort?: "-created_at" | "created_at" | "name" | "-name";
                 };
                 header?: never;
                 path?: never;

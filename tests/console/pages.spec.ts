@@ -1,6 +1,6 @@
 // Each page, light and dark, on a desktop and a phone: axe finds nothing, nothing breaks, and a picture of it is kept.
 import { expect, test } from '@playwright/test';
-import { accessible, fresh, signIn, STAFF } from './stage';
+import { accessible, fresh, settled, signIn, STAFF } from './stage';
 
 const PAGES: Record<string, string> = {
   overview: '/',
@@ -41,9 +41,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await signIn(page, STAFF);
       for (const [name, path] of Object.entries(PAGES)) {
         await page.goto(path);
-        await expect(page.getByRole('heading', { level: 1 }), name).toBeVisible();
-        // What is still being read is a skeleton.
-        await expect(page.locator('[data-visible="true"].mantine-Skeleton-root'), name).toHaveCount(0);
+        await settled(page, name);
         await accessible(page, `${name}, ${colorScheme}, ${size}`);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         expect(wide, `${name} is no wider than the screen`).toBeLessThanOrEqual(0);

@@ -68,3 +68,9 @@ export function agentStart(command: string): ChildProcess {
   execFileSync(setting('AGENT'), [...words.slice(words.indexOf('mpanel-agent') + 1), ...config]);
   return spawn(setting('AGENT'), ['run', ...config], { stdio: 'ignore' });
 }
+
+/** A page with what is on it: while that is being read, there are skeletons. */
+export async function settled(page: Page, what: string): Promise<void> {
+  await expect(page.getByRole('heading', { level: 1 }), what).toBeVisible();
+  await expect(page.locator('[data-visible="true"].mantine-Skeleton-root'), what).toHaveCount(0);
+}

@@ -1,6 +1,6 @@
 //! How many orders may copy disks to one storage at once: clones, backups and moves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use control_plane::domain::audit::{Actor, Scope};
 use control_plane::domain::jobs::command::{BackupMode, Copying, Migrate};
 use control_plane::domain::jobs::service::Service;
 use control_plane::domain::jobs::{
-    Action, AgentCommand, CommandKind, End, Job, JobState, NewJob, Pace, Registry, Saga, Step,
+    Action, AgentCommand, CommandKind, End, Job, JobState, NewJob, Order, Pace, Registry, Saga, Step,
 };
 use control_plane::error::Result;
 use control_plane::ids::{CloudPodId, JobId, ServerId};
@@ -133,16 +133,20 @@ async fn out_by_room(bench: &Bench, live: usize) -> BTreeMap<String, i64> {
     .await
 }
 
+/// The order of a job that is out: it is sent once the books say so.
+async fn order_of(bench: &Bench, id: JobId) -> Order {
+    let of_it = |order: &&Order| order.command.pod.0 == id.0;
+    let newest = || bench.agents.sent.lock().unwrap().iter().rev().find(of_it).cloned();
+    eventually("the order to be sent", SOON, async || newest()).await
+}
+
 /// Ends one copy after the other, looking each time how many are out, until all are done.
 async fn end_all(bench: &Bench, jobs: &[JobId]) {
     for left in (0..jobs.len()).rev() {
-        let newest: HashMap<_, _> =
-            bench.agents.sent.lock().unwrap().iter().map(|order| (order.command.pod, order.clone())).collect();
         let mut ended = false;
         for id in jobs {
-            let Some(order) = newest.get(&CloudPodId(id.0)) else { continue };
             if bench.job(*id).await.command.is_some() {
-                bench.report(order, done()).await;
+                bench.report(&order_of(bench, *id).await, done()).await;
                 ended = true;
                 break;
             }
@@ -254,10 +258,7 @@ async fn a_move_strains_the_storage_that_it_comes_from_and_the_one_that_it_goes_
             (count == 2).then_some(())
         })
         .await;
-        let order = async |id: JobId| {
-            bench.agents.sent.lock().unwrap().iter().rev().find(|order| order.command.pod.0 == id.0).cloned()
-        };
-        bench.report(&order(clones[0]).await.expect("it is out"), done()).await;
+        bench.report(&order_of(&bench, clones[0]).await, done()).await;
         until("one move to be out", BTreeMap::from([(at(two), 2), (at(one), 1)])).await;
         // Its place at the source is taken as well: with one clone there no other is left.
         let more = [copy(&bench, "clone", one, "local").await, copy(&bench, "clone", one, "local").await];
@@ -273,10 +274,7 @@ async fn a_move_strains_the_storage_that_it_comes_from_and_the_one_that_it_goes_
             for id in left.drain(..) {
                 match bench.job(id).await {
                     job if job.state == JobState::Succeeded => continue,
-                    job if job.command.is_some() => {
-                        let order = order(id).await.expect("it is out");
-                        bench.report(&order, done()).await;
-                    }
+                    job if job.command.is_some() => bench.report(&order_of(&bench, id).await, done()).await,
                     _ => {}
                 }
                 open.push(id);

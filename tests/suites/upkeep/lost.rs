@@ -406,3 +406,26 @@ async fn a_host_that_never_returns_is_removed_and_leaves_no_drift() {
         assert_eq!(bench.held().await, [0, 0, 0, 1], "{}: its VM may still be there", database.name);
     }
 }
+
+#[tokio::test]
+async fn a_host_that_is_back_is_not_deleted_before_it_is_fenced() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        let server = bench.server("pve1", 16).await;
+        let servers = &bench.books.servers;
+        bench.active("web-1").await;
+        bench.offline(server).await;
+        declare(&bench, server).await;
+        let refused = servers.server_delete(&actor(), server, None, None).await.unwrap_err();
+        assert!(
+            refused.to_string().starts_with("confirm: must be pve1: 1 VM(s)"),
+            "no inventory told of it: {refused}"
+        );
+        bench.online(server, "pve1").await;
+        let refused = servers.server_delete(&actor(), server, None, Some("pve1")).await.unwrap_err();
+        assert_eq!(refused.code(), "server_online", "{}", database.name);
+        assert_eq!(servers.fences(bench.db.read().await.unwrap().conn(), server).await.unwrap().len(), 1);
+        bench.offline(server).await;
+        servers.server_delete(&actor(), server, None, Some("pve1")).await.unwrap();
+    }
+}

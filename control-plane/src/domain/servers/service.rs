@@ -199,8 +199,8 @@ impl Service {
         Ok(store::server_held(conn, id).await?.pod_count)
     }
 
-    /// Deletes a server on which nothing is held; its agent's certificates are void from now on. One that was declared lost may go with
-    /// the VMs that were last seen on it, whose fences go too: `confirm` is its name, typed by a person.
+    /// Deletes a server on which nothing is held; its agent's certificates are void from now on. One that was declared lost and is not
+    /// back may go with the VMs that were last known to be on it, whose fences go too: `confirm` is its name, typed by a person.
     pub async fn server_delete(
         &self,
         actor: &Actor,
@@ -215,20 +215,29 @@ impl Service {
         if held.pod_count > 0 || (held.stamped_vms > 0 && server.lost_at.is_none()) {
             return Err(server_held(&server, &held));
         }
+        if server.lost_at.is_some() && server.connection.state == ConnectionState::Online {
+            return Err(Error::conflict(
+                "server_online",
+                format!(
+                    "server {} was declared lost and is back: its agent stops the stale copies on it first; see its problem, and delete it when they are stopped, or when the host is off",
+                    server.name
+                ),
+            ));
+        }
+        let left = held.stamped_vms.max(held.fences);
         let mut checks = Checks::new();
         checks.require(
-            held.stamped_vms == 0 || confirm == Some(server.name.as_str()),
+            left == 0 || confirm == Some(server.name.as_str()),
             "confirm",
             &format!(
-                "must be {}: {} VM(s) of CloudPods were seen on it before it was declared lost, and if it ever runs again nothing stops them",
-                server.name, held.stamped_vms
+                "must be {}: {left} VM(s) of CloudPods were on it when it was declared lost, and if it ever runs again nothing stops them",
+                server.name
             ),
         );
         checks.finish()?;
         self.identity_void(&mut tx, actor, id).await?;
         store::server_delete(&mut tx, id, server.version, self.clock.now()).await?;
-        self.note(&mut tx, actor, "server.deleted", id, &json!({ "name": server.name, "vms_left": held.stamped_vms }))
-            .await?;
+        self.note(&mut tx, actor, "server.deleted", id, &json!({ "name": server.name, "vms_left": left })).await?;
         tx.commit().await?;
         self.session_drop(id, CloseReason::Revoked);
         Ok(())

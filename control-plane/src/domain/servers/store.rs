@@ -548,6 +548,7 @@ pub(super) struct Held {
     pub(super) pods: Vec<CloudPodId>,
     pub(super) pod_count: i64,
     pub(super) stamped_vms: i64,
+    pub(super) fences: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -566,20 +567,23 @@ pub(super) async fn server_held(mut conn: Conn<'_>, id: ServerId) -> Result<Held
     const COUNT: &str = "SELECT COUNT(*) AS count FROM (SELECT pod_id FROM holdings WHERE server_id = $1
                          UNION SELECT pod_id FROM vmids WHERE server_id = $1 AND pod_id IS NOT NULL) AS held";
     const VMS: &str = "SELECT COUNT(*) AS count FROM server_vms WHERE server_id = $1 AND pod_id IS NOT NULL";
+    const FENCES: &str = "SELECT COUNT(*) AS count FROM fences WHERE server_id = $1";
     let pods = fetch_all!(conn.again(), PodId, PODS, id)?.into_iter().map(|PodId { pod_id }| pod_id).collect();
     let Count { count: pod_count } = fetch_one!(conn.again(), Count, COUNT, id)?;
-    let Count { count: stamped_vms } = fetch_one!(conn, Count, VMS, id)?;
-    Ok(Held { pods, pod_count, stamped_vms })
+    let Count { count: stamped_vms } = fetch_one!(conn.again(), Count, VMS, id)?;
+    let Count { count: fences } = fetch_one!(conn, Count, FENCES, id)?;
+    Ok(Held { pods, pod_count, stamped_vms, fences })
 }
 
 /// Marks a server as deleted and takes away what only a present one has. Refused by the row itself if anything was reserved
-/// on it in the meantime.
+/// on it in the meantime, and if one that was declared lost came back.
 pub(super) async fn server_delete(tx: &mut Tx, id: ServerId, version: i64, now: Ms) -> Result<()> {
     const SQL: &str = "UPDATE servers SET deleted_at = $3, updated_at = $3, version = version + 1,
                               session_epoch = session_epoch + 1, session_owner = NULL,
                               connection_since = CASE WHEN connection = 'online' THEN $3 ELSE connection_since END,
                               connection = CASE WHEN connection = 'online' THEN 'offline' ELSE connection END
-                       WHERE id = $1 AND version = $2 AND deleted_at IS NULL AND reserved_pods = 0";
+                       WHERE id = $1 AND version = $2 AND deleted_at IS NULL AND reserved_pods = 0
+                         AND (lost_at IS NULL OR connection <> 'online')";
     const STORAGES: &str = "DELETE FROM server_storages WHERE server_id = $1";
     const VMS: &str = "DELETE FROM server_vms WHERE server_id = $1";
     const VMIDS: &str = "DELETE FROM vmids WHERE server_id = $1 AND pod_id IS NULL";

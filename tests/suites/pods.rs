@@ -514,6 +514,29 @@ async fn pods_that_refuse_each_other_s_company_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn pods_that_are_asked_for_at_once_are_kept_apart_too() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        for host in ["pve1", "pve2", "pve3", "pve4"] {
+            bench.server(host, 16).await;
+        }
+        let mut asked = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            let mut wanted = request(name);
+            wanted.placement.anti_affinity = true;
+            asked.push(bench.pods.cloudpod_create(&actor(), Scope::Platform, wanted).await.unwrap());
+        }
+        let mut servers = Vec::new();
+        for (detail, job) in asked {
+            assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
+            servers.push(bench.pod(detail.pod.id).await.pod.server.unwrap().name);
+        }
+        servers.sort();
+        assert_eq!(servers, ["pve1", "pve2", "pve3", "pve4"], "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn a_pod_is_no_smaller_than_its_template() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

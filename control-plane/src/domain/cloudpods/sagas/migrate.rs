@@ -17,7 +17,7 @@ use serde_json::json;
 use super::firewall::ApplyFirewall;
 use super::migrate_orders::{at_source, at_target, local_move, remote_move, sighting};
 use super::migrate_undo as undoing;
-use super::{BESIDE_GUEST, Books, QUICK, kind, params_of, pod_of};
+use super::{BESIDE_GUEST, Books, QUICK, kind, params_of, pod_of, tenant_of};
 use crate::db::Tx;
 use crate::domain::access::Permission;
 use crate::domain::audit::{Actor, Record, audit_append};
@@ -139,6 +139,8 @@ impl Step for Reserve {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        // Pods that keep away from each other are placed one after the other.
+        tenant_of(tx, job).await?;
         let books = &self.0;
         if let Some((_, held)) = own_move(tx, books, job).await? {
             return Ok(Action::Done(format!("storage {} is held", held.storage)));

@@ -224,6 +224,8 @@ impl Step for Reserve {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
+        // Pods that keep away from each other are placed one after the other.
+        tenant_of(tx, job).await?;
         let (pod, params) = restored(tx, job).await?;
         if let (Some(server), Some(storage)) = (&pod.server, &pod.storage) {
             return Ok(Action::Done(format!("server {}, storage {storage}", server.name)));

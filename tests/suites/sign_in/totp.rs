@@ -185,6 +185,28 @@ async fn who_knows_the_password_guesses_few_second_factors_from_however_many_add
 const NEW: &str = "a new password of some length";
 
 #[tokio::test]
+async fn a_new_password_gives_no_new_guesses_at_the_second_factor() {
+    for database in databases().await {
+        let clock = still();
+        let app = TestApp::start_at(&database, clock.clone(), |config| config.http.behind_proxy = true).await;
+        person(&app, ANN, "OWNER").await;
+        let (ann, _) = sign_in(&app.api, ANN).await;
+        let (authenticator, _) = enrolled(&ann, &clock).await;
+        clock.advance(Duration::from_secs(30));
+        for address in 100..111 {
+            guess_from(&app.api, address, PASSWORD, "00000x").await.expect_problem(401, "unauthorized");
+        }
+        // Whoever reads their mail could set one as often as they like.
+        let passwords = json!({"current_password": PASSWORD, "new_password": NEW});
+        ann.post("/api/auth/password", &passwords).await.expect(204);
+        guess_from(&app.api, 111, NEW, &authenticator.code()).await.expect_problem(429, "too_many_requests");
+        clock.advance(Duration::from_secs(1));
+        guess_from(&app.api, 111, NEW, &authenticator.code()).await.expect(200);
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn staff_take_a_lost_factor_away_and_the_person_is_told() {
     for database in databases().await {
         let (mailbox, clock) = (Mailbox::start(&[]).await, still());

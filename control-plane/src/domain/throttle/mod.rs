@@ -15,7 +15,8 @@
 //!
 //! That many guesses at a code of six digits would find it. So second factors have a count of their own, whoever tries and from
 //! wherever: 10 free, 10 while the wait doubles, then one each 900 s: 115 in a day. It counts after the right password alone, so that
-//! no stranger keeps an account's owner waiting, who is told by mail that somebody knows their password.
+//! no stranger keeps an account's owner waiting, who is told by mail that somebody knows their password. A new password begins no new
+//! count: whoever reads the owner's mail could set one as often as they like.
 
 pub mod service;
 mod store;

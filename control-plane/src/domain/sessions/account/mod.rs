@@ -121,8 +121,6 @@ impl Service {
     ) -> Result<u64> {
         self.credentials.password_set(tx, account.id, hash).await?;
         self.sessions_end(tx, actor, account.id, but, Ended::PasswordChanged).await?;
-        // Whoever knows the new one has not tried any yet.
-        self.throttle.attempts_forget(tx, &Subject::second(account.id)).await?;
         let ended = if end_tokens { self.tokens.tokens_of_user_end(tx, account.id).await? } else { 0 };
         self.note_user(tx, actor, "user.password_changed", account, &json!({"tokens_ended": ended})).await?;
         Ok(ended)

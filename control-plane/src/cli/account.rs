@@ -125,9 +125,12 @@ async fn id_of(context: &Context, given: &str) -> Result<String> {
         return Ok(given.to_owned());
     }
     let wanted = given.trim().to_lowercase();
-    let page = context.client.list(&ACCOUNTS, &[("email_prefix", wanted.clone())], usize::MAX).await?;
-    let mut found = page["items"].as_array().into_iter().flatten().filter(|one| one["email"] == wanted);
-    found.next().map(|one| text(&one["id"])).ok_or_else(|| Failure::not_found("account", given))
+    let page = context.client.list(&ACCOUNTS, &[("email", wanted)], 1).await?;
+    page["items"]
+        .as_array()
+        .and_then(|found| found.first())
+        .map(|one| text(&one["id"]))
+        .ok_or_else(|| Failure::not_found("account", given))
 }
 
 fn recovered(context: &Context, made: &Value) -> Result<()> {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use control_plane::domain::access::Permission;
+use control_plane::domain::audit::Actor;
+use control_plane::domain::users::UserCreate;
 use mpanel_tests::app::{Api, send};
 use mpanel_tests::people::{member, staff, tenant, token_of};
 use mpanel_tests::signing_in::{PASSWORD, audited, sign_in, signed_in, try_sign_in};
@@ -304,6 +306,17 @@ fn emails(page: &Value) -> Vec<&str> {
     page["items"].as_array().expect("items").iter().map(|item| item["email"].as_str().expect("an address")).collect()
 }
 
+/// Nothing comes of what somebody asked for who was let in and then shut out before it was written down.
+async fn shut_out_meanwhile(app: &TestApp, who: &str, other: &str) {
+    let (actor, users) = (Actor::person(who.parse().unwrap()), &app.running.app.users);
+    let email = "late@platform.example".to_owned();
+    let wanted = UserCreate { email, name: "Late".to_owned(), password: None, membership: None, staff: true };
+    let recovered = users.account_recover(&actor, other.parse().unwrap()).await.map(|_| ());
+    for refused in [users.user_create(&actor, wanted).await.map(|_| ()), recovered] {
+        assert_eq!(refused.unwrap_err().code(), "forbidden");
+    }
+}
+
 #[tokio::test]
 async fn a_member_of_staff_who_left_is_out_at_once() {
     const EVE: &str = "eve@platform.example";
@@ -322,6 +335,9 @@ async fn a_member_of_staff_who_left_is_out_at_once() {
         assert_eq!(emails(&all), ["boss@platform.example", EVE], "{}", database.name);
         let others = boss.api.get(&format!("{ACCOUNTS}?staff=false&email_prefix=ANNA")).await.expect(200);
         assert_eq!(emails(&others), ["anna@home.example"]);
+        for (asked, found) in [("email=ANNA@home.example", vec!["anna@home.example"]), ("email=anna@home", vec![])] {
+            assert_eq!(emails(&boss.api.get(&format!("{ACCOUNTS}?{asked}")).await.expect(200)), found, "{asked}");
+        }
 
         let path = format!("{ACCOUNTS}/{eve}");
         let suspend = format!("{path}/suspend");
@@ -334,6 +350,7 @@ async fn a_member_of_staff_who_left_is_out_at_once() {
             api.get(SERVERS).await.expect_problem(401, "unauthorized");
         }
         try_sign_in(&app.api, EVE, PASSWORD).await.expect_problem(401, "unauthorized");
+        shut_out_meanwhile(&app, &eve, &boss.id).await;
         let new = json!({"token": given["token"], "name": "Eve", "password": PASSWORD});
         accept(&app.api, &new).await.expect_problem(401, "unauthorized");
         assert_eq!(boss.api.post(&suspend, &json!({})).await.expect(200), out, "repeatable");

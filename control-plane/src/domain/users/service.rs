@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{By, Member, MemberFilter, MemberKey, User, UserCreate, check_email, store};
+use super::{By, Member, MemberFilter, MemberKey, User, UserCreate, accounts, check_email, store};
 use crate::clock::{Clock, Ms};
 use crate::db::{Conn, Db, Tx, Window};
 use crate::domain::access::Role;
@@ -167,6 +167,10 @@ impl Service {
         {
             return Err(Error::not_found("tenant", tenant));
         }
+        if let Some(caller) = actor.user() {
+            accounts::staff_hold(&mut tx).await?;
+            may_still(&mut tx, caller, true).await?;
+        }
         let staff = staff || owner;
         let new = User { id: UserId::generate(), email, name, staff, email_proven: true };
         let made = store::user_insert(&mut tx, &new, hash.as_deref(), now).await?;
@@ -254,17 +258,23 @@ pub(super) async fn hold(tx: &mut Tx, by: By<'_>, tenant: TenantId) -> Result<Op
     }
     if let Some(person) = by.actor.user() {
         user_hold(tx, person).await?;
-        // Their account may have been suspended, or have lost its place, since the request was let in.
-        let now = principal_get(tx.conn(), person).await?;
-        if now.is_none_or(|now| by.member.is_none() && !now.staff) {
-            return Err(Error::Forbidden("you may no longer do this: your account was changed meanwhile".to_owned()));
-        }
+        may_still(tx, person, by.member.is_none()).await?;
     }
     let Some(caller) = by.member else { return Ok(None) };
     match store::member_get(tx.conn(), tenant, caller).await? {
         Some(member) if member.suspended_at.is_none() => Ok(Some(member.role)),
         _ => Err(Error::Forbidden("you no longer belong to this tenant".to_owned())),
     }
+}
+
+/// 403 if the caller's account was suspended, or is not staff's any more where it has to be, since the request was let in. To be called
+/// when it is held.
+pub(super) async fn may_still(tx: &mut Tx, caller: UserId, as_staff: bool) -> Result<()> {
+    let now = principal_get(tx.conn(), caller).await?;
+    if now.is_none_or(|now| as_staff && !now.staff) {
+        return Err(Error::Forbidden("you may no longer do this: your account was changed meanwhile".to_owned()));
+    }
+    Ok(())
 }
 
 /// 403 unless somebody of this rank may give the role, or take it.

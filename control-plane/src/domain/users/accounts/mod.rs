@@ -7,10 +7,12 @@
 pub mod routes;
 mod store;
 
+pub(super) use store::staff_hold;
+
 use serde_json::{Value, json};
 
 use super::invitations::noted;
-use super::service::{Service, note};
+use super::service::{Service, may_still, note};
 use super::store as people;
 use crate::clock::Ms;
 use crate::db::{Tx, Window};
@@ -55,6 +57,8 @@ pub struct AccountFilter {
     pub staff: Option<bool>,
     /// Suspended or not.
     pub suspended: Option<bool>,
+    /// Whose address is this one, in lower case.
+    pub email: Option<String>,
     /// Whose address begins so, in lower case.
     pub email_prefix: Option<String>,
 }
@@ -177,6 +181,9 @@ impl Service {
         store::staff_hold(&mut tx).await?;
         if !user_hold(&mut tx, id).await? {
             return Err(Error::not_found("account", id));
+        }
+        if let Some(caller) = actor.user() {
+            may_still(&mut tx, caller, true).await?;
         }
         let account = store::account_get(tx.conn(), id).await?.ok_or_else(|| Error::not_found("account", id))?;
         Ok((tx, account))

@@ -88,6 +88,9 @@ struct AccountListFilter {
     /// In this state.
     #[param(inline)]
     state: Option<StateName>,
+    /// Whose address is this one.
+    #[param(max_length = 254)]
+    email: Option<String>,
     /// Whose address begins so.
     #[param(max_length = 254)]
     email_prefix: Option<String>,
@@ -165,9 +168,10 @@ async fn account_list(
     Listing { filter, page }: Listing<AccountListFilter>,
 ) -> Result<Json<Page<AccountView>>> {
     auth.require(Permission::UsersManage)?;
-    let AccountListFilter { staff, state, email_prefix } = filter;
+    let AccountListFilter { staff, state, email, email_prefix } = filter;
     let suspended = state.map(|state| state == StateName::Suspended);
-    let filter = AccountFilter { staff, suspended, email_prefix: email_prefix.as_deref().map(address_of) };
+    let (email, email_prefix) = (email.as_deref().map(address_of), email_prefix.as_deref().map(address_of));
+    let filter = AccountFilter { staff, suspended, email, email_prefix };
     let accounts = app.users.account_list(&filter, page.window()?).await?;
     Ok(Json(page.page(accounts, |account| account.id)?.map(AccountView::from)))
 }

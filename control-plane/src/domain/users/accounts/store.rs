@@ -73,29 +73,36 @@ pub(super) async fn account_list(
 ) -> Result<Vec<Account>> {
     const ALL: &str = accounts!(
         "($1 IS NULL OR (platform_role IS NOT NULL) = $1) AND ($2 IS NULL OR (suspended_at IS NOT NULL) = $2)
+         AND ($3 IS NULL OR substr(email, 1, length($3)) = $3) AND ($4 IS NULL OR id > $4) AND $6 IS NULL
+         ORDER BY id LIMIT $5"
+    );
+    const ADDRESS: &str = accounts!(
+        "email = $6 AND ($1 IS NULL OR (platform_role IS NOT NULL) = $1) AND ($2 IS NULL OR (suspended_at IS NOT NULL) = $2)
          AND ($3 IS NULL OR substr(email, 1, length($3)) = $3) AND ($4 IS NULL OR id > $4) ORDER BY id LIMIT $5"
     );
     const STAFF: &str = accounts!(
-        "platform_role IS NOT NULL AND $1 AND ($2 IS NULL OR (suspended_at IS NOT NULL) = $2)
+        "platform_role IS NOT NULL AND $1 AND $6 IS NULL AND ($2 IS NULL OR (suspended_at IS NOT NULL) = $2)
          AND ($3 IS NULL OR substr(email, 1, length($3)) = $3) AND ($4 IS NULL OR id > $4) ORDER BY id LIMIT $5"
     );
     const SUSPENDED: &str = accounts!(
-        "suspended_at IS NOT NULL AND ($1 IS NULL OR (platform_role IS NOT NULL) = $1) AND $2
+        "suspended_at IS NOT NULL AND ($1 IS NULL OR (platform_role IS NOT NULL) = $1) AND $2 AND $6 IS NULL
          AND ($3 IS NULL OR substr(email, 1, length($3)) = $3) AND ($4 IS NULL OR id > $4) ORDER BY id LIMIT $5"
     );
-    let AccountFilter { staff, suspended, email_prefix } = filter;
+    let AccountFilter { staff, suspended, email, email_prefix } = filter;
     let sql = match (staff, suspended) {
+        _ if email.is_some() => ADDRESS,
         (Some(true), _) => STAFF,
         (_, Some(true)) => SUSPENDED,
         _ => ALL,
     };
     let Window { limit, after } = window;
-    let rows = fetch_all!(conn, AccountRow, sql, *staff, *suspended, email_prefix.as_deref(), after, limit)?;
+    let (email, prefix) = (email.as_deref(), email_prefix.as_deref());
+    let rows = fetch_all!(conn, AccountRow, sql, *staff, *suspended, prefix, after, limit, email)?;
     Ok(rows.into_iter().map(Account::from).collect())
 }
 
 /// Holds the rows of all staff until the transaction ends, so that one after the other changes who is of them.
-pub(super) async fn staff_hold(tx: &mut Tx) -> Result<()> {
+pub(in crate::domain::users) async fn staff_hold(tx: &mut Tx) -> Result<()> {
     const SQLITE: &str = "SELECT id FROM users WHERE platform_role IS NOT NULL ORDER BY id";
     const POSTGRES: &str = "SELECT id FROM users WHERE platform_role IS NOT NULL ORDER BY id FOR NO KEY UPDATE";
     let conn = tx.conn();

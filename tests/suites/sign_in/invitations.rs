@@ -245,6 +245,11 @@ async fn one_tenant_s_invitations_do_not_use_up_all_mail() {
         let (home, other) = (tenant(&app, "home").await, tenant(&app, "other").await);
         let owner = member(&app, &home, "OWNER", "owner@home.example").await;
         let neighbour = member(&app, &other, "OWNER", "owner@other.example").await;
+        // What is refused mails nothing.
+        for _ in 0..60 {
+            let member = invite(&owner.api, "owner@home.example", "MEMBER").await;
+            member.expect_problem(409, "user_is_member");
+        }
         for n in 0..51 {
             let email = format!("guest-{n}@example.net");
             let made = invite(&owner.api, &email, "MEMBER").await.expect(201);

@@ -55,11 +55,34 @@ impl Service {
         role: Role,
     ) -> Result<(Invitation, Option<Secret<String>>)> {
         let (email, place) = (self.invitable(email)?, self.mail.place_take(tenant)?);
-        let mailed = place.is_some();
-        if mailed {
-            let subjects = [Subject::invitations(&email), Subject::invitations_of(tenant)];
-            self.throttle.attempt_charge(&subjects).await?;
+        let Some(place) = place else {
+            let (invitation, secret, _) = self.invitation_make(by, tenant, email, (role, false)).await?;
+            return Ok((invitation, Some(secret)));
+        };
+        let subjects = [Subject::invitations(&email), Subject::invitations_of(tenant)];
+        self.throttle.attempt_charge(&subjects).await?;
+        let made = self.invitation_make(by, tenant, email, (role, true)).await;
+        if made.is_err() {
+            // What is refused mails nothing.
+            let mut tx = self.db.begin().await?;
+            self.throttle.attempt_refund(&mut tx, &subjects).await?;
+            tx.commit().await?;
         }
+        let (invitation, secret, tenant_name) = made?;
+        let link = self.mail.link(ACCEPT_PAGE, secret.expose());
+        let letter = Letter::invitation(&tenant_name, role.as_str(), &link, invitation.expires_at);
+        self.mail.mail_send_in(place, &invitation.email, letter);
+        Ok((invitation, None))
+    }
+
+    /// The invitation, its secret, and what its tenant is called.
+    async fn invitation_make(
+        &self,
+        by: By<'_>,
+        tenant: TenantId,
+        email: String,
+        (role, mailed): (Role, bool),
+    ) -> Result<(Invitation, Secret<String>, String)> {
         let id = InvitationId::generate();
         let secret = Secret::new(format!("{}{}", id.0.simple(), tokens::random()?.expose()));
         let now = self.clock.now();
@@ -83,11 +106,7 @@ impl Service {
         noted(&mut tx, now, by.actor, &invitation, "invitation.created").await?;
         let tenant = self.tenants.tenant_get(tx.conn(), tenant).await?;
         tx.commit().await?;
-        let Some(place) = place else { return Ok((invitation, Some(secret))) };
-        let link = self.mail.link(ACCEPT_PAGE, secret.expose());
-        let letter = Letter::invitation(&tenant.name, role.as_str(), &link, expires_at);
-        self.mail.mail_send_in(place, &invitation.email, letter);
-        Ok((invitation, None))
+        Ok((invitation, secret, tenant.name))
     }
 
     /// The address as it is kept, if somebody may be invited under it.

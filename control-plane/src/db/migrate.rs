@@ -77,13 +77,35 @@ pub(super) async fn postgres(url: &str) -> Result<()> {
     let locked = tokio::time::timeout(PATIENCE, sqlx::query(LOCK).execute(&mut connection)).await;
     locked.map_err(|_| busy())??;
     let before = applied(&mut connection).await?;
-    let run = tokio::time::timeout(PATIENCE, migrations(url).run(&mut connection)).await.map_err(|_| busy())?;
+    let run = tokio::time::timeout(PATIENCE, run_between_others(url, &mut connection)).await.map_err(|_| busy())?;
     run.map_err(|error| refused(&error))?;
     if before.is_some_and(|before| before < MIGRATIONS.iter().count() as i64) {
         others_reconnect(&mut connection).await?;
     }
     connection.close().await?;
     Ok(())
+}
+
+/// Who waits for a table keeps all who come after it waiting: so it waits for moments, lets the others through and tries again. What was
+/// done stays done, and what was begun is taken back.
+async fn run_between_others(url: &str, connection: &mut PgConnection) -> std::result::Result<(), MigrateError> {
+    const MOMENT: &str = "SET lock_timeout = '2s'";
+    const BETWEEN: Duration = Duration::from_secs(1);
+    sqlx::query(MOMENT).execute(&mut *connection).await?;
+    loop {
+        match migrations(url).run(&mut *connection).await {
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) if is_taken(&error) => {
+                tracing::info!(%error, "others use the tables that are to be changed: trying again");
+                tokio::time::sleep(BETWEEN).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Somebody else has what was asked for: waited for it for long enough, or each for the other.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }
 
 /// How many migrations the database has seen; `None`: it is empty.

@@ -1,15 +1,18 @@
 //! A database as each earlier version left it, with data in it, is brought up to date by the control planes that start on it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use control_plane::db::migrations;
 use mpanel_tests::fleet::PODS;
 use mpanel_tests::process::{Process, Setup};
-use mpanel_tests::{TestDatabase, databases};
+use mpanel_tests::{TestDatabase, databases, eventually};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 use super::PROGRAMS;
+
+const SOON: Duration = Duration::from_mins(1);
 
 /// Rows that could be there after the migration of this number. `@n` is the n-th UUID, `@bytes` are some bytes.
 const ROWS: &[(i64, &str)] = &[
@@ -264,4 +267,30 @@ async fn migrations_run_twice_or_by_two_replicas_at_once_keep_the_data_of_every_
             upgrade(database, &all[..level], all.len()).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_waits_for_others_keeps_nobody_waiting_behind_it() {
+    const WAITS: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass";
+    let Some(database) = databases().await.into_iter().find(|database| database.name == "postgres") else { return };
+    let known = migrations(&database.url).iter().filter(|one| one.version < 33).cloned().collect();
+    let (mut own, mut long) = (Own::to(&database).await, Own::to(&database).await);
+    own.migrate(&Migrator::with_migrations(known)).await;
+    long.insert("BEGIN; SELECT COUNT(*) FROM jobs").await;
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| start(&database, &dir, 1));
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                let waits = async || (own.texts(WAITS.to_owned()).await != ["0"]).then_some(());
+                eventually("the migration to wait for the table", SOON, waits).await;
+                own.insert("SET lock_timeout = '20s'; SELECT COUNT(*) FROM jobs").await;
+                long.insert("COMMIT").await;
+            });
+        });
+        let planes = starting.join().expect("it starts");
+        assert_eq!(planes.len(), 1);
+    });
+    let applied = own.texts("SELECT CAST(version AS TEXT) FROM _sqlx_migrations".to_owned()).await;
+    assert_eq!(applied.len(), migrations(&database.url).iter().count());
 }

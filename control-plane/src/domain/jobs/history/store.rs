@@ -68,8 +68,8 @@ mod tests {
         let plans = query_plans(&[OF_ALL, OF_TENANT]).await;
         let range = "(finished_at>? AND finished_at<?)";
         for (plan, expected) in plans.into_iter().zip([
-            format!("SEARCH jobs USING COVERING INDEX jobs_over {range}"),
-            "SEARCH jobs USING COVERING INDEX jobs_over_by_tenant (tenant_id=? AND finished_at>? AND finished_at<?)"
+            format!("SEARCH jobs USING COVERING INDEX jobs_ended {range}"),
+            "SEARCH jobs USING COVERING INDEX jobs_ended_by_tenant (tenant_id=? AND finished_at>? AND finished_at<?)"
                 .to_owned(),
         ]) {
             assert!(plan.contains(&expected), "{plan:#?}");

@@ -77,7 +77,8 @@ pub(super) async fn customer_get(conn: Conn<'_>, tenant: TenantId) -> Result<Opt
 macro_rules! select_page {
     ($after_and_order:literal) => {
         select!(
-            "($1 IS NULL OR COALESCE(t.search, lower(t.name)) LIKE $1 ESCAPE '\\' OR c.search LIKE $1 ESCAPE '\\')
+            "($1 IS NULL OR t.search LIKE $1 ESCAPE '\\' OR lower(t.name) LIKE $1 ESCAPE '\\'
+              OR lower(t.contact_email) LIKE $1 ESCAPE '\\' OR c.search LIKE $1 ESCAPE '\\')
              AND ($2 IS NULL OR (t.suspended_at IS NOT NULL) = $2)
              AND ($3 IS NULL OR EXISTS (SELECT 1 FROM orders o
                                          WHERE o.tenant_id = t.id AND o.status = 'open' AND o.due_at < $4) = $3)

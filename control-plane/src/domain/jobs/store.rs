@@ -406,7 +406,9 @@ pub(super) async fn job_names(conn: Conn<'_>, jobs: &[Job]) -> Result<HashMap<Jo
 
 /// All that is stuck of a pod is to be looked at again.
 pub(super) async fn stuck_want(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
-    const SQL: &str = "UPDATE jobs SET resume_wanted = TRUE WHERE pod_id = $1 AND state = 'stuck'";
+    // The states once more: by them SQLite finds the index of what is open, so that a pod's long history is not read.
+    const SQL: &str = "UPDATE jobs SET resume_wanted = TRUE
+                       WHERE pod_id = $1 AND state = 'stuck' AND state IN ('queued', 'running', 'undoing', 'stuck')";
     execute!(tx.conn(), SQL, pod)?;
     Ok(())
 }
@@ -420,7 +422,9 @@ pub(super) async fn stuck_want_one(tx: &mut Tx, id: JobId) -> Result<()> {
 
 /// The first of a pod's stuck jobs that is to be looked at again.
 pub(super) async fn stuck_next(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<JobId>> {
-    const SQL: &str = "SELECT id FROM jobs WHERE pod_id = $1 AND state = 'stuck' AND resume_wanted ORDER BY id LIMIT 1";
+    const SQL: &str = "SELECT id FROM jobs
+                       WHERE pod_id = $1 AND state = 'stuck' AND state IN ('queued', 'running', 'undoing', 'stuck') AND resume_wanted
+                       ORDER BY id LIMIT 1";
     Ok(fetch_optional!(conn, (JobId,), SQL, pod)?.map(|(id,)| id))
 }
 

@@ -122,9 +122,11 @@ pub(super) async fn member_list(
         MemberSort::Newest => {
             ordered!(tenant, "$8 IS NULL OR (m.user_id, m.tenant_id) < ($5, $6)", "m.user_id DESC, m.tenant_id DESC")
         }
-        MemberSort::Email => ordered!(tenant, "(u.email, m.tenant_id) > ($8, $6)", "u.email, m.tenant_id"),
+        MemberSort::Email => {
+            ordered!(tenant, "u.email >= $8 AND (u.email, m.tenant_id) > ($8, $6)", "u.email, m.tenant_id")
+        }
         MemberSort::EmailBackwards => {
-            ordered!(tenant, "(u.email, m.tenant_id) < ($8, $6)", "u.email DESC, m.tenant_id DESC")
+            ordered!(tenant, "u.email <= $8 AND (u.email, m.tenant_id) < ($8, $6)", "u.email DESC, m.tenant_id DESC")
         }
     };
     let (role, email, name) =

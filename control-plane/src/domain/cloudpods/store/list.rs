@@ -55,8 +55,13 @@ macro_rules! chosen {
 
 /// By name only what is not deleted is listed, from the indexes of live names.
 macro_rules! by_name {
-    ($scope:expr, $after:literal, $order:literal) => {
+    ($scope:expr, $filter:expr, $after:literal, $order:literal) => {
         match $scope {
+            _ if $filter.id.is_some() => select_page!(
+                "WHERE p.id = $8 AND ($1 IS NULL OR p.tenant_id = $1) AND p.state <> 'deleted' AND ($2 IS NULL OR p.state = $2)",
+                $after,
+                $order
+            ),
             Scope::Platform => select_page!(
                 "WHERE $1 IS NULL AND p.state <> 'deleted' AND ($2 IS NULL OR p.state = $2)",
                 $after,
@@ -80,8 +85,8 @@ pub(in crate::domain::cloudpods) async fn pod_list(
     let sql = match filter.sort {
         AgeOrName::Newest => chosen!(scope, filter, "$9 IS NULL OR p.id < $3", "p.id DESC"),
         AgeOrName::Oldest => chosen!(scope, filter, "$9 IS NULL OR p.id > $3", "p.id"),
-        AgeOrName::Name => by_name!(scope, "(p.name, p.id) > ($9, $3)", "p.name, p.id"),
-        AgeOrName::NameBackwards => by_name!(scope, "(p.name, p.id) < ($9, $3)", "p.name DESC, p.id DESC"),
+        AgeOrName::Name => by_name!(scope, filter, "(p.name, p.id) > ($9, $3)", "p.name, p.id"),
+        AgeOrName::NameBackwards => by_name!(scope, filter, "(p.name, p.id) < ($9, $3)", "p.name DESC, p.id DESC"),
     };
     let Filter { state, server, plan, name_prefix, id, sort: _ } = filter;
     let (name, after) = window.after.unzip();

@@ -76,6 +76,7 @@ pub fn kind_name(command: &wire::RunCommand) -> &'static str {
         None => "unknown",
         Some(Kind::Clone(_)) => "clone",
         Some(Kind::Configure(_)) => "configure",
+        Some(Kind::ConfigureExactly(_)) => "configure_exactly",
         Some(Kind::ResizeDisk(_)) => "resize_disk",
         Some(Kind::Start(_)) => "start",
         Some(Kind::Stop(_)) => "stop",
@@ -127,7 +128,8 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
                 pool: given(pool),
             }))
         }
-        Kind::Configure(configure) => Action::Change(Operation::Configure(configure_of(configure)?)),
+        Kind::Configure(configure) => Action::Change(Operation::Configure(configure_of(configure, false)?)),
+        Kind::ConfigureExactly(configure) => Action::Change(Operation::Configure(configure_of(configure, true)?)),
         Kind::ResizeDisk(wire::ResizeDisk { disk, size_gib }) => {
             Action::Change(Operation::ResizeDisk { disk: given(disk), size_gib: *size_gib })
         }
@@ -189,7 +191,7 @@ pub(crate) fn needed(field: &str, text: &str) -> Result<String, Refusal> {
     given(text).ok_or_else(|| refuse(field, "it is missing"))
 }
 
-fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
+fn configure_of(configure: &wire::Configure, exact: bool) -> Result<ConfigureSpec, Refusal> {
     let wire::Configure {
         vcpu,
         memory_mib,
@@ -202,7 +204,6 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         password,
         start_on_boot,
         name,
-        exact,
     } = configure;
     Ok(ConfigureSpec {
         vcpu: *vcpu,
@@ -216,7 +217,7 @@ fn configure_of(configure: &wire::Configure) -> Result<ConfigureSpec, Refusal> {
         password: given(password).map(Secret::new),
         start_on_boot: *start_on_boot,
         name: given(name),
-        exact: *exact,
+        exact,
     })
 }
 

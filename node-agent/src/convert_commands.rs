@@ -68,6 +68,7 @@ pub(crate) fn day_two(kind: &Kind) -> Result<Operation, Refusal> {
         Kind::Release(wire::Release {}) => Operation::Release,
         Kind::Clone(_)
         | Kind::Configure(_)
+        | Kind::ConfigureExactly(_)
         | Kind::ResizeDisk(_)
         | Kind::Start(_)
         | Kind::Stop(_)

@@ -111,7 +111,7 @@ impl Public {
     pub fn of(command: &RunCommand) -> Self {
         let mut command = command.clone();
         match &mut command.kind {
-            Some(Kind::Configure(configure)) => {
+            Some(Kind::Configure(configure) | Kind::ConfigureExactly(configure)) => {
                 configure.password.clear();
                 configure.ssh_keys.clear();
             }

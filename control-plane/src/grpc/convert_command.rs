@@ -14,6 +14,7 @@ pub(super) fn command_kind(kind: CommandKind) -> wire::run_command::Kind {
         CommandKind::Clone { template_vmid, name, full, storage } => {
             Kind::Clone(wire::Clone { template_vmid, name, full, storage, pool: String::new() })
         }
+        CommandKind::Configure(configure) if configure.exact => Kind::ConfigureExactly(self::configure(*configure)),
         CommandKind::Configure(configure) => Kind::Configure(self::configure(*configure)),
         CommandKind::ResizeDisk { size_gib } => Kind::ResizeDisk(wire::ResizeDisk { disk: String::new(), size_gib }),
         CommandKind::Start => Kind::Start(wire::Start {}),
@@ -82,7 +83,7 @@ fn configure(configure: Configure) -> wire::Configure {
         password,
         start_on_boot,
         name,
-        exact,
+        exact: _,
     } = configure;
     let nics = nics.into_iter().map(nic).collect();
     wire::Configure {
@@ -97,7 +98,6 @@ fn configure(configure: Configure) -> wire::Configure {
         password,
         start_on_boot,
         name,
-        exact,
     }
 }
 

@@ -94,7 +94,8 @@ async fn secrets_do_not_reach_the_ledger() {
         target_storage: "local".to_owned(),
         ..wire::RemoteMigrate::default()
     };
-    for kind in [Kind::Configure(configure), Kind::SetPassword(set), Kind::RemoteMigrate(remote)] {
+    let exactly = Kind::ConfigureExactly(configure.clone());
+    for kind in [Kind::Configure(configure), exactly, Kind::SetPassword(set), Kind::RemoteMigrate(remote)] {
         let script = Script::new(vec![Ok(Begun::Task(upid("qmconfig")))]);
         script.open.send_replace(false);
         let bench = Bench::new(script).await;

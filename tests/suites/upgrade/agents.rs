@@ -12,7 +12,7 @@ use super::{PROGRAMS, REST};
 /// What the first agents did not know.
 const NEWER_COMMANDS: &str = "set_options,set_password,take_snapshot,rollback,delete_snapshot,list_snapshots,make_backup,\
                               restore_backup,delete_backup,list_backups,migrate,remote_migrate,make_template,set_media,\
-                              set_firewall,adopt,check_migrate";
+                              set_firewall,adopt,check_migrate,configure_exactly";
 
 /// A fleet of one host, its processes as old as this says.
 async fn fleet_of(database: mpanel_tests::TestDatabase, control: &str, agent: &[(&str, &str)]) -> Fleet {
@@ -81,6 +81,35 @@ async fn an_old_agent_with_a_new_control_plane_makes_pods_and_says_of_what_it_do
                 "running",
                 "the pod is none the worse"
             );
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_agent_makes_no_pod_of_another_s_backup_that_would_keep_the_other_s_addresses() {
+    for database in databases().await {
+        let old = [("MPANEL_FAULT_PROTOCOL", "0-1"), ("MPANEL_FAULT_UNKNOWN", "configure_exactly")];
+        let fleet = fleet_of(database, "0-1", &old).await;
+        live_and_die(&fleet, async |id| {
+            let backups = format!("{PODS}/{id}/backups");
+            let asked = fleet.api.post(&backups, &json!({"storage": "local"})).await.expect(202);
+            assert_eq!(over(&fleet, &asked).await["state"], "succeeded");
+            let made = fleet.api.get(&backups).await.expect(200);
+            let backup = made["items"][0]["id"].as_str().expect("its id").to_owned();
+            let path = format!("/api/admin/hosting/backups/{backup}/recreate");
+            let asked = fleet.api.post(&path, &json!({"name": "copy"})).await.expect(202);
+            let job = over(&fleet, &asked).await;
+            assert_eq!(
+                (&job["state"], &job["error"]["code"]),
+                (&json!("failed"), &json!("agent_unsupported")),
+                "{job:#}"
+            );
+            let copy = asked["cloudpod"]["id"].as_str().expect("its id").to_owned();
+            fleet.destroy(&copy).await.expect("an answer").expect(202);
+            fleet.pod_until(&copy, &["deleted"]).await;
+            let deleted = fleet.api.delete(&format!("{backups}/{backup}")).await.expect(202);
+            assert_eq!(over(&fleet, &deleted).await["state"], "succeeded");
         })
         .await;
     }

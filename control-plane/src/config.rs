@@ -156,6 +156,8 @@ pub struct Drift {
     pub grace: Duration,
     /// Start and stop pods by itself as they are wanted.
     pub heal_power: bool,
+    /// Set pods' network cards and firewalls again by itself as they are wanted.
+    pub heal_network: bool,
     /// How often that is tried for one difference.
     pub heal_tries: u32,
 }
@@ -237,8 +239,8 @@ impl Default for Backups {
 
 impl Default for Drift {
     fn default() -> Self {
-        let Policy { grace, heal_power, heal_tries } = Policy::default();
-        Self { grace, heal_power, heal_tries }
+        let Policy { grace, heal_power, heal_network, heal_tries } = Policy::default();
+        Self { grace, heal_power, heal_network, heal_tries }
     }
 }
 
@@ -246,8 +248,8 @@ impl Drift {
     /// As the slice wants it.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let Self { grace, heal_power, heal_tries } = *self;
-        Policy { grace, heal_power, heal_tries }
+        let Self { grace, heal_power, heal_network, heal_tries } = *self;
+        Policy { grace, heal_power, heal_network, heal_tries }
     }
 }
 

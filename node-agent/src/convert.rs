@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::convert_commands::day_two;
 use crate::fault;
 use crate::proxmox::{
-    Backup, Check, CheckState, CloneSpec, ConfigureSpec, ErrorKind, Look, MigrateSpec, Nic, Operation, Outcome, Power,
-    Presence, PveError, Request, Secret, Snapshot, Storage, Target, Vm,
+    Backup, Card, Check, CheckState, CloneSpec, ConfigureSpec, ErrorKind, FirewallAction, FirewallOptions, Look,
+    MigrateSpec, Nic, Operation, Outcome, Power, Presence, PveError, Request, Secret, Snapshot, Storage, Target, Vm,
 };
 
 /// A command as the executor runs it.
@@ -204,6 +204,7 @@ fn configure_of(configure: &wire::Configure, exact: bool) -> Result<ConfigureSpe
         password,
         start_on_boot,
         name,
+        exact_nics,
     } = configure;
     Ok(ConfigureSpec {
         vcpu: *vcpu,
@@ -218,6 +219,7 @@ fn configure_of(configure: &wire::Configure, exact: bool) -> Result<ConfigureSpe
         start_on_boot: *start_on_boot,
         name: given(name),
         exact,
+        exact_nics: *exact_nics,
     })
 }
 
@@ -301,6 +303,8 @@ pub fn vm(vm: Vm) -> wire::Vm {
         disk_mib,
         uptime_s,
         start_on_boot,
+        cards,
+        firewall,
         in_bytes: _,
         out_bytes: _,
     } = vm;
@@ -318,7 +322,28 @@ pub fn vm(vm: Vm) -> wire::Vm {
         disk_mib,
         uptime_s,
         start_on_boot,
+        cards: cards.map(|cards| wire::VmCards { cards: cards.into_iter().map(card).collect() }),
+        firewall: firewall.map(firewall_options),
     }
+}
+
+fn card(card: Card) -> wire::VmCard {
+    let Card { index, bridge, vlan, mac, firewall } = card;
+    wire::VmCard { index, bridge, vlan: vlan.map_or(0, u32::from), mac, firewall }
+}
+
+fn firewall_options(options: FirewallOptions) -> wire::VmFirewall {
+    let FirewallOptions { enabled, policy_in, policy_out, mac_filter, ip_filter } = options;
+    let action = |action: Option<FirewallAction>| {
+        let action = match action {
+            None => wire::FirewallAction::Unspecified,
+            Some(FirewallAction::Accept) => wire::FirewallAction::Accept,
+            Some(FirewallAction::Drop) => wire::FirewallAction::Drop,
+            Some(FirewallAction::Reject) => wire::FirewallAction::Reject,
+        };
+        action.into()
+    };
+    wire::VmFirewall { enabled, policy_in: action(policy_in), policy_out: action(policy_out), mac_filter, ip_filter }
 }
 
 /// What a running VM with our stamp has sent and received; `None` of any other.

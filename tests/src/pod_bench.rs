@@ -296,7 +296,7 @@ impl PodBench {
         let jobs = Jobs::new(db.clone(), clock.clone(), registry.clone(), agents.clone());
         let pods = Pods::new(db.clone(), books.clone(), tenants.clone(), plans.clone(), jobs.clone());
         let (servers, shared) = (books.servers.clone(), (Arc::new(pods.clone()), Arc::new(jobs.clone())));
-        let policy = Policy { grace: Duration::ZERO, heal_power: true, heal_tries: 2 };
+        let policy = Policy { grace: Duration::ZERO, heal_power: true, heal_network: false, heal_tries: 2 };
         let drift = Drift::new(db.clone(), clock.clone(), servers.clone(), shared.0.clone(), shared.1.clone(), policy);
         let losses = Losses::new(db.clone(), servers, shared.0, shared.1);
         let instance = InstanceId::generate();
@@ -593,5 +593,7 @@ pub fn vm(vmid: u32, pod: Option<CloudPodId>, power: Power, template: bool) -> I
         disk_mib: 20 * 1024,
         uptime_s: 0,
         start_on_boot: !template,
+        cards: None,
+        firewall: None,
     }
 }

@@ -93,4 +93,6 @@ cases! {
     51 backups::a_restore_that_fails_leaves_the_number_free
     52 backups::a_unique_restore_has_cards_of_its_own
     53 backups::a_backup_is_made_in_every_mode
+    54 firewall::the_inventory_tells_cards_and_firewalls
+    55 lifecycle::what_exact_cards_do_not_name_is_taken_away_and_nothing_else
 }

@@ -17,6 +17,7 @@ mod lost;
 mod lost_moves;
 #[path = "upkeep/lost_processes.rs"]
 mod lost_processes;
-
+#[path = "upkeep/network.rs"]
+mod network;
 #[path = "upkeep/rest.rs"]
 mod rest;

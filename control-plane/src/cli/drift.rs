@@ -20,7 +20,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  mpanel drift list --kind orphan")]
     List {
         /// Only of this kind
-        #[arg(long, value_parser = ["vm_missing", "power", "size", "moved", "renamed", "autostart", "locked", "duplicate", "orphan"])]
+        #[arg(long, value_parser = ["vm_missing", "power", "size", "moved", "renamed", "autostart", "network", "firewall", "locked",
+                                           "duplicate", "orphan"])]
         kind: Option<String>,
         /// Only on this server: name or id
         #[arg(long)]

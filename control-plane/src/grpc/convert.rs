@@ -8,11 +8,14 @@ use tonic::Status;
 
 use super::convert_command;
 use crate::clock::Ms;
+use crate::domain::jobs::command::FirewallAction;
 use crate::domain::jobs::engine::ResultReport;
 use crate::domain::jobs::{
     AgentCommand, BackupSeen, CommandFailure, CommandOutput, FailureKind, Order, Power, Presence, SnapshotSeen,
 };
-use crate::domain::servers::{Check, CheckState, Heartbeat, Hello, Inventory, InventoryVm, ProbeSpec, StorageSeen};
+use crate::domain::servers::{
+    Card, Check, CheckState, FirewallOptions, Heartbeat, Hello, Inventory, InventoryVm, ProbeSpec, StorageSeen,
+};
 use crate::domain::traffic::Sample;
 use crate::ids::CommandId;
 
@@ -178,6 +181,8 @@ fn vm(vm: wire::Vm) -> InventoryVm {
         disk_mib,
         uptime_s,
         start_on_boot,
+        cards,
+        firewall,
     } = vm;
     InventoryVm {
         vmid,
@@ -193,6 +198,26 @@ fn vm(vm: wire::Vm) -> InventoryVm {
         disk_mib: amount(disk_mib),
         uptime_s: amount(uptime_s),
         start_on_boot,
+        cards: cards.map(|wire::VmCards { cards }| cards.into_iter().take(CARDS_MAX).map(card).collect()),
+        firewall: firewall.map(|firewall| {
+            let (policy_in, policy_out) = (action(firewall.policy_in()), action(firewall.policy_out()));
+            let wire::VmFirewall { enabled, policy_in: _, policy_out: _, mac_filter, ip_filter } = firewall;
+            FirewallOptions { enabled, policy_in, policy_out, mac_filter, ip_filter }
+        }),
+    }
+}
+
+fn card(card: wire::VmCard) -> Card {
+    let wire::VmCard { index, bridge, vlan, mac, firewall } = card;
+    Card { index, bridge: name(bridge), vlan: Some(vlan).filter(|tag| *tag > 0), mac: name(mac), firewall }
+}
+
+fn action(action: wire::FirewallAction) -> Option<FirewallAction> {
+    match action {
+        wire::FirewallAction::Unspecified => None,
+        wire::FirewallAction::Accept => Some(FirewallAction::Accept),
+        wire::FirewallAction::Drop => Some(FirewallAction::Drop),
+        wire::FirewallAction::Reject => Some(FirewallAction::Reject),
     }
 }
 

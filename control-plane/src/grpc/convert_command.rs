@@ -84,6 +84,7 @@ fn configure(configure: Configure) -> wire::Configure {
         start_on_boot,
         name,
         exact: _,
+        exact_nics,
     } = configure;
     let nics = nics.into_iter().map(nic).collect();
     wire::Configure {
@@ -98,6 +99,7 @@ fn configure(configure: Configure) -> wire::Configure {
         password,
         start_on_boot,
         name,
+        exact_nics,
     }
 }
 

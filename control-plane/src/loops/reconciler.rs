@@ -1,5 +1,5 @@
 //! Compares what hosts show with what is wanted where the two differ, and puts right what may be put right by itself: the power
-//! of pods, if so configured. Nothing is ever deleted to match.
+//! and the network of pods, if so configured. Nothing is ever deleted to match.
 
 use std::sync::Arc;
 use std::time::Duration;

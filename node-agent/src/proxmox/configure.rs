@@ -115,11 +115,13 @@ fn changes(config: &VmConfig, spec: &ConfigureSpec) -> std::result::Result<Optio
 fn surplus(config: &VmConfig, spec: &ConfigureSpec) -> Vec<String> {
     let card = |key: &str, prefix| key.strip_prefix(prefix).and_then(|index: &str| index.parse::<u32>().ok());
     let is_surplus = |key: &str| {
+        let is_named = |index| spec.nics.iter().any(|nic| nic.index == index);
         if let Some(index) = card(key, "net") {
-            return spec.exact && spec.nics.iter().all(|nic| nic.index != index);
+            return (spec.exact || spec.exact_nics) && !is_named(index);
         }
         if let Some(index) = card(key, "ipconfig") {
-            return spec.exact && !spec.nics.iter().any(|nic| nic.index == index && !nic.addresses.is_empty());
+            let is_addressed = spec.nics.iter().any(|nic| nic.index == index && !nic.addresses.is_empty());
+            return spec.exact && !is_addressed || spec.exact_nics && !is_named(index);
         }
         match key {
             "sshkeys" => spec.exact_ssh_keys && spec.ssh_keys.is_empty(),
@@ -271,6 +273,7 @@ mod tests {
             start_on_boot: false,
             name: None,
             exact: false,
+            exact_nics: false,
         }
     }
 
@@ -303,6 +306,8 @@ mod tests {
         assert!(surplus(&config, &spec).is_empty());
         let exact = ConfigureSpec { exact: true, ..spec };
         assert_eq!(surplus(&config, &exact), ["cipassword", "ipconfig0", "ipconfig1", "nameserver", "net1"]);
+        let cards = ConfigureSpec { exact_nics: true, exact: false, ..exact.clone() };
+        assert_eq!(surplus(&config, &cards), ["ipconfig1", "net1"]);
         let addresses = vec!["192.0.2.6/24".to_owned()];
         let nameservers = vec!["192.0.2.53".to_owned()];
         let said =

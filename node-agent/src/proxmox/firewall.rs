@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::error::{ErrorKind, PveError, Result};
 use super::firewall_plan::{
-    RuleEntry, address_of, card_with_filter, ip_sets, is_alike, is_same, options_changes, rule_body,
+    RuleEntry, address_of, card_with_filter, ip_sets, is_alike, is_same, options_changes, options_of, rule_body,
 };
 use super::node::Pve;
-use super::specs::FirewallSpec;
+use super::specs::{FirewallOptions, FirewallSpec};
 use super::types::{Begun, Presence, Target};
-use super::wire::{List, Num, Text, VmConfig, encode};
+use super::wire::{List, Num, Text, VmConfig, card_index, encode};
 
 /// What keeps VMs' firewalls from having any effect, and what to do.
 pub(super) const OFF: &str = "the firewall of the datacenter is off, so that no VM's firewall filters anything";
@@ -85,6 +85,12 @@ impl Pve {
     pub(super) async fn is_filtering(&self) -> Result<bool> {
         let options: DatacenterOptions = self.client.read("/cluster/firewall/options").await?;
         Ok(options.enable.whole() > 0)
+    }
+
+    /// The options of a VM's firewall.
+    pub(super) async fn firewall_options(&self, vmid: u32) -> Result<FirewallOptions> {
+        let path = self.path(&format!("/qemu/{vmid}/firewall/options")).await?;
+        self.client.read::<VmConfig>(&path).await.map(|found| options_of(&found))
     }
 
     async fn rules(&self, base: &str) -> Result<Vec<RuleEntry>> {
@@ -180,9 +186,4 @@ impl Pve {
         };
         self.amend(target.vmid, changes).await
     }
-}
-
-/// The number in `net0`.
-pub(super) fn card_index(key: &str) -> Option<u32> {
-    key.strip_prefix("net").and_then(|index| index.parse().ok())
 }

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::firewall::{SET_PREFIX, card_index};
-use super::specs::{FirewallAction, FirewallRule, FirewallSpec};
-use super::wire::{Flag, Num, Text, VmConfig};
+use super::firewall::SET_PREFIX;
+use super::specs::{FirewallAction, FirewallOptions, FirewallRule, FirewallSpec};
+use super::wire::{Flag, Num, Text, VmConfig, card_index};
 
 /// An entry of `/nodes/N/qemu/V/firewall/rules`.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -101,21 +101,42 @@ pub(super) fn address_of(text: &str) -> Option<String> {
     }
 }
 
-/// The options that differ. A missing one has Proxmox's default.
+/// The options that are in effect: a missing one has Proxmox's default.
+pub(super) fn options_of(found: &VmConfig) -> FirewallOptions {
+    let flag = |key: &str, default| if found.get(key).is_some() { found.is_set(key) } else { default };
+    let policy = |key: &str, default| match found.get(key) {
+        None => Some(default),
+        Some(word) => {
+            let known = [FirewallAction::Accept, FirewallAction::Drop, FirewallAction::Reject];
+            known.into_iter().find(|action| action_word(*action) == word)
+        }
+    };
+    FirewallOptions {
+        enabled: flag("enable", false),
+        policy_in: policy("policy_in", FirewallAction::Drop),
+        policy_out: policy("policy_out", FirewallAction::Accept),
+        mac_filter: flag("macfilter", true),
+        ip_filter: flag("ipfilter", false),
+    }
+}
+
+/// The options that differ.
 pub(super) fn options_changes(found: &VmConfig, spec: &FirewallSpec) -> Map<String, Value> {
     let mut changes = Map::new();
-    let flags =
-        [("enable", spec.enabled, false), ("macfilter", spec.mac_filter, true), ("ipfilter", spec.ip_filter, false)];
-    for (key, wanted, default) in flags {
-        let is = if found.get(key).is_some() { found.is_set(key) } else { default };
+    let FirewallOptions { enabled, policy_in, policy_out, mac_filter, ip_filter } = options_of(found);
+    let flags = [
+        ("enable", spec.enabled, enabled),
+        ("macfilter", spec.mac_filter, mac_filter),
+        ("ipfilter", spec.ip_filter, ip_filter),
+    ];
+    for (key, wanted, is) in flags {
         if is != wanted {
             changes.insert(key.to_owned(), u8::from(wanted).into());
         }
     }
-    for (key, wanted, default) in [("policy_in", spec.policy_in, "DROP"), ("policy_out", spec.policy_out, "ACCEPT")] {
-        let wanted = action_word(wanted);
-        if found.get(key).as_deref().unwrap_or(default) != wanted {
-            changes.insert(key.to_owned(), wanted.into());
+    for (key, wanted, is) in [("policy_in", spec.policy_in, policy_in), ("policy_out", spec.policy_out, policy_out)] {
+        if is != Some(wanted) {
+            changes.insert(key.to_owned(), action_word(wanted).into());
         }
     }
     changes

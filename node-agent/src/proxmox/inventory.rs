@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use serde::Deserialize;
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::error::{ErrorKind, PveError, Result};
 use super::node::{Pve, power_of};
+use super::specs::FirewallOptions;
 use super::stamp::Stamp;
-use super::types::{Cluster, HostStatus, Storage, Vm};
+use super::types::{Card, Cluster, HostStatus, Storage, Vm};
 use super::wire::{Flag, List, Num, Text, VmConfig, VmEntry, encode};
 
 /// A VM's configuration is read again after this time, in case a person changed it, where no full inventory asks for that before.
@@ -21,12 +23,26 @@ const STAMP_AGE_SPREAD_S: u32 = 240;
 /// Configurations read at once, so that an inventory leaves room for commands.
 const CONFIGS_AT_ONCE: usize = 4;
 
-/// The stamps read so far: only a VM's configuration has its description, and reading thousands each time would be too much.
+/// What was read so far of VMs' configurations, which alone have their stamps and cards: reading thousands each time would be too much.
+///
+/// A configuration is read when a VM is new or looks other than before, after an operation of ours, for a full inventory, and else
+/// once in [`STAMP_AGE_MAX`] and a little; while it is locked, each time. The options of the firewall of a VM of ours are read with it
+/// and at no other time. So a host with n VMs, m of them ours, costs n + m calls at most for an inventory, and none where nothing
+/// has changed and none is due.
 #[derive(Default)]
 pub(super) struct StampCache {
     known: HashMap<u32, Known>,
     /// What was read before counts no more.
     since: Option<Instant>,
+    /// When operations of ours last touched VMs, by VMID.
+    changed: HashMap<u32, Instant>,
+}
+
+impl StampCache {
+    /// Whether an operation of ours may have changed it since it was read.
+    fn is_outdated(&self, vmid: u32, known: &Known) -> bool {
+        self.changed.get(&vmid).is_some_and(|changed| known.read <= *changed)
+    }
 }
 
 struct Known {
@@ -37,16 +53,12 @@ struct Known {
 }
 
 /// What only a VM's configuration tells.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Seen {
     stamp: Option<Stamp>,
     start_on_boot: bool,
-}
-
-impl Seen {
-    fn of(config: &VmConfig) -> Self {
-        Self { stamp: config.stamp(), start_on_boot: config.is_set("onboot") }
-    }
+    cards: Option<Vec<Card>>,
+    firewall: Option<FirewallOptions>,
 }
 
 type Looks = (String, u64, bool, u64);
@@ -129,7 +141,11 @@ impl Pve {
         let path = self.path("/qemu?full=1").await?;
         let entries: List<VmEntry> = self.client.read(&path).await?;
         let vmids: Vec<u64> = entries.0.iter().map(|entry| entry.vmid.whole()).collect();
-        self.cache().known.retain(|vmid, _| vmids.contains(&u64::from(*vmid)));
+        {
+            let mut cache = self.cache();
+            cache.known.retain(|vmid, _| vmids.contains(&u64::from(*vmid)));
+            cache.changed.retain(|vmid, _| vmids.contains(&u64::from(*vmid)));
+        }
         let vms = stream::iter(entries.0).map(|entry| self.vm_of(entry)).buffered(CONFIGS_AT_ONCE);
         let vms: Vec<Result<Option<Vm>>> = vms.collect().await;
         vms.into_iter().filter_map(Result::transpose).collect()
@@ -144,9 +160,10 @@ impl Pve {
             None => match self.vm_config(vmid).await {
                 Ok(config) => {
                     // While a clone runs, its description may still follow.
-                    let seen = Seen::of(&config);
+                    let seen = self.seen(vmid, &config).await;
                     if config.lock().is_none() {
-                        self.cache().known.insert(vmid, Known { seen, looks: looks_of(&entry), read });
+                        let known = Known { seen: seen.clone(), looks: looks_of(&entry), read };
+                        self.cache().known.insert(vmid, known);
                     }
                     seen
                 }
@@ -162,6 +179,8 @@ impl Pve {
             template: entry.template.is_set(),
             stamp: seen.stamp,
             start_on_boot: seen.start_on_boot,
+            cards: seen.cards,
+            firewall: seen.firewall,
             in_bytes: entry.netin.whole(),
             out_bytes: entry.netout.whole(),
             vcpu: entry.cpus.whole() as u32,
@@ -173,17 +192,36 @@ impl Pve {
         }))
     }
 
+    async fn seen(&self, vmid: u32, config: &VmConfig) -> Seen {
+        let (stamp, start_on_boot) = (config.stamp(), config.is_set("onboot"));
+        if stamp.is_none() || config.is_set("template") {
+            return Seen { stamp, start_on_boot, ..Seen::default() };
+        }
+        let firewall = match self.firewall_options(vmid).await {
+            Ok(options) => Some(options),
+            Err(error) => {
+                warn!(vmid, cause = %error, "the options of a VM's firewall could not be read: what was known of them counts");
+                let cache = self.cache();
+                let known = cache.known.get(&vmid).filter(|known| !cache.is_outdated(vmid, known));
+                known.filter(|known| known.seen.stamp == stamp).and_then(|known| known.seen.firewall)
+            }
+        };
+        Seen { stamp, start_on_boot, cards: Some(config.cards()), firewall }
+    }
+
     fn stamp_known(&self, vmid: u32, entry: &VmEntry) -> Option<Seen> {
         let age_max = STAMP_AGE_MAX + Duration::from_secs(u64::from(vmid % STAMP_AGE_SPREAD_S));
         let cache = self.cache();
         let known = cache.known.get(&vmid)?;
-        let fresh = known.read.elapsed() < age_max && cache.since.is_none_or(|since| known.read >= since);
-        (fresh && known.looks == looks_of(entry) && entry.lock.0.is_none()).then_some(known.seen)
+        let fresh = known.read.elapsed() < age_max
+            && cache.since.is_none_or(|since| known.read >= since)
+            && !cache.is_outdated(vmid, known);
+        (fresh && known.looks == looks_of(entry) && entry.lock.0.is_none()).then(|| known.seen.clone())
     }
 
-    /// After an operation on the VM its description is read anew.
+    /// Before and after an operation on the VM: what is being read at the time may be of before it, and is read anew.
     pub(super) fn stamp_forget(&self, vmid: u32) {
-        self.cache().known.remove(&vmid);
+        self.cache().changed.insert(vmid, Instant::now());
     }
 
     pub(super) fn stamps_expire(&self, before: Instant) {

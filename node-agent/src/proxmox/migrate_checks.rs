@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::firewall::card_index;
 use super::migrate::texts;
 use super::specs::MigrateCheck;
 use super::types::Cluster;
-use super::wire::{Flag, List, Num, Text, VmConfig};
+use super::wire::{Flag, List, Num, Text, VmConfig, card_index};
 
 /// `GET /nodes/N/qemu/V/migrate`.
 #[derive(Debug, Default, Deserialize)]

@@ -275,6 +275,7 @@ impl Hypervisor for Pve {
     async fn begin(&self, request: &Request) -> Result<Begun> {
         self.stamp_forget(request.target.vmid);
         let begun = self.operation_begin(request).await;
+        self.stamp_forget(request.target.vmid);
         if let Ok(Begun::Task(upid) | Begun::Step(upid)) = &begun {
             self.task_taken(upid, request.command_id);
         }

@@ -71,6 +71,21 @@ pub enum FirewallAction {
     Reject,
 }
 
+/// The options of a VM's firewall that are in effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirewallOptions {
+    /// Whether anything is filtered at all.
+    pub enabled: bool,
+    /// What becomes of packets to the VM that no rule names; `None`: a word that is not known here.
+    pub policy_in: Option<FirewallAction>,
+    /// Likewise from it.
+    pub policy_out: Option<FirewallAction>,
+    /// Only from its own MAC addresses.
+    pub mac_filter: bool,
+    /// Only from the addresses in the sets of its cards.
+    pub ip_filter: bool,
+}
+
 /// One rule. What is empty matches everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirewallRule {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::specs::{BackupMode, FirewallSpec, MigrateSpec, OptionsSpec, RemoteSpec};
+use super::specs::{BackupMode, FirewallOptions, FirewallSpec, MigrateSpec, OptionsSpec, RemoteSpec};
 use super::stamp::Stamp;
 use super::upid::Upid;
 
@@ -202,6 +202,8 @@ pub struct ConfigureSpec {
     pub name: Option<String>,
     /// No other cards, addresses, resolvers and password: what else is there is taken away.
     pub exact: bool,
+    /// No other cards, with their addresses: what else is there is taken away.
+    pub exact_nics: bool,
 }
 
 /// One network card.
@@ -335,10 +337,29 @@ pub struct Vm {
     pub uptime_s: u64,
     /// It starts when the host boots.
     pub start_on_boot: bool,
+    /// Its network cards, in the order of their indices; `None` of a VM that is not ours, and of a template.
+    pub cards: Option<Vec<Card>>,
+    /// The options of its firewall; `None` likewise, and where they could not be read.
+    pub firewall: Option<FirewallOptions>,
     /// Received by the guest since QEMU was started.
     pub in_bytes: u64,
     /// Sent by the guest since QEMU was started.
     pub out_bytes: u64,
+}
+
+/// A network card that a VM has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// `net0` is 0.
+    pub index: u32,
+    /// Empty: it is attached to none.
+    pub bridge: String,
+    /// VLAN tag; `None`: untagged.
+    pub vlan: Option<u16>,
+    /// MAC address, in Proxmox's spelling; empty: none is told.
+    pub mac: String,
+    /// It leads through the VM's firewall.
+    pub firewall: bool,
 }
 
 /// The host's own figures.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::stamp::Stamp;
+use super::types::Card;
 
 /// Everything but what RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -208,14 +209,30 @@ impl VmConfig {
             .or_else(|| disks.first().cloned())
     }
 
-    /// The MAC addresses of the network cards, by index: `net0: virtio=BC:24:11:00:00:01,bridge=vmbr0`.
-    pub(super) fn macs(&self) -> BTreeMap<u32, String> {
+    /// The network cards, in the order of their indices: `net0: virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,tag=7`.
+    pub(super) fn cards(&self) -> Vec<Card> {
         let card = |(key, value): (&str, String)| {
-            let index = key.strip_prefix("net")?.parse().ok()?;
-            let mac = value.split(',').next()?.split_once('=')?.1;
-            is_mac(mac).then(|| (index, mac.to_owned()))
+            let index = card_index(key)?;
+            let mut parts = value.split(',').map(str::trim);
+            let mac = parts.next().and_then(|model| model.split_once('=')).map(|(_, mac)| mac);
+            let settings: BTreeMap<&str, &str> = parts.filter_map(|part| part.split_once('=')).collect();
+            Some(Card {
+                index,
+                bridge: settings.get("bridge").copied().unwrap_or_default().to_owned(),
+                vlan: settings.get("tag").and_then(|tag| tag.parse().ok()),
+                mac: mac.filter(|mac| is_mac(mac)).unwrap_or_default().to_owned(),
+                firewall: settings.get("firewall").and_then(|flag| flag_of(flag)) == Some(true),
+            })
         };
-        self.iter().filter_map(card).collect()
+        let mut cards: Vec<Card> = self.iter().filter_map(card).collect();
+        cards.sort_by_key(|card| card.index);
+        cards
+    }
+
+    /// The MAC addresses of the network cards, by index.
+    pub(super) fn macs(&self) -> BTreeMap<u32, String> {
+        let cards = self.cards().into_iter().filter(|card| !card.mac.is_empty());
+        cards.map(|card| (card.index, card.mac)).collect()
     }
 
     /// The drive that carries cloud-init's data.
@@ -224,6 +241,11 @@ impl VmConfig {
             .find(|(key, value)| disk_key(key).is_some() && value.contains("cloudinit"))
             .map(|(key, _)| key.to_owned())
     }
+}
+
+/// The number in `net0`.
+pub(super) fn card_index(key: &str) -> Option<u32> {
+    key.strip_prefix("net").and_then(|index| index.parse().ok())
 }
 
 /// Whether this is six octets in hexadecimal.
@@ -302,10 +324,24 @@ mod tests {
     }
 
     #[test]
-    fn the_cards_addresses_are_read() {
+    fn the_cards_are_read() {
         let found = config(
-            r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0","net12":"e1000=bc:24:11:00:00:02","net1":"virtio,bridge=a"}"#,
+            r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,queues=2,tag=7","net12":"e1000=bc:24:11:00:00:02",
+                "net1":"virtio,bridge=a,firewall=0","netdev":"x"}"#,
         );
+        let card = |index, bridge: &str, vlan, mac: &str, firewall| Card {
+            index,
+            bridge: bridge.to_owned(),
+            vlan,
+            mac: mac.to_owned(),
+            firewall,
+        };
+        let cards = [
+            card(0, "vmbr0", Some(7), "BC:24:11:00:00:01", true),
+            card(1, "a", None, "", false),
+            card(12, "", None, "bc:24:11:00:00:02", false),
+        ];
+        assert_eq!(found.cards(), cards);
         let expected = [(0, "BC:24:11:00:00:01".to_owned()), (12, "bc:24:11:00:00:02".to_owned())];
         assert_eq!(found.macs(), BTreeMap::from(expected));
     }

@@ -109,6 +109,20 @@ impl Hand {
         changed.is_some()
     }
 
+    /// Sets or deletes an option of a VM's firewall.
+    pub fn set_firewall_option(&self, vmid: u32, key: &str, value: Option<&str>) -> bool {
+        let changed = self.change(vmid, |vm| match value {
+            Some(value) => vm.firewall.options.insert(key.to_owned(), value.to_owned()),
+            None => vm.firewall.options.remove(key),
+        });
+        changed.is_some()
+    }
+
+    /// An option of a VM's firewall; `None` where it is not set.
+    pub fn firewall_option(&self, vmid: u32, key: &str) -> Option<String> {
+        self.app.read(|cluster| cluster.vm(vmid)?.firewall.options.get(key).cloned())
+    }
+
     /// Starts a VM.
     pub fn start_vm(&self, vmid: u32) -> bool {
         let pid = self.app.write(crate::state::Cluster::take_pid);

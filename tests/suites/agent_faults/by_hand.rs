@@ -1,10 +1,10 @@
-//! VMs that somebody moved, stopped, renamed or deleted in Proxmox.
+//! VMs that somebody moved, stopped, renamed, deleted or gave another network in Proxmox.
 
 use control_plane::db::Db;
 use control_plane::fetch_one;
 use mpanel_tests::fleet::{DEADLINE, Fleet};
 use mpanel_tests::{databases, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::PROGRAMS;
 
@@ -85,6 +85,71 @@ async fn what_is_done_by_hand_is_shown_and_nothing_is_deleted_to_match() {
     }
 }
 
+async fn nothing_differs(fleet: &Fleet) {
+    eventually("nothing to differ", DEADLINE, async || {
+        let left = fleet.api.get("/api/platform/drift").await.expect(200);
+        left["items"].as_array()?.is_empty().then_some(())
+    })
+    .await;
+}
+
+/// Has what differs put right, until that job is over.
+async fn heal(fleet: &Fleet, drift: &Value) {
+    assert_eq!(drift["actions"], json!(["heal"]), "{drift:#}");
+    let id = drift["id"].as_str().unwrap();
+    let healed = fleet.api.post(&format!("/api/platform/drift/{id}/heal"), &json!({})).await.expect(202);
+    let job = format!("/api/platform/provisioning/jobs/{}", healed["job"]["id"].as_str().unwrap());
+    eventually("the job to be over", DEADLINE, async || {
+        let job = fleet.api.get(&job).await.expect(200);
+        assert_ne!(job["state"], "failed", "{job:#}");
+        (job["state"] == "succeeded").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vm_s_network_that_is_changed_by_hand_is_shown_and_put_right() {
+    for database in databases().await {
+        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        let id = fleet.create_answered("web", "web").await;
+        let pod = fleet.pod_until(&id, &["active"]).await;
+        let vmid = u32::try_from(pod["vmid"].as_u64().unwrap()).unwrap();
+        fleet.control_restart(&[("MPANEL__AGENTS__INVENTORY_INTERVAL", "2s")]).await;
+        let hand = fleet.hosts[0].sim.hand();
+        let card = || {
+            let config = hand.vm(vmid).unwrap().config;
+            let mut parts: Vec<_> = config["net0"].as_str().unwrap().split(',').map(str::to_owned).collect();
+            parts.sort_unstable();
+            (parts, config["net1"].is_null())
+        };
+        let before = card();
+        assert!(before.0.contains(&"firewall=1".to_owned()), "{before:?}");
+        nothing_differs(&fleet).await;
+
+        // Another MAC address and VLAN, past the firewall; a second card; its guest may forge what it likes.
+        assert!(hand.set_config(vmid, "net0", Some("virtio=BC:24:11:AA:AA:0A,bridge=vmbr0,tag=7")));
+        assert!(hand.set_config(vmid, "net1", Some("virtio=BC:24:11:AA:AA:0B,bridge=vmbr0,firewall=1")));
+        assert!(hand.set_firewall_option(vmid, "macfilter", Some("0")));
+        let open = drift_until(&fleet, &["network", "firewall"]).await;
+        assert_eq!(open.len(), 2, "{open:#?}");
+        let of = |kind: &str| open.iter().find(|drift| drift["kind"] == kind).unwrap();
+        let (network, firewall) = (of("network"), of("firewall"));
+        let second = json!({ "bridge": "vmbr0", "vlan": null, "mac": "BC:24:11:AA:AA:0B" });
+        let seen = json!({ "net0": { "vlan": 7, "mac": "BC:24:11:AA:AA:0A" }, "net1": second });
+        assert_eq!(network["seen"], seen, "{network:#}");
+        assert_eq!((&network["expected"]["net0"]["vlan"], &network["expected"]["net1"]), (&Value::Null, &Value::Null));
+        assert_eq!(firewall["expected"], json!({ "mac_filter": true, "unfiltered": [] }), "{firewall:#}");
+        assert_eq!(firewall["seen"], json!({ "mac_filter": false, "unfiltered": ["net0"] }));
+        assert!(firewall["cure"].as_str().unwrap().contains("security"), "{firewall:#}");
+
+        heal(&fleet, firewall).await;
+        heal(&fleet, network).await;
+        nothing_differs(&fleet).await;
+        assert_eq!(card(), before, "as it was given to it");
+        assert_eq!(hand.firewall_option(vmid, "macfilter").as_deref(), Some("1"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vm_that_is_no_longer_to_start_with_its_host_is_shown_with_the_next_inventory() {
     for database in databases().await {
@@ -107,10 +172,6 @@ async fn a_vm_that_is_no_longer_to_start_with_its_host_is_shown_with_the_next_in
         let open = drift_until(&fleet, &["autostart"]).await;
         assert!(open.iter().all(|drift| drift["kind"] == "autostart" && drift["vmid"] == vmid), "{open:#?}");
         assert!(sim.hand().set_config(vmid, "onboot", Some("1")));
-        eventually("nothing to differ", DEADLINE, async || {
-            let left = fleet.api.get("/api/platform/drift").await.expect(200);
-            left["items"].as_array()?.is_empty().then_some(())
-        })
-        .await;
+        nothing_differs(&fleet).await;
     }
 }

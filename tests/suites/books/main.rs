@@ -264,6 +264,8 @@ pub fn vm(vmid: u32) -> InventoryVm {
         disk_mib: 2048,
         uptime_s: 1,
         start_on_boot: false,
+        cards: None,
+        firewall: None,
     }
 }
 

@@ -14,7 +14,11 @@ const CLUSTER: &str =
 fn of_command(kind: &Kind) -> &'static [&'static str] {
     match kind {
         Kind::Clone(_) => &["a_linked_clone_is_made_once", "a_full_clone_tells_its_progress"],
-        Kind::Configure(_) => &["a_configuration_reads_back_and_repeats", "what_waits_for_a_restart_is_told"],
+        Kind::Configure(_) => &[
+            "a_configuration_reads_back_and_repeats",
+            "what_exact_cards_do_not_name_is_taken_away_and_nothing_else",
+            "what_waits_for_a_restart_is_told",
+        ],
         Kind::ConfigureExactly(_) => &["what_an_exact_configuration_does_not_name_is_taken_away"],
         Kind::ResizeDisk(_) => &["a_disk_grows_and_never_shrinks"],
         Kind::Start(_) | Kind::Stop(_) => &["start_and_stop_may_be_repeated", "a_paused_vm_is_resumed"],
@@ -64,7 +68,12 @@ fn of_message(body: &Body) -> &'static [&'static str] {
 }
 
 /// The cases of what an agent reports by itself.
-const REPORTS: [&str; 3] = ["the_node_tells_its_figures", "the_inventory_shows_stamps", "what_a_vm_sent_is_counted"];
+const REPORTS: [&str; 4] = [
+    "the_node_tells_its_figures",
+    "the_inventory_shows_stamps",
+    "the_inventory_tells_cards_and_firewalls",
+    "what_a_vm_sent_is_counted",
+];
 
 fn commands() -> [Kind; 29] {
     [

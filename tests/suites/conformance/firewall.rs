@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mpanel_tests::pve_rig::Rig;
-use node_agent::proxmox::{ErrorKind, FirewallAction, FirewallRule, FirewallSpec, Operation};
+use node_agent::proxmox::{
+    ErrorKind, FirewallAction, FirewallOptions, FirewallRule, FirewallSpec, Hypervisor, Operation, Vm,
+};
 use serde_json::Value;
 
 fn rule(inbound: bool, action: FirewallAction, ports: &str) -> FirewallRule {
@@ -105,4 +107,34 @@ pub async fn a_change_opens_no_hole(rig: Arc<Rig>) {
         "DELETE rules/2",
     ];
     assert_eq!(steps, expected);
+}
+
+/// With each operation of ours the next inventory tells of its cards and firewall what is so by then.
+pub async fn the_inventory_tells_cards_and_firewalls(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    let seen = async || {
+        let vms = rig.pve.list_vms().await.unwrap();
+        let find = |vmid| vms.iter().find(|vm| vm.vmid == vmid).unwrap().clone();
+        let template = find(rig.template);
+        assert_eq!((&template.cards, template.firewall), (&None, None), "it is not ours");
+        find(target.vmid)
+    };
+    let card = |vm: &Vm| vm.cards.as_ref().unwrap()[0].clone();
+    let before = seen().await;
+    let (made, macs) = (card(&before), rig.pve.inspect(target.vmid).await.unwrap().macs);
+    assert_eq!((made.index, made.vlan, made.firewall, Some(&made.mac)), (0, None, false, macs.get(&0)), "{before:?}");
+    assert!(!made.bridge.is_empty(), "{before:?}");
+    assert!(before.firewall.is_some_and(|options| !options.enabled), "{before:?}");
+
+    rig.drive(target, Operation::SetFirewall(spec())).await.unwrap();
+    let after = seen().await;
+    let options = FirewallOptions {
+        enabled: true,
+        policy_in: Some(FirewallAction::Drop),
+        policy_out: Some(FirewallAction::Accept),
+        mac_filter: true,
+        ip_filter: true,
+    };
+    assert_eq!(after.firewall, Some(options), "{after:?}");
+    assert!(card(&after).firewall && card(&after).mac == made.mac, "{after:?}");
 }

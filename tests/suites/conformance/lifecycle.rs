@@ -33,6 +33,7 @@ fn configuration(rig: &Rig) -> ConfigureSpec {
         start_on_boot: true,
         name: Some("configured".to_owned()),
         exact: false,
+        exact_nics: false,
     }
 }
 
@@ -226,6 +227,7 @@ pub async fn what_an_exact_configuration_does_not_name_is_taken_away(rig: Arc<Ri
         search_domain: None,
         password: None,
         exact: true,
+        exact_nics: false,
         ..full
     };
     let done = rig.drive(target, Operation::Configure(bare.clone())).await.unwrap();
@@ -234,6 +236,48 @@ pub async fn what_an_exact_configuration_does_not_name_is_taken_away(rig: Arc<Ri
     assert_eq!((&after["net0"], &after["description"]), (&before["net0"], &before["description"]));
     assert_eq!(done.state.macs.keys().collect::<Vec<_>>(), [&0], "{done:?}");
     assert_eq!(rig.pve.begin(&Rig::request(target, Operation::Configure(bare))).await.unwrap(), Begun::Done);
+}
+
+pub async fn what_exact_cards_do_not_name_is_taken_away_and_nothing_else(rig: Arc<Rig>) {
+    let target = rig.vm().await;
+    let settings = async || rig.pve.settings(target.vmid).await.unwrap();
+    let mut full = configuration(&rig);
+    full.nics.push(Nic {
+        index: 1,
+        addresses: vec!["192.0.2.11/24".to_owned()],
+        gateway4: None,
+        ..full.nics[0].clone()
+    });
+    full.nics[1].gateway6 = None;
+    full.password = Some(Secret::new("not-for-logs-3"));
+    rig.drive(target, Operation::Configure(full.clone())).await.unwrap();
+    let before = settings().await;
+    let cards = ConfigureSpec {
+        vcpu: 0,
+        memory_mib: 0,
+        cloud_init_user: None,
+        ssh_keys: Vec::new(),
+        exact_ssh_keys: false,
+        nics: vec![Nic { mac: Some("BC:24:11:00:0A:01".to_owned()), rate_mbps: None, ..full.nics[0].clone() }],
+        nameservers: Vec::new(),
+        search_domain: None,
+        password: None,
+        start_on_boot: true,
+        name: None,
+        exact: false,
+        exact_nics: true,
+    };
+    let done = rig.drive(target, Operation::Configure(cards.clone())).await.unwrap();
+    let after = settings().await;
+    assert!(["net1", "ipconfig1"].iter().all(|key| !before[*key].is_null() && after[*key].is_null()), "{after}");
+    for kept in
+        ["ipconfig0", "nameserver", "searchdomain", "cipassword", "ciuser", "sshkeys", "cores", "memory", "onboot"]
+    {
+        assert_eq!(after[kept], before[kept], "{kept}");
+    }
+    let macs: Vec<_> = done.state.macs.into_iter().collect();
+    assert_eq!(macs, [(0, "BC:24:11:00:0A:01".to_owned())]);
+    assert_eq!(rig.pve.begin(&Rig::request(target, Operation::Configure(cards))).await.unwrap(), Begun::Done);
 }
 
 pub async fn a_paused_vm_is_resumed(rig: Arc<Rig>) {

@@ -56,6 +56,7 @@ pub async fn what_waits_for_a_restart_is_told(rig: Arc<Rig>) {
             exact_ssh_keys: false,
             name: None,
             exact: false,
+            exact_nics: false,
         })
     };
     let done = rig.drive(target, memory(192)).await.unwrap();
@@ -141,6 +142,7 @@ pub async fn a_template_is_made_once_without_its_guests_identity(rig: Arc<Rig>) 
         exact_ssh_keys: false,
         name: None,
         exact: false,
+        exact_nics: false,
     };
     rig.drive(target, Operation::Configure(configure)).await.unwrap();
     // As one that is being rescued.

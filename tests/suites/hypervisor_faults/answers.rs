@@ -32,6 +32,7 @@ fn configuration() -> ConfigureSpec {
         exact_ssh_keys: false,
         name: None,
         exact: false,
+        exact_nics: false,
     }
 }
 
@@ -295,6 +296,8 @@ async fn an_inventory_reads_each_description_once() {
             assert_eq!(rig.pve.list_vms().await.unwrap().len(), 3);
         }
         assert_eq!(rig.sim().faults().count("GET", "/nodes/*/qemu/*/config"), 3);
+        let options = "/nodes/*/qemu/*/firewall/options";
+        assert_eq!(rig.sim().faults().count("GET", options), 2, "of ours alone");
         rig.drive(one, Operation::Destroy).await.unwrap();
         rig.drive(two, Operation::Start).await.unwrap();
         rig.sim().faults().forget_calls();
@@ -304,6 +307,31 @@ async fn an_inventory_reads_each_description_once() {
             1,
             "only the one that was worked on is read again"
         );
+        assert_eq!(rig.sim().faults().count("GET", options), 1, "and its firewall with it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_firewall_that_cannot_be_read_is_told_as_it_was_and_holds_no_inventory_up() {
+    run_simulated(sim_config(), async |rig: std::sync::Arc<Rig>| {
+        let vm = rig.vm().await;
+        let options = async || {
+            rig.pve.read_anew(tokio::time::Instant::now());
+            let vms = rig.pve.list_vms().await.unwrap();
+            vms.into_iter().find(|found| found.vmid == vm.vmid).unwrap().firewall
+        };
+        let known = options().await;
+        assert!(known.is_some_and(|options| !options.enabled && options.mac_filter), "{known:?}");
+        let fault = always("GET", "/nodes/*/qemu/*/firewall/options", status(500, "unable to open file"));
+        rig.sim().faults().add(fault.clone());
+        assert_eq!(options().await, known);
+        rig.drive(vm, Operation::Start).await.unwrap();
+        assert_eq!(options().await, None, "an operation of ours may have changed it");
+        rig.sim().faults().clear();
+        assert_eq!(options().await, known);
+        assert!(rig.sim().hand().set_firewall_option(vm.vmid, "enable", Some("1")));
+        assert!(options().await.is_some_and(|options| options.enabled));
     })
     .await;
 }

@@ -15,19 +15,19 @@ use mpanel_tests::scripted_agent::Fail;
 
 const ONE_POD: [i64; 4] = [1, 2, 1, 1];
 
-async fn open(bench: &PodBench) -> Vec<Drift> {
+pub(super) async fn open(bench: &PodBench) -> Vec<Drift> {
     let window = Window { limit: 50, after: None };
     let mut drifts = bench.drift.drift_list(&Filter::default(), window).await.unwrap();
     drifts.reverse();
     drifts
 }
 
-async fn kinds(bench: &PodBench) -> Vec<Kind> {
+pub(super) async fn kinds(bench: &PodBench) -> Vec<Kind> {
     open(bench).await.into_iter().map(|drift| drift.kind).collect()
 }
 
 /// An active pod, the server that it is on, its VM as the server shows it.
-async fn placed(bench: &PodBench, name: &str) -> (CloudPodId, ServerId, InventoryVm) {
+pub(super) async fn placed(bench: &PodBench, name: &str) -> (CloudPodId, ServerId, InventoryVm) {
     let id = bench.active(name).await;
     let pod = bench.pod(id).await.pod;
     let mut seen = vm(pod.vmid.unwrap(), Some(id), Power::Running, false);
@@ -38,7 +38,7 @@ async fn placed(bench: &PodBench, name: &str) -> (CloudPodId, ServerId, Inventor
     (id, server, seen)
 }
 
-async fn over(bench: &PodBench, job: &Job) {
+pub(super) async fn over(bench: &PodBench, job: &Job) {
     let job = bench.over(job.id).await;
     assert_eq!(job.state, JobState::Succeeded, "{}: {:?}", job.kind, job.error);
 }

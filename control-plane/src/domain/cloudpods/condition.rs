@@ -41,6 +41,8 @@ pub enum RestartCause {
     Password,
     /// Its CD drive, or what it boots from.
     Media,
+    /// Its network cards.
+    Network,
 }
 
 /// Why and since when a pod may not be used.

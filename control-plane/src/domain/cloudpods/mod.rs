@@ -5,6 +5,7 @@ mod asked;
 pub mod backups;
 pub mod brief;
 pub mod capture;
+mod cards;
 pub mod check;
 mod condition;
 pub mod counts;
@@ -34,6 +35,7 @@ use crate::domain::jobs::Power;
 use crate::domain::sort::AgeOrName;
 use crate::ids::{CloudPodId, ImageId, IpPoolId, PlanId, ServerId, TenantId};
 
+pub use cards::GivenCard;
 pub use condition::{Condition, Media, RestartCause, Suspension};
 pub use state::State;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::{Kind, network};
 use crate::domain::cloudpods::DesiredPower;
 use crate::domain::cloudpods::brief::PodBrief;
 use crate::domain::jobs::Power;
@@ -114,6 +114,12 @@ fn own(pod: &PodBrief, vm: &StampedVm, note: &mut impl FnMut(Kind, Value, Value)
     if vm.start_on_boot != starts {
         note(Kind::Autostart, json!({ "start_on_boot": starts }), json!({ "start_on_boot": vm.start_on_boot }));
     }
+    if let Some((expected, seen)) = network::cards_differ(pod, vm) {
+        note(Kind::Network, expected, seen);
+    }
+    if let Some((expected, seen)) = network::firewall_differs(pod, vm) {
+        note(Kind::Firewall, expected, seen);
+    }
     if !vm.lock.is_empty() {
         note(Kind::Locked, json!({ "lock": "" }), json!({ "lock": vm.lock }));
     }
@@ -135,18 +141,18 @@ fn strayed(known: &Known, pod: &PodBrief, vm: &StampedVm, note: &mut impl FnMut(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::Ms;
     use crate::ids::TenantId;
 
-    const HERE: ServerId = ServerId(Uuid::from_u128(1));
+    pub(in super::super) const HERE: ServerId = ServerId(Uuid::from_u128(1));
     const THERE: ServerId = ServerId(Uuid::from_u128(2));
     const POD: CloudPodId = CloudPodId(Uuid::from_u128(7));
 
-    fn pod(state: &str, placed: Option<(ServerId, u32)>) -> PodBrief {
+    pub(in super::super) fn pod(state: &str, placed: Option<(ServerId, u32)>) -> PodBrief {
         PodBrief {
             id: POD,
             tenant: TenantId(Uuid::nil()),
@@ -161,11 +167,13 @@ mod tests {
             vmid: placed.map(|(_, vmid)| vmid),
             size_waits: false,
             start_on_boot: true,
+            cards: None,
+            firewall: None,
             updated_at: Ms(0),
         }
     }
 
-    fn vm(server: ServerId, vmid: u32) -> StampedVm {
+    pub(in super::super) fn vm(server: ServerId, vmid: u32) -> StampedVm {
         StampedVm {
             server,
             space: "cluster".into(),
@@ -178,6 +186,8 @@ mod tests {
             memory_mib: 512,
             disk_mib: 20 * 1024,
             start_on_boot: true,
+            cards: None,
+            firewall: None,
         }
     }
 

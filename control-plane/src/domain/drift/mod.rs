@@ -1,9 +1,10 @@
 //! Drift: what hosts show against what is wanted. A difference is opened and closed by the inventories; nothing is ever
-//! deleted to match, and only the power of a pod is put right by itself, if so configured.
+//! deleted to match, and only the power and the network of a pod are put right by itself, if so configured.
 //!
 //! A difference is *settling* until it has lasted for a while: an inventory may be older than what a job did meanwhile.
 
 mod compare;
+mod network;
 pub mod routes;
 pub mod service;
 mod store;
@@ -32,6 +33,10 @@ pub enum Kind {
     Renamed,
     /// It starts with its host and should not, or the other way round.
     Autostart,
+    /// Its network cards are not those that it was given.
+    Network,
+    /// Its firewall is not set as it was.
+    Firewall,
     /// A Proxmox lock was left on it.
     Locked,
     /// Another VM bears the stamp of a pod that has its own.
@@ -51,6 +56,8 @@ impl Kind {
             Self::Moved => "moved",
             Self::Renamed => "renamed",
             Self::Autostart => "autostart",
+            Self::Network => "network",
+            Self::Firewall => "firewall",
             Self::Locked => "locked",
             Self::Duplicate => "duplicate",
             Self::Orphan => "orphan",
@@ -65,6 +72,8 @@ impl Kind {
             "moved" => Self::Moved,
             "renamed" => Self::Renamed,
             "autostart" => Self::Autostart,
+            "network" => Self::Network,
+            "firewall" => Self::Firewall,
             "locked" => Self::Locked,
             "duplicate" => Self::Duplicate,
             "orphan" => Self::Orphan,
@@ -82,6 +91,8 @@ impl Kind {
     pub fn actions(self) -> &'static [Action] {
         match self {
             Self::Power | Self::Autostart => &[Action::Accept, Action::Heal],
+            // What nobody wanted in a tenant's network is not to be wanted by a click.
+            Self::Network | Self::Firewall => &[Action::Heal],
             Self::Size | Self::Moved | Self::Renamed => &[Action::Accept],
             Self::Orphan => &[Action::Accept, Action::Release, Action::Destroy],
             Self::Duplicate => &[Action::Release, Action::Destroy],
@@ -104,6 +115,14 @@ impl Kind {
             Self::Renamed => "`mpanel drift accept` takes the new name; or rename it back by hand",
             Self::Autostart => {
                 "`mpanel drift heal` sets whether it starts with its host as it is wanted; `mpanel drift accept` wants it as it is"
+            }
+            Self::Network => {
+                "`mpanel drift heal` gives it the network cards again that it was given, and no others: until then its guest may be cut \
+                 off, or in a network that is not its own"
+            }
+            Self::Firewall => {
+                "a matter of security: without its filters the guest can send from addresses that are not its own, and what its rules \
+                 keep off may reach it; `mpanel drift heal` sets its firewall again as it is wanted"
             }
             Self::Locked => "look for a task that still runs; if none does, `qm unlock` on the host",
             Self::Duplicate => {
@@ -143,13 +162,15 @@ pub struct Policy {
     pub grace: Duration,
     /// Whether pods are started and stopped by itself as they are wanted.
     pub heal_power: bool,
+    /// Whether their network cards and firewalls are set again by itself as they are wanted.
+    pub heal_network: bool,
     /// How often that is tried for one difference.
     pub heal_tries: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { grace: Duration::from_mins(1), heal_power: false, heal_tries: 3 }
+        Self { grace: Duration::from_mins(1), heal_power: false, heal_network: false, heal_tries: 3 }
     }
 }
 

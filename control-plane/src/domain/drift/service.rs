@@ -271,10 +271,15 @@ impl Service {
             ));
         }
         tx.commit().await?;
-        let job = match drift.expected["power"].as_str() {
-            _ if drift.kind == Kind::Autostart => self.cloudpods.cloudpod_autostart(actor, drift.pod).await?.1,
-            Some("running") => self.cloudpods.power_restore(actor, drift.pod, DesiredPower::Running).await?,
-            _ => self.cloudpods.power_restore(actor, drift.pod, DesiredPower::Stopped).await?,
+        let job = match drift.kind {
+            Kind::Autostart => self.cloudpods.cloudpod_autostart(actor, drift.pod).await?.1,
+            Kind::Network => self.cloudpods.cloudpod_network(actor, drift.pod).await?.1,
+            Kind::Firewall => self.cloudpods.cloudpod_firewall(actor, drift.pod).await?.1,
+            _ => {
+                let running = drift.expected["power"] == DesiredPower::Running.as_str();
+                let wanted = if running { DesiredPower::Running } else { DesiredPower::Stopped };
+                self.cloudpods.power_restore(actor, drift.pod, wanted).await?
+            }
         };
         let mut tx = self.db.begin().await?;
         store::heal_job_set(&mut tx, drift.id, job.id).await?;
@@ -308,8 +313,12 @@ impl Service {
             }
         }
         *self.ends_seen() = to;
-        if self.policy.heal_power {
-            done.healed = self.power_heal().await?;
+        let Policy { heal_power, heal_network, .. } = self.policy;
+        for (kind, heals) in [(Kind::Power, heal_power), (Kind::Network, heal_network), (Kind::Firewall, heal_network)]
+        {
+            if heals {
+                done.healed += self.settled_heal(kind).await?;
+            }
         }
         Ok(done)
     }
@@ -320,10 +329,10 @@ impl Service {
         tx.commit().await
     }
 
-    async fn power_heal(&self) -> Result<u64> {
+    async fn settled_heal(&self, kind: Kind) -> Result<u64> {
         let now = self.clock.now();
         let before = now.minus(self.policy.grace);
-        let settled = store::drifts_settled(self.db.read().await?.conn(), Kind::Power, before, BATCH).await?;
+        let settled = store::drifts_settled(self.db.read().await?.conn(), kind, before, BATCH).await?;
         let actor = Actor::system("reconciler");
         let mut healed = 0;
         for drift in settled {
@@ -334,12 +343,14 @@ impl Service {
             }
             match self.heal(&actor, &drift).await {
                 Ok(job) => {
-                    tracing::info!(drift = %drift.id, pod = %drift.pod, job = %job.id, "putting a pod's power right");
+                    let (drift, pod) = (drift.id, drift.pod);
+                    tracing::info!(%drift, %pod, kind = kind.as_str(), job = %job.id, "putting a pod right");
                     healed += 1;
                 }
-                // The try is spent: a pod that cannot be started or stopped now stays shown.
+                // The try is spent: a pod that cannot be put right now stays shown.
                 Err(error) => {
-                    tracing::warn!(drift = %drift.id, pod = %drift.pod, %error, "a pod's power was not put right");
+                    let (drift, pod) = (drift.id, drift.pod);
+                    tracing::warn!(%drift, %pod, kind = kind.as_str(), %error, "a pod was not put right");
                 }
             }
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Ms;
 
 use crate::domain::jobs::command::{Firewall, FirewallAction, FirewallRule};
+use crate::domain::servers::FirewallOptions;
 use crate::domain::servers::holdings::{FIREWALL_OFF, FIREWALL_SWITCH_ON};
 
 pub use check::policy_check;
@@ -161,9 +162,7 @@ impl Policy {
     /// As a host is told. `addresses`: what each network card may send from, by its index.
     #[must_use]
     pub fn command(self, addresses: Vec<(u32, Vec<String>)>) -> Firewall {
-        // A pod that holds no addresses asks DHCP, and nobody knows what it may use.
-        let ip_filter = self.ip_filter && addresses.iter().any(|(_, addresses)| !addresses.is_empty());
-        let wanted = Self { ip_filter, ..self };
+        let wanted = self.effective(addresses.iter().any(|(_, addresses)| !addresses.is_empty()));
         let enabled = wanted.filters();
         let Self { policy_in, policy_out, mac_filter, ip_filter, rules } = wanted;
         Firewall {
@@ -175,6 +174,20 @@ impl Policy {
             ip_filter,
             addresses: if ip_filter { addresses } else { Vec::new() },
         }
+    }
+
+    /// The options that a host has once it has taken this. `addressed`: the pod holds addresses.
+    #[must_use]
+    pub fn options(self, addressed: bool) -> FirewallOptions {
+        let wanted = self.effective(addressed);
+        let enabled = wanted.filters();
+        let Self { policy_in, policy_out, mac_filter, ip_filter, rules: _ } = wanted;
+        FirewallOptions { enabled, policy_in: Some(policy_in), policy_out: Some(policy_out), mac_filter, ip_filter }
+    }
+
+    /// A pod that holds no addresses asks DHCP, and nobody knows what it may use.
+    fn effective(self, addressed: bool) -> Self {
+        Self { ip_filter: self.ip_filter && addressed, ..self }
     }
 }
 

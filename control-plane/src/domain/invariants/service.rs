@@ -15,7 +15,16 @@ use crate::domain::servers::service::Service as Servers;
 use crate::error::Result;
 
 /// What differs of a pod's own VM.
-const DRIFT: &[Kind] = &[Kind::VmMissing, Kind::Power, Kind::Size, Kind::Renamed, Kind::Autostart, Kind::Locked];
+const DRIFT: &[Kind] = &[
+    Kind::VmMissing,
+    Kind::Power,
+    Kind::Size,
+    Kind::Renamed,
+    Kind::Autostart,
+    Kind::Network,
+    Kind::Firewall,
+    Kind::Locked,
+];
 
 /// The service of this slice.
 pub struct Service {

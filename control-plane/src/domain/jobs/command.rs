@@ -298,6 +298,8 @@ pub struct Configure {
     pub name: String,
     /// No other cards, addresses, resolvers and password: what else is there is taken away.
     pub exact: bool,
+    /// No other cards, with their addresses: what else is there is taken away.
+    pub exact_nics: bool,
 }
 
 /// A network card.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Ms;
 use crate::domain::jobs::Power;
-use crate::domain::jobs::command::NotConnected;
+use crate::domain::jobs::command::{FirewallAction, NotConnected};
 use crate::ids::{CloudPodId, CommandId, ServerId};
 
 /// Who an agent says that it is, at the beginning of its session.
@@ -161,6 +161,40 @@ pub struct InventoryVm {
     pub uptime_s: u64,
     /// It starts with its host.
     pub start_on_boot: bool,
+    /// Its network cards, where the host tells of them: of a VM of ours that is no template.
+    pub cards: Option<Vec<Card>>,
+    /// The options of its firewall, likewise.
+    pub firewall: Option<FirewallOptions>,
+}
+
+/// A network card that a VM has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// `net0` is 0.
+    pub index: u32,
+    /// The host's bridge; empty: it is attached to none.
+    pub bridge: String,
+    /// VLAN tag; `None`: untagged.
+    pub vlan: Option<u32>,
+    /// MAC address; empty: not told.
+    pub mac: String,
+    /// It leads through the VM's firewall.
+    pub firewall: bool,
+}
+
+/// The options of a VM's firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewallOptions {
+    /// Whether anything is filtered at all.
+    pub enabled: bool,
+    /// What happens to inbound traffic that no rule names; `None`: not known.
+    pub policy_in: Option<FirewallAction>,
+    /// What happens to outbound traffic that no rule names; `None`: not known.
+    pub policy_out: Option<FirewallAction>,
+    /// It sends only from its own MAC addresses.
+    pub mac_filter: bool,
+    /// It sends only from the addresses that it holds.
+    pub ip_filter: bool,
 }
 
 /// What a probe of a host shall look for.

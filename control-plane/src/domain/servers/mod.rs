@@ -38,8 +38,8 @@ pub use capacity::moves::{IdleMove, Method, Move, MoveNew, Sighting};
 pub use capacity::{ServerCapacity, StorageCapacity, TemplateSeen};
 pub use check::{ServerCreate, ServerPatch, StatusChange, StorageOffer};
 pub use facts::{
-    Check, CheckState, CloseReason, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport, ProbeSpec, Prober, Sessions,
-    StorageSeen,
+    Card, Check, CheckState, CloseReason, FirewallOptions, Heartbeat, Hello, Inventory, InventoryVm, ProbeReport,
+    ProbeSpec, Prober, Sessions, StorageSeen,
 };
 pub use history::HealthStep;
 pub use identity::{EnrolmentCommand, Redemption};

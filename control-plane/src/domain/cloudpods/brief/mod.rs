@@ -5,13 +5,13 @@ mod store;
 
 use std::collections::HashMap;
 
-use super::DesiredPower;
 use super::service::Service;
+use super::{DesiredPower, GivenCard};
 use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::finding::{Finding, Findings};
 use crate::domain::firewall::{NOT_TAKEN, NOT_TAKEN_CURE};
-use crate::domain::servers::IdleMove;
+use crate::domain::servers::{FirewallOptions, IdleMove};
 use crate::error::Result;
 use crate::ids::{CloudPodId, ServerId, TenantId};
 
@@ -44,6 +44,10 @@ pub struct PodBrief {
     pub size_waits: bool,
     /// Whether its VM is to start with its host.
     pub start_on_boot: bool,
+    /// The network cards that its VM was given; `None`: mPanel gave it none.
+    pub cards: Option<Vec<GivenCard>>,
+    /// The options of the firewall that its host has taken; `None`: it has none from mPanel, or not the newest.
+    pub firewall: Option<FirewallOptions>,
     /// When it last changed.
     pub updated_at: Ms,
 }

@@ -4,8 +4,9 @@ use super::PodBrief;
 use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::check::{loaded, loaded_option};
-use crate::domain::cloudpods::store::RestartCauses;
+use crate::domain::cloudpods::store::{Cards, RestartCauses};
 use crate::domain::cloudpods::{DesiredPower, RestartCause};
+use crate::domain::firewall::Policy;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, IdList, ServerId, TenantId};
 use crate::{fetch_all, sql_by_db};
@@ -25,6 +26,9 @@ struct BriefRow {
     vmid: Option<i64>,
     restart_causes: Json<RestartCauses>,
     start_on_boot: bool,
+    cards: Option<Json<Cards>>,
+    firewall: Option<Json<Policy>>,
+    addressed: bool,
     updated_at: Ms,
 }
 
@@ -46,6 +50,9 @@ impl TryFrom<BriefRow> for PodBrief {
             vmid,
             restart_causes: Json(RestartCauses { causes }),
             start_on_boot,
+            cards,
+            firewall,
+            addressed,
             updated_at,
         } = row;
         Ok(Self {
@@ -62,6 +69,8 @@ impl TryFrom<BriefRow> for PodBrief {
             vmid: loaded_option(vmid, "cloudpods.vmid")?,
             size_waits: causes.contains(&RestartCause::Size),
             start_on_boot,
+            cards: cards.map(|Json(Cards { cards })| cards),
+            firewall: firewall.map(|Json(policy)| policy.options(addressed)),
             updated_at,
         })
     }
@@ -75,7 +84,10 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "SELECT id, tenant_id, name, vm_name, state, desired_power, vcpu, memory_mib, disk_gib, server_id, vmid, restart_causes,
-                    start_on_boot, updated_at
+                    start_on_boot, cards,
+                    (SELECT f.policy FROM firewalls f
+                      WHERE f.pod_id = cloudpods.id AND f.version > 0 AND f.applied_version = f.version) AS firewall,
+                    EXISTS (SELECT 1 FROM ip_addresses a WHERE a.pod_id = cloudpods.id) AS addressed, updated_at
              FROM cloudpods ",
             $($rest),+
         )

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::vm::{nics, server_of};
-use super::{Books, QUICK, active_pod_of, kind, order, pod_of};
+use super::{Books, QUICK, kept_pod_of, kind, order, pod_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, State};
 use crate::domain::jobs::{
@@ -105,7 +105,7 @@ pub(super) async fn bring_again(
 /// The job's pod, unless it is on its way out.
 async fn filtered_pod_of(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
     if job.kind == kind::FIREWALL {
-        return active_pod_of(tx, job, "get another firewall").await;
+        return kept_pod_of(tx, job, "get another firewall").await;
     }
     let pod = pod_of(tx, job).await?;
     match pod.state {

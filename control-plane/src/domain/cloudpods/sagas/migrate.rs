@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::firewall::ApplyFirewall;
-use super::migrate_orders::{at_source, at_target, local_move, remote_move, sighting};
+use super::migrate_orders::{at_source, at_target, local_move, remote_bridge, remote_move, sighting};
 use super::migrate_undo as undoing;
+use super::vm::bridge_note;
 use super::{BESIDE_GUEST, Books, QUICK, kind, params_of, pod_of, tenant_of};
 use crate::db::Tx;
 use crate::domain::access::Permission;
@@ -501,6 +502,10 @@ pub(super) async fn settle(tx: &mut Tx, books: &Books, job: &Job, pod: &CloudPod
     let templates = books.images.image_templates(tx.conn(), pod.image.id).await?;
     let template = templates.get(&target.id).copied().or(pod.template_vmid);
     store::pod_move(tx, pod.id, under_way, vmid, template, now).await?;
+    if under_way.method == Method::Remote {
+        let bridge = remote_bridge(tx, books, under_way).await?;
+        bridge_note(tx, pod, &bridge).await?;
+    }
     store::pod_observe(tx, pod.id, power, now).await?;
     books.scheduling.placement_settle(tx, pod.id, target.id, &under_way.explanation).await?;
     let detail = json!({

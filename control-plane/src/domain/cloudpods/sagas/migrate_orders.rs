@@ -65,6 +65,13 @@ pub(super) async fn local_move(tx: &mut Tx, books: &Books, job: &Job, under_way:
     })
 }
 
+/// The bridge that all cards of a VM are put at by a move to another cluster.
+pub(super) async fn remote_bridge(tx: &mut Tx, books: &Books, under_way: &Move) -> Result<String> {
+    let target = books.servers.server_get(tx.conn(), under_way.target).await?;
+    let addresses = books.ipam.addresses_of(tx.conn(), under_way.pod).await?;
+    Ok(addresses.into_iter().find_map(|address| address.bridge).unwrap_or(target.bridge))
+}
+
 /// The move to another cluster, as it is now meant.
 pub(super) async fn remote_move(tx: &mut Tx, books: &Books, pod: &CloudPod, under_way: &Move) -> Result<CommandKind> {
     let target = books.servers.server_get(tx.conn(), under_way.target).await?;
@@ -75,8 +82,7 @@ pub(super) async fn remote_move(tx: &mut Tx, books: &Books, pod: &CloudPod, unde
             format!("{} is in another Proxmox cluster and has no migration endpoint any more", target.name),
         )
     })?;
-    let addresses = books.ipam.addresses_of(tx.conn(), under_way.pod).await?;
-    let bridge = addresses.into_iter().find_map(|address| address.bridge).unwrap_or(target.bridge);
+    let bridge = remote_bridge(tx, books, under_way).await?;
     Ok(CommandKind::RemoteMigrate(Box::new(RemoteMigrate {
         target_host: endpoint.host,
         target_port: endpoint.port,

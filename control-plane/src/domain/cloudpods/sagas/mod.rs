@@ -14,6 +14,7 @@ mod media;
 mod migrate;
 mod migrate_orders;
 mod migrate_undo;
+mod network;
 mod orphan;
 mod password;
 mod provision;
@@ -135,6 +136,8 @@ pub mod kind {
     pub const DELETE_IMAGE: &str = "delete_image";
     /// Has its VM start with its host, or not, as it is wanted.
     pub const AUTOSTART: &str = "autostart";
+    /// Gives its VM the network cards again that it was given.
+    pub const NETWORK: &str = "network";
     /// Makes a pod of a VM that is there.
     pub const ADOPT: &str = "adopt";
     /// Takes a pod's VM where it was found.
@@ -208,6 +211,7 @@ pub fn all(books: &Arc<Books>) -> Vec<Arc<dyn Saga>> {
         Arc::new(capture::Capture::new(books)),
         Arc::new(capture::DeleteImage::new(books)),
         Arc::new(autostart::Autostart::new()),
+        Arc::new(network::Network::new(books)),
         Arc::new(adopt::Adopt::new(books)),
         Arc::new(rehome::Rehome::new(books)),
         Arc::new(orphan::Orphan::destroy(books)),
@@ -239,6 +243,16 @@ async fn pod_of(tx: &mut Tx, job: &Job) -> Result<CloudPod> {
 async fn active_pod_of(tx: &mut Tx, job: &Job, wanted: &'static str) -> Result<CloudPod> {
     let pod = pod_of(tx, job).await?;
     pod.state.power_change(wanted)?;
+    require_settled(&pod)?;
+    Ok(pod)
+}
+
+/// The job's pod, if its VM is to be as it is wanted: also while it is suspended.
+async fn kept_pod_of(tx: &mut Tx, job: &Job, wanted: &'static str) -> Result<CloudPod> {
+    let pod = pod_of(tx, job).await?;
+    if pod.state != State::Suspended {
+        pod.state.power_change(wanted)?;
+    }
     require_settled(&pod)?;
     Ok(pod)
 }

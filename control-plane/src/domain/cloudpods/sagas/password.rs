@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::restart::restart_note;
 use super::running::{Restart, Subject, Turn, WaitRunning};
-use super::vm::configuration_of;
+use super::vm::{configuration_of, macs_note};
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::RestartCause;
@@ -149,6 +149,7 @@ impl Step for Configure {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
+        macs_note(tx, &pod, output).await?;
         restart_note(tx, &self.0, &pod, RestartCause::Password, output.restart_needed).await
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::restart::{IfNeeded, RestartParams, restart_note, restart_undone};
 use super::running::{Restart, WaitRunning};
-use super::vm::configuration_of;
+use super::vm::{configuration_of, macs_note};
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of, tenant_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, RestartCause, State, store};
@@ -167,6 +167,7 @@ impl Step for Configure {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
+        macs_note(tx, &pod, output).await?;
         restart_note(tx, &self.0, &pod, RestartCause::Size, output.restart_needed).await
     }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::firewall::ApplyFirewall;
 use super::media::insert;
 use super::rescue::drive_of;
-use super::vm::{addresses_take, brought_back, configuration_of, server_of, vm_missing, vmid_replace};
+use super::vm::{addresses_take, brought_back, configuration_of, macs_note, server_of, vm_missing, vmid_replace};
 use super::{
     Books, QUICK, kind, order, params_of, pod_of, power_store, require_absent, require_settled, state_store, tenant_of,
 };
@@ -470,6 +470,8 @@ impl Step for Configure {
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let (pod, _) = restored(tx, job).await?;
+        // Their MAC addresses are the backup's.
+        store::pod_cards_set(tx, pod.id, None).await?;
         let mut configure = configuration_of(tx, &self.0, &pod).await?;
         if job.kind == kind::RECREATE {
             // It came with the name of the pod that the backup is of, and with its addresses, which that one may still have.
@@ -477,6 +479,11 @@ impl Step for Configure {
             configure.exact = true;
         }
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        macs_note(tx, &pod, output).await
     }
 
     fn cancellable(&self) -> bool {

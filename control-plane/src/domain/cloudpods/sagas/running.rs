@@ -10,7 +10,7 @@ use super::media::insert;
 use super::reboot::reboot_verdict;
 use super::rescue::drive_of;
 use super::restart::{restart_note, restarted};
-use super::vm::configuration_of;
+use super::vm::{configuration_of, macs_note};
 use super::{BESIDE_GUEST, Books, QUICK, active_pod_of, order, pod_of, power_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, RestartCause};
@@ -115,6 +115,7 @@ impl<S: Subject> Step for Configure<S> {
 
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
+        macs_note(tx, &pod, output).await?;
         restart_note(tx, &self.0, &pod, RestartCause::Size, output.restart_needed).await
     }
 

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::restart::{IfNeeded, RestartParams, restart_note};
 use super::running::{Restart, WaitRunning};
-use super::vm::configuration_of;
+use super::vm::{configuration_of, macs_note};
 use super::{Books, QUICK, active_pod_of, kind, order, params_of, pod_of};
 use crate::db::Tx;
 use crate::domain::cloudpods::{CloudPod, RestartCause, State, store};
-use crate::domain::jobs::{Action, CommandKind, Job, Saga, Step};
+use crate::domain::jobs::{Action, CommandKind, CommandOutput, Job, Saga, Step};
 use crate::error::Result;
 
 const WANTED: &str = "get other SSH keys";
@@ -78,6 +78,11 @@ impl Step for Configure {
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let pod = active_pod_of(tx, job, WANTED).await?;
         self.configure(tx, &pod, params_of::<SshKeysParams>(job)?.keys).await
+    }
+
+    async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
+        let pod = pod_of(tx, job).await?;
+        macs_note(tx, &pod, output).await
     }
 
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Books;
 use crate::db::Tx;
-use crate::domain::cloudpods::{CloudPod, State, store};
+use crate::domain::cloudpods::cards::given;
+use crate::domain::cloudpods::{CloudPod, GivenCard, State, store};
 use crate::domain::ipam::{AllocatedAddress, NetworkFacts};
 use crate::domain::jobs::command::{Configure, Nic};
-use crate::domain::jobs::{Action, Power, Verdict};
+use crate::domain::jobs::{Action, CommandOutput, Power, Verdict};
 use crate::domain::tenants::quotas;
 use crate::error::{Error, Result};
 use crate::ids::ServerId;
@@ -38,6 +39,7 @@ pub(super) async fn addresses_take(
 
 /// The whole configuration of a pod's VM, as its row has it: a command that configures has to repeat all of it. Of a VM that was adopted
 /// the books know neither the network cards nor the user: they are left as they are.
+/// Notes the network cards: what the VM has else, once the job is over, is drift.
 pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<Configure> {
     let configure = Configure {
         vcpu: pod.vcpu,
@@ -60,6 +62,8 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
             nic.mac = macs.remove(&nic.index).unwrap_or_default();
         }
     }
+    let before = store::pod_cards(tx.conn(), pod.id).await?.unwrap_or_default();
+    store::pod_cards_set(tx, pod.id, Some(given(before, &nics))).await?;
     Ok(Configure {
         cloud_init_user: pod.cloud_init_user.clone(),
         exact_ssh_keys: true,
@@ -67,6 +71,38 @@ pub(super) async fn configuration_of(tx: &mut Tx, books: &Books, pod: &CloudPod)
         nameservers: nameservers(&addresses),
         ..configure
     })
+}
+
+/// The network cards alone that a pod's VM was given, with their MAC addresses, and no others.
+pub(super) async fn cards_of(tx: &mut Tx, books: &Books, pod: &CloudPod) -> Result<Configure> {
+    let before = store::pod_cards(tx.conn(), pod.id).await?.unwrap_or_default();
+    let Configure { mut nics, start_on_boot, .. } = configuration_of(tx, books, pod).await?;
+    for GivenCard { index, bridge, vlan, mac } in before {
+        let mac = mac.unwrap_or_default();
+        match nics.iter_mut().find(|nic| nic.index == index) {
+            Some(nic) => nic.mac = mac,
+            None => nics.push(Nic { index, bridge, vlan, mac, ..Nic::default() }),
+        }
+    }
+    Ok(Configure { nics, exact_nics: true, start_on_boot, ..Configure::default() })
+}
+
+/// Notes the MAC addresses that the host has chosen for the cards that a command gave the pod's VM.
+pub(super) async fn macs_note(tx: &mut Tx, pod: &CloudPod, output: &CommandOutput) -> Result<()> {
+    let Some(mut cards) = store::pod_cards(tx.conn(), pod.id).await? else { return Ok(()) };
+    for card in cards.iter_mut().filter(|card| card.mac.is_none()) {
+        card.mac = output.macs.get(&card.index).cloned();
+    }
+    store::pod_cards_set(tx, pod.id, Some(cards)).await
+}
+
+/// Notes that all cards of the pod's VM are at this bridge now.
+pub(super) async fn bridge_note(tx: &mut Tx, pod: &CloudPod, bridge: &str) -> Result<()> {
+    let Some(mut cards) = store::pod_cards(tx.conn(), pod.id).await? else { return Ok(()) };
+    for card in &mut cards {
+        bridge.clone_into(&mut card.bridge);
+    }
+    store::pod_cards_set(tx, pod.id, Some(cards)).await
 }
 
 /// What is left to undo of a pod that another job has brought back since this one failed: nothing. Where it is now, and under which

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::super::{Condition, DesiredPower, Media, RestartCause, Suspension};
+use super::super::{Condition, DesiredPower, GivenCard, Media, RestartCause, Suspension};
 use super::Keys;
 use crate::clock::Ms;
 use crate::db::{Conn, Tx};
@@ -183,6 +183,26 @@ pub(in super::super) async fn pod_macs_set(tx: &mut Tx, id: CloudPodId, macs: &B
     Ok(())
 }
 
+/// JSONB holds objects only.
+#[derive(Serialize, Deserialize)]
+pub(in super::super) struct Cards {
+    pub(in super::super) cards: Vec<GivenCard>,
+}
+
+/// The network cards that its VM was given; `None`: none that are known.
+pub(in super::super) async fn pod_cards(conn: Conn<'_>, id: CloudPodId) -> Result<Option<Vec<GivenCard>>> {
+    const SQL: &str = "SELECT cards FROM cloudpods WHERE id = $1";
+    let found = fetch_optional!(conn, (Option<Json<Cards>>,), SQL, id)?;
+    Ok(found.and_then(|(cards,)| cards).map(|Json(Cards { cards })| cards))
+}
+
+/// Notes the network cards that its VM is given; `None`: it is another VM, and what it has is not known.
+pub(in super::super) async fn pod_cards_set(tx: &mut Tx, id: CloudPodId, cards: Option<Vec<GivenCard>>) -> Result<()> {
+    const SQL: &str = "UPDATE cloudpods SET cards = $2 WHERE id = $1";
+    execute!(tx.conn(), SQL, id, cards.map(|cards| Json(Cards { cards })))?;
+    Ok(())
+}
+
 /// What is being adopted, or was, is as it was found.
 pub(in super::super) async fn pod_adopting_set(tx: &mut Tx, id: CloudPodId, adopting: bool, at: Ms) -> Result<()> {
     const SQL: &str =
@@ -203,7 +223,7 @@ pub(in super::super) struct Remake<'a> {
 /// Notes what its VM is made of anew; what was in the old one's drive is gone with it.
 pub(in super::super) async fn pod_remake(tx: &mut Tx, id: CloudPodId, remake: Remake<'_>, at: Ms) -> Result<()> {
     const SQL: &str = "UPDATE cloudpods SET image_id = $2, template_vmid = $3, ssh_keys = $4, cloud_init_user = $5,
-                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_causes = $7, as_found = FALSE,
+                              media_iso = '', media_first = FALSE, rescue_iso = '', restart_causes = $7, as_found = FALSE, cards = NULL,
                               observed_power = 'unknown', version = version + 1, updated_at = $6
                         WHERE id = $1 AND rebuilding";
     let Remake { image, template_vmid, ssh_keys, user } = remake;

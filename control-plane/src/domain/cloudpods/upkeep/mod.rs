@@ -106,15 +106,41 @@ impl Service {
         let mut tx = self.db.begin().await?;
         let pod = self.hold(&mut tx, id).await?;
         pod.state.update()?;
-        let asked = Asked {
-            kind: kind::AUTOSTART,
-            params: json!({}),
-            event: "cloudpod.autostart_requested",
-            detail: json!({ "start_on_boot": pod.start_on_boot }),
-        };
-        let job = self.job_ask(&mut tx, actor, &pod, asked).await?;
+        let detail = json!({ "start_on_boot": pod.start_on_boot });
+        self.repair_store(tx, actor, &pod, (kind::AUTOSTART, "cloudpod.autostart_requested"), detail).await
+    }
+
+    /// Makes the job that gives a pod's VM the network cards again that it was given.
+    pub async fn cloudpod_network(&self, actor: &Actor, id: CloudPodId) -> Result<(Detail, Job)> {
+        let mut tx = self.db.begin().await?;
+        let pod = self.hold(&mut tx, id).await?;
+        pod.state.update()?;
+        let detail = json!({ "name": pod.name });
+        self.repair_store(tx, actor, &pod, (kind::NETWORK, "cloudpod.network_requested"), detail).await
+    }
+
+    /// Makes the job that brings a pod's firewall to its host again, as it is wanted.
+    pub async fn cloudpod_firewall(&self, actor: &Actor, id: CloudPodId) -> Result<(Detail, Job)> {
+        let mut tx = self.db.begin().await?;
+        let pod = self.hold(&mut tx, id).await?;
+        pod.state.update()?;
+        let policy = self.books.firewalls.firewall_get(tx.conn(), id).await?.policy;
+        let detail = json!({ "before": policy, "after": policy });
+        self.repair_store(tx, actor, &pod, (kind::FIREWALL, "cloudpod.firewall_requested"), detail).await
+    }
+
+    /// Queues a job that makes a held pod's VM as it is wanted, and commits.
+    async fn repair_store(
+        &self,
+        mut tx: Tx,
+        actor: &Actor,
+        pod: &CloudPod,
+        (kind, event): (&'static str, &'static str),
+        detail: serde_json::Value,
+    ) -> Result<(Detail, Job)> {
+        let job = self.job_ask(&mut tx, actor, pod, Asked { kind, params: json!({}), event, detail }).await?;
         tx.commit().await?;
-        self.asked(Scope::Platform, id, job).await
+        self.asked(Scope::Platform, pod.id, job).await
     }
 
     /// Takes the name that a VM was given on its host for its name; the pod keeps its own.

@@ -2,7 +2,10 @@
 
 mod store;
 
+use serde::{Deserialize, Serialize};
+
 use super::service::Service;
+use super::{Card, FirewallOptions};
 use crate::db::Conn;
 use crate::domain::jobs::Power;
 use crate::error::Result;
@@ -33,6 +36,16 @@ pub struct StampedVm {
     pub disk_mib: u64,
     /// It starts with its host.
     pub start_on_boot: bool,
+    /// Its network cards; `None`: not told.
+    pub cards: Option<Vec<Card>>,
+    /// The options of its firewall; `None`: not told.
+    pub firewall: Option<FirewallOptions>,
+}
+
+/// JSONB holds objects only.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Cards {
+    pub(super) cards: Vec<Card>,
 }
 
 /// A VM of an inventory, ours or not.

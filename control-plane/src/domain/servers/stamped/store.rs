@@ -1,9 +1,10 @@
 use sqlx::types::Json;
 
-use super::{StampedVm, VmSeen};
+use super::{Cards, StampedVm, VmSeen};
 use crate::db::Conn;
 use crate::domain::check::loaded;
 use crate::domain::jobs::Power;
+use crate::domain::servers::FirewallOptions;
 use crate::error::{Error, Result};
 use crate::ids::{CloudPodId, IdList, ServerId};
 use crate::{fetch_all, fetch_optional, sql_by_db};
@@ -21,14 +22,29 @@ struct VmRow {
     memory_mib: i64,
     disk_mib: i64,
     start_on_boot: bool,
+    cards: Option<Json<Cards>>,
+    firewall: Option<Json<FirewallOptions>>,
 }
 
 impl TryFrom<VmRow> for StampedVm {
     type Error = Error;
 
     fn try_from(row: VmRow) -> Result<Self> {
-        let VmRow { server_id, vmid_space, vmid, name, power, pod_id, lock, vcpu, memory_mib, disk_mib, start_on_boot } =
-            row;
+        let VmRow {
+            server_id,
+            vmid_space,
+            vmid,
+            name,
+            power,
+            pod_id,
+            lock,
+            vcpu,
+            memory_mib,
+            disk_mib,
+            start_on_boot,
+            cards,
+            firewall,
+        } = row;
         Ok(Self {
             server: server_id,
             space: vmid_space,
@@ -41,6 +57,8 @@ impl TryFrom<VmRow> for StampedVm {
             memory_mib: loaded(memory_mib, "memory_mib")?,
             disk_mib: loaded(disk_mib, "disk_mib")?,
             start_on_boot,
+            cards: cards.map(|Json(Cards { cards })| cards),
+            firewall: firewall.map(|Json(firewall)| firewall),
         })
     }
 }
@@ -49,7 +67,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT v.server_id, s.vmid_space, v.vmid, v.name, v.power, v.pod_id, v.lock, v.vcpu, v.memory_mib, v.disk_mib,
-                    v.start_on_boot
+                    v.start_on_boot, v.cards, v.firewall
              FROM server_vms v JOIN servers s ON s.id = v.server_id
              WHERE s.deleted_at IS NULL AND (s.lost_at IS NULL OR s.connection = 'online') AND NOT v.template AND v.pod_id IS NOT NULL AND ",
             $rest

@@ -8,6 +8,7 @@ use crate::db::{Conn, Tx};
 use crate::domain::check::{clipped, loaded, stored};
 use crate::domain::servers::Connection;
 use crate::domain::servers::facts::{Hello, Inventory, InventoryVm};
+use crate::domain::servers::stamped::Cards;
 use crate::domain::servers::store::Names;
 use crate::error::Result;
 use crate::ids::{InstanceId, ServerId};
@@ -272,12 +273,13 @@ pub(super) async fn inventory_write(
 async fn vm_write(tx: &mut Tx, server: ServerId, vm: &InventoryVm, now: Ms) -> Result<()> {
     const SQL: &str =
         "INSERT INTO server_vms (server_id, vmid, name, power, template, pod_id, command_id, lock, vcpu, memory_mib, disk_mib,
-                                 observed_at, start_on_boot)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                 observed_at, start_on_boot, cards, firewall)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT (server_id, vmid) DO UPDATE SET name = excluded.name, power = excluded.power,
              template = excluded.template, pod_id = excluded.pod_id, command_id = excluded.command_id, lock = excluded.lock,
              vcpu = excluded.vcpu, memory_mib = excluded.memory_mib, disk_mib = excluded.disk_mib,
-             observed_at = excluded.observed_at, start_on_boot = excluded.start_on_boot";
+             observed_at = excluded.observed_at, start_on_boot = excluded.start_on_boot, cards = excluded.cards,
+             firewall = excluded.firewall";
     let InventoryVm {
         vmid,
         name,
@@ -291,7 +293,10 @@ async fn vm_write(tx: &mut Tx, server: ServerId, vm: &InventoryVm, now: Ms) -> R
         disk_mib,
         uptime_s: _,
         start_on_boot,
+        cards,
+        firewall,
     } = vm;
+    let cards = cards.as_ref().map(|cards| Json(Cards { cards: cards.clone() }));
     execute!(
         tx.conn(),
         SQL,
@@ -307,7 +312,9 @@ async fn vm_write(tx: &mut Tx, server: ServerId, vm: &InventoryVm, now: Ms) -> R
         stored(*memory_mib),
         stored(*disk_mib),
         now,
-        *start_on_boot
+        *start_on_boot,
+        cards,
+        firewall.map(Json)
     )?;
     Ok(())
 }

@@ -36,6 +36,7 @@ export const JOB_KINDS = [
   'capture',
   'delete_image',
   'autostart',
+  'network',
   'adopt',
   'rehome',
   'destroy_orphan',

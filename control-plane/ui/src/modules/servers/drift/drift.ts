@@ -23,6 +23,8 @@ export const KINDS: Record<DriftKind, string> = {
   moved: 'Moved',
   renamed: 'Renamed',
   autostart: 'Autostart differs',
+  network: 'Network cards differ',
+  firewall: 'Firewall differs',
   locked: 'Locked',
   duplicate: 'Second VM',
   orphan: 'Orphan',

@@ -6151,7 +6151,7 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Of this kind; `orphan` for VMs that bear our stamp and are nobody's. */
-                    kind?: "vm_missing" | "power" | "size" | "moved" | "renamed" | "autostart" | "locked" | "duplicate" | "orphan";
+                    kind?: "vm_missing" | "power" | "size" | "moved" | "renamed" | "autostart" | "network" | "firewall" | "locked" | "duplicate" | "orphan";
                     /** @description On this server: its id or name. */
                     server_id?: string;
                     /** @description Of this pod. */
@@ -11711,7 +11711,7 @@ export interface components {
          * @description What was changed and takes effect only once a pod's VM is stopped and started.
          * @enum {string}
          */
-        CloudPodRestartCause: "size" | "ssh_keys" | "password" | "media";
+        CloudPodRestartCause: "size" | "ssh_keys" | "password" | "media" | "network";
         /** @description What is to be in the CD drive. */
         CloudPodSetMedia: {
             /** @description Boot from it before the disk, from the next start on. */
@@ -12347,7 +12347,7 @@ export interface components {
          * @description What differs.
          * @enum {string}
          */
-        DriftKind: "vm_missing" | "power" | "size" | "moved" | "renamed" | "autostart" | "locked" | "duplicate" | "orphan";
+        DriftKind: "vm_missing" | "power" | "size" | "moved" | "renamed" | "autostart" | "network" | "firewall" | "locked" | "duplicate" | "orphan";
         DriftServer: {
             id: components["schemas"]["ServerId"];
             name: string;

@@ -36,7 +36,7 @@ export function DesiredObserved({ pod }: { pod: CloudPod }) {
     powerRow(pod, isWorkedOn),
     sizeRow(pod, drift.data?.items),
     ...(can('servers:read') ? [placeRow(pod, drift.data?.items)] : []),
-    networkRow(pod, firewall.data, isWorkedOn),
+    networkRow(pod, firewall.data, drift.data?.items, isWorkedOn),
     autostartRow(pod, drift.data?.items),
   ];
   // To whom drift is not shown nothing of some rows is ever told.
@@ -165,10 +165,25 @@ function placeRow(pod: CloudPod, drifts: Drift[] | undefined): Row {
   };
 }
 
-function networkRow(pod: CloudPod, firewall: Firewall | undefined, isWorkedOn: boolean): Row {
+function networkRow(
+  pod: CloudPod,
+  firewall: Firewall | undefined,
+  drifts: Drift[] | undefined,
+  isWorkedOn: boolean,
+): Row {
   const addresses = pod.addresses.map(({ address }) => address).join(', ') || 'no addresses';
   const rules = firewall ? `${firewall.rules.length} firewall ${firewall.rules.length === 1 ? 'rule' : 'rules'}` : '…';
   const about = firewall?.not_applied_because ?? undefined;
+  const changed = drifts?.filter(({ kind }) => kind === 'network' || kind === 'firewall') ?? [];
+  if (changed.length > 0) {
+    return {
+      title: 'Network',
+      desired: `${addresses}; ${rules}`,
+      observed: changed.map(({ seen }) => said(seen)).join('; '),
+      verdict: 'differs',
+      about: 'It was changed on its host',
+    };
+  }
   return {
     title: 'Network',
     desired: `${addresses}; ${rules}`,

@@ -11,7 +11,13 @@ import { jobsQuery } from '../jobs/jobs';
 import type { CloudPod } from '../pods';
 import classes from './Notices.module.css';
 
-const CAUSES = { size: 'its size', ssh_keys: 'its SSH keys', password: 'a password', media: 'its CD drive', network: 'its network cards' };
+const CAUSES = {
+  size: 'its size',
+  ssh_keys: 'its SSH keys',
+  password: 'a password',
+  media: 'its CD drive',
+  network: 'its network cards',
+};
 
 /** What is special about a pod at present, and what to do about it. */
 export function Notices({ pod }: { pod: CloudPod }) {

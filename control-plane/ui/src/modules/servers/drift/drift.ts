@@ -33,6 +33,13 @@ export const KINDS: Record<DriftKind, string> = {
 /** What stands in one of its two sides, in words. */
 export function said(side: object): string {
   return Object.entries(side)
-    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${word(value)}`)
     .join(', ');
+}
+
+/** A network card is an object of its own, null where there is none. */
+function word(value: unknown): string {
+  if (value === null) return 'none';
+  if (Array.isArray(value)) return value.map(word).join(' and ') || 'none';
+  return typeof value === 'object' ? `(${said(value)})` : `${value}`;
 }

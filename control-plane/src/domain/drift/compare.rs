@@ -169,6 +169,7 @@ pub(super) mod tests {
             start_on_boot: true,
             cards: None,
             firewall: None,
+            firewall_at: None,
             updated_at: Ms(0),
         }
     }
@@ -188,6 +189,7 @@ pub(super) mod tests {
             start_on_boot: true,
             cards: None,
             firewall: None,
+            observed_at: Ms(0),
         }
     }
 

@@ -72,6 +72,10 @@ fn card_differs(given: &GivenCard, seen: &Card) -> (Value, Value) {
 /// The options that differ, and the cards that lead past a firewall that is to filter.
 pub(super) fn firewall_differs(pod: &PodBrief, vm: &StampedVm) -> Option<(Value, Value)> {
     let wanted = pod.firewall?;
+    // What was told before its host took it is out of date.
+    if pod.firewall_at.is_some_and(|at| vm.observed_at < at) {
+        return None;
+    }
     let mut sides = Sides::default();
     if let Some(seen) = vm.firewall {
         let FirewallOptions { enabled, policy_in, policy_out, mac_filter, ip_filter } = wanted;
@@ -99,6 +103,7 @@ pub(super) fn firewall_differs(pod: &PodBrief, vm: &StampedVm) -> Option<(Value,
 mod tests {
     use super::super::compare::tests::{HERE, pod, vm};
     use super::*;
+    use crate::clock::Ms;
     use crate::domain::jobs::command::FirewallAction;
 
     fn card(index: u32) -> Card {
@@ -158,6 +163,8 @@ mod tests {
             assert_eq!(firewall_differs(&pod, &vm), expected);
         };
         let past = || Some(vec![card(0), Card { firewall: false, ..card(1) }]);
+        let later = PodBrief { firewall: Some(on), firewall_at: Some(Ms(1)), ..pod("active", Some((HERE, 100))) };
+        assert_eq!(firewall_differs(&later, &StampedVm { firewall: Some(off), ..vm(HERE, 100) }), None);
         check(None, Some(on), past(), None);
         check(Some(on), None, None, None);
         check(Some(on), Some(on), Some(vec![card(0)]), None);

@@ -48,6 +48,8 @@ pub struct PodBrief {
     pub cards: Option<Vec<GivenCard>>,
     /// The options of the firewall that its host has taken; `None`: it has none from mPanel, or not the newest.
     pub firewall: Option<FirewallOptions>,
+    /// When its host took it.
+    pub firewall_at: Option<Ms>,
     /// When it last changed.
     pub updated_at: Ms,
 }

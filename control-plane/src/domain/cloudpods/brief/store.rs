@@ -28,6 +28,7 @@ struct BriefRow {
     start_on_boot: bool,
     cards: Option<Json<Cards>>,
     firewall: Option<Json<Policy>>,
+    firewall_at: Option<Ms>,
     addressed: bool,
     updated_at: Ms,
 }
@@ -52,6 +53,7 @@ impl TryFrom<BriefRow> for PodBrief {
             start_on_boot,
             cards,
             firewall,
+            firewall_at,
             addressed,
             updated_at,
         } = row;
@@ -71,6 +73,7 @@ impl TryFrom<BriefRow> for PodBrief {
             start_on_boot,
             cards: cards.map(|Json(Cards { cards })| cards),
             firewall: firewall.map(|Json(policy)| policy.options(addressed)),
+            firewall_at,
             updated_at,
         })
     }
@@ -87,6 +90,7 @@ macro_rules! select {
                     start_on_boot, cards,
                     (SELECT f.policy FROM firewalls f
                       WHERE f.pod_id = cloudpods.id AND f.version > 0 AND f.applied_version = f.version) AS firewall,
+                    (SELECT f.applied_at FROM firewalls f WHERE f.pod_id = cloudpods.id) AS firewall_at,
                     EXISTS (SELECT 1 FROM ip_addresses a WHERE a.pod_id = cloudpods.id) AS addressed, updated_at
              FROM cloudpods ",
             $($rest),+

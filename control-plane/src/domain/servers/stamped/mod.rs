@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::service::Service;
 use super::{Card, FirewallOptions};
+use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::jobs::Power;
 use crate::error::Result;
@@ -40,6 +41,8 @@ pub struct StampedVm {
     pub cards: Option<Vec<Card>>,
     /// The options of its firewall; `None`: not told.
     pub firewall: Option<FirewallOptions>,
+    /// When the host last told of it. It tells what changes.
+    pub observed_at: Ms,
 }
 
 /// JSONB holds objects only.

@@ -1,6 +1,7 @@
 use sqlx::types::Json;
 
 use super::{Cards, StampedVm, VmSeen};
+use crate::clock::Ms;
 use crate::db::Conn;
 use crate::domain::check::loaded;
 use crate::domain::jobs::Power;
@@ -24,6 +25,7 @@ struct VmRow {
     start_on_boot: bool,
     cards: Option<Json<Cards>>,
     firewall: Option<Json<FirewallOptions>>,
+    observed_at: Ms,
 }
 
 impl TryFrom<VmRow> for StampedVm {
@@ -44,6 +46,7 @@ impl TryFrom<VmRow> for StampedVm {
             start_on_boot,
             cards,
             firewall,
+            observed_at,
         } = row;
         Ok(Self {
             server: server_id,
@@ -59,6 +62,7 @@ impl TryFrom<VmRow> for StampedVm {
             start_on_boot,
             cards: cards.map(|Json(Cards { cards })| cards),
             firewall: firewall.map(|Json(firewall)| firewall),
+            observed_at,
         })
     }
 }
@@ -67,7 +71,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT v.server_id, s.vmid_space, v.vmid, v.name, v.power, v.pod_id, v.lock, v.vcpu, v.memory_mib, v.disk_mib,
-                    v.start_on_boot, v.cards, v.firewall
+                    v.start_on_boot, v.cards, v.firewall, v.observed_at
              FROM server_vms v JOIN servers s ON s.id = v.server_id
              WHERE s.deleted_at IS NULL AND (s.lost_at IS NULL OR s.connection = 'online') AND NOT v.template AND v.pod_id IS NOT NULL AND ",
             $rest

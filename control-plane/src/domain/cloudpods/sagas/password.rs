@@ -116,7 +116,7 @@ impl Step for SetPassword {
                 "guest_agent_needed",
                 format!(
                     "no guest agent answers in the VM: {}; install and start qemu-guest-agent there, or ask again with \
-                     `reboot`: then cloud-init sets the password at a restart",
+                     `\"reboot\": true` (`mpanel pod reset-password --reboot`): then cloud-init sets the password at a restart",
                     failure.message
                 ),
             ));

@@ -1,19 +1,20 @@
-//! A drain with real processes: a control plane, and agents on the nodes of a simulated Proxmox VE cluster.
+//! A drain with real processes: control planes, and agents on the nodes of a simulated Proxmox VE cluster.
 
 use std::collections::BTreeMap;
 
 use mpanel_tests::TestDatabase;
-use mpanel_tests::app::try_send;
+use mpanel_tests::app::{Api, try_send};
 use mpanel_tests::eventually;
-use mpanel_tests::fleet::{DEADLINE, Fleet, Programs};
+use mpanel_tests::fleet::{Client, DEADLINE, Fleet, Hosts, Programs};
+use mpanel_tests::several::Several;
 use serde_json::{Value, json};
 
 pub const PROGRAMS: Programs =
     Programs { control: env!("CARGO_BIN_EXE_mpanel-faulty"), agent: env!("CARGO_BIN_EXE_mpanel-agent-faulty") };
 const PODS: usize = 40;
 
-async fn status(fleet: &Fleet, server: &str, body: Value) {
-    let answer = fleet.api.post(&format!("/api/platform/servers/{server}/status"), &body).await;
+async fn status(api: &Api, server: &str, body: Value) {
+    let answer = api.post(&format!("/api/platform/servers/{server}/status"), &body).await;
     assert!(matches!(answer.status.as_u16(), 200 | 202), "{answer:?}");
 }
 
@@ -48,43 +49,75 @@ async fn each_runs_once(fleet: &Fleet, plan: &Value) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_with_forty_pods_is_drained_through_a_cancel_a_repeat_and_kill_9_of_the_control_plane() {
-    let mut fleet = Fleet::start_cluster(PROGRAMS, TestDatabase::sqlite(), 3).await;
-    for other in ["pve2", "pve3"] {
-        status(&fleet, other, json!({"status": "locked"})).await;
+/// Control plane `n` is killed with a drain under way, which goes on nevertheless: at another one, or once the only one is back.
+async fn goes_on_through_kill_9(several: &mut Several, n: usize) {
+    let some = |plan: &Value| plan["counts"]["moved"].as_u64() >= Some(2);
+    let before = plan_until(&several.fleet, "some to be moved", some).await;
+    assert_eq!(before["state"], "running", "it is killed in the midst: {:#}", before["counts"]);
+    let moved = before["counts"]["moved"].as_u64().expect("a count");
+    several.daemon(n).kill().await;
+    if several.planes.len() == 1 {
+        starts_again(several, n).await;
     }
-    let mut ids = Vec::new();
-    for n in 0..PODS {
-        ids.push(fleet.create_answered(&format!("web-{n}"), &format!("key-{n}")).await);
-    }
+    let more = |plan: &Value| plan["counts"]["moved"].as_u64() >= Some(moved + 4);
+    plan_until(&several.fleet, "more to be moved after the kill", more).await;
+}
+
+async fn starts_again(several: &mut Several, n: usize) {
+    several.plane_start(n, &[]);
+    several.plane_ready(n).await;
+}
+
+/// The control plane that a drain is asked of is killed; where there is another one, that goes on with it alone, and takes what is
+/// asked for next.
+async fn drained_through_a_cancel_a_repeat_and_kills(mut several: Several) {
+    let (first, last) = (0, several.planes.len() - 1);
+    let others = async |several: &Several, to: &str| {
+        for other in ["pve2", "pve3"] {
+            status(&several.fleet.api, other, json!({"status": to})).await;
+        }
+    };
+    others(&several, "locked").await;
+    let ids = Client(several.fleet.api.clone()).create_many("web", PODS as u64).await;
     for id in &ids {
-        fleet.pod_until(id, &["active"]).await;
+        several.fleet.pod_until(id, &["active"]).await;
     }
-    for other in ["pve2", "pve3"] {
-        status(&fleet, other, json!({"status": "online"})).await;
-    }
-    let preview = fleet.api.post("/api/platform/servers/pve1/drain/preview", &json!({})).await.expect(200);
+    others(&several, "online").await;
+    let preview = several.fleet.api.post("/api/platform/servers/pve1/drain/preview", &json!({})).await.expect(200);
     assert_eq!((preview["movable"].as_u64(), preview["blocked"].as_u64()), (Some(PODS as u64), Some(0)), "{preview:#}");
 
-    status(&fleet, "pve1", json!({"status": "draining", "reason": "a new board"})).await;
-    plan_until(&fleet, "some to be moved", |plan| plan["counts"]["moved"].as_u64() >= Some(4)).await;
-    let cancelled = fleet.api.request(reqwest::Method::DELETE, "/api/platform/servers/pve1/drain");
+    status(&several.planes[first].api, "pve1", json!({"status": "draining", "reason": "a new board"})).await;
+    goes_on_through_kill_9(&mut several, first).await;
+    let cancelled = several.planes[last].api.request(reqwest::Method::DELETE, "/api/platform/servers/pve1/drain");
     let cancelled = try_send(cancelled).await.expect("an answer").expect(200);
     assert_eq!(cancelled["state"], "cancelled");
-    let left = plan_until(&fleet, "what is under way to end", |plan| plan["counts"]["moving"] == 0).await;
+    let left = plan_until(&several.fleet, "what is under way to end", |plan| plan["counts"]["moving"] == 0).await;
     assert!(left["counts"]["left"].as_u64() > Some(0), "{:#}", left["counts"]);
-    each_runs_once(&fleet, &left).await;
+    each_runs_once(&several.fleet, &left).await;
+    if first != last {
+        starts_again(&mut several, first).await;
+    }
 
-    status(&fleet, "pve1", json!({"status": "draining"})).await;
-    plan_until(&fleet, "some more to be moved", |plan| plan["counts"]["moved"].as_u64() >= Some(4)).await;
-    fleet.control_restart(&[]).await;
-    plan_until(&fleet, "still more to be moved", |plan| plan["counts"]["moved"].as_u64() >= Some(8)).await;
-    fleet.control_restart(&[]).await;
-    status(&fleet, "pve1", json!({"status": "draining"})).await;
-    let done = plan_until(&fleet, "the drain's end", |plan| plan["state"] == "done").await;
-    each_runs_once(&fleet, &done).await;
-    let on_the_first = fleet.hosts[0].sim.hand().vms().into_iter().filter(|vm| !vm.template && vm.node == "pve1");
-    assert_eq!(on_the_first.count(), 0, "it is empty");
-    assert_eq!(fleet.invariants().await, PODS);
+    status(&several.planes[last].api, "pve1", json!({"status": "draining"})).await;
+    goes_on_through_kill_9(&mut several, last).await;
+    status(&several.planes[first].api, "pve1", json!({"status": "draining"})).await;
+    let done = plan_until(&several.fleet, "the drain's end", |plan| plan["state"] == "done").await;
+    each_runs_once(&several.fleet, &done).await;
+    let vms = several.fleet.hosts[0].sim.hand().vms();
+    assert_eq!(vms.into_iter().filter(|vm| !vm.template && vm.node == "pve1").count(), 0, "it is empty");
+    assert_eq!(several.fleet.invariants().await, PODS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_forty_pods_is_drained_through_a_cancel_a_repeat_and_kill_9_of_the_control_plane() {
+    let several = Several::start(PROGRAMS, TestDatabase::sqlite(), Hosts::Cluster(3), 1).await;
+    drained_through_a_cancel_a_repeat_and_kills(several).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_forty_pods_is_drained_through_a_cancel_a_repeat_and_kill_9_of_each_of_two_control_planes() {
+    if let Some(database) = TestDatabase::postgres().await {
+        let several = Several::start(PROGRAMS, database, Hosts::Cluster(3), 2).await;
+        drained_through_a_cancel_a_repeat_and_kills(several).await;
+    }
 }

@@ -4,13 +4,14 @@ use control_plane::domain::access::Role;
 use control_plane::domain::audit::Scope;
 use control_plane::domain::cloudpods::backups::Recreate;
 use control_plane::domain::cloudpods::{Detail, Media, State};
-use control_plane::domain::jobs::{CommandKind, Job, JobState, Power};
+use control_plane::domain::jobs::{CommandKind, FailureKind, Job, JobState, NewJob, Power};
 use control_plane::domain::plans::{PlanCreate, Terms};
 use control_plane::domain::servers::{SchedulingState, ServerPatch, StatusChange};
 use control_plane::error::Result;
 use control_plane::ids::{CloudPodId, TenantId};
 use mpanel_tests::databases;
 use mpanel_tests::pod_bench::{PodBench, actor, staff};
+use mpanel_tests::scripted_agent::Fail;
 
 use super::backups::{backed_up, made, newest};
 use super::{NOTHING, done, remake};
@@ -273,5 +274,48 @@ async fn a_backup_made_during_a_rescue_does_not_bring_the_rescue_back() {
         assert_eq!(bench.pod(pod).await.pod.condition.rescue, None);
         let (_, _, vm) = bench.agents.vms().remove(0);
         assert_eq!(vm.media, (String::new(), false), "{}: it boots from its disk", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_restore_that_is_retried_takes_nothing_of_a_pod_that_came_back_meanwhile() {
+    // One pod, and the VM on the host that is lost.
+    const TWO_VMS: [i64; 4] = [1, 2, 1, 2];
+    for database in databases().await {
+        let (bench, pod) = backed_up(&database).await;
+        let backup = newest(&bench, pod).await;
+        bench.lose(pod).await;
+        bench.agents.disconnect(backup.server);
+        let second = bench.server("pve2", 16).await;
+        bench.agents.vague();
+        bench.agents.fail("configure", 1, Fail::After, FailureKind::NoSpace);
+        let asked = bench.pods.backup_restore(&actor(), staff(), pod, backup.id, Some("pve2")).await;
+        let (_, asked) = asked.unwrap();
+        let stuck = asked.id;
+        assert_eq!(bench.over(stuck).await.state, JobState::Stuck, "{}", database.name);
+        let left = bench.pod(pod).await.pod;
+        assert!(matches!(left.state, State::Failed { .. }) && left.server.is_some_and(|server| server.id == second));
+
+        // Another one that was asked for at the same time brings it back, into the same room and under the same number.
+        bench.agents.heal();
+        let (params, tenant, server) = (asked.params, asked.tenant, asked.server);
+        let new = NewJob { kind: "restore", tenant, pod: Some(pod), server, params };
+        let mut tx = bench.db.begin().await.unwrap();
+        let other = bench.jobs.job_create(&mut tx, &actor(), new).await.unwrap();
+        tx.commit().await.unwrap();
+        let other = bench.over(other.id).await;
+        assert_eq!(other.state, JobState::Succeeded, "{}: {:?}", database.name, other.error);
+        let restored = bench.pod(pod).await;
+        assert_eq!(bench.held().await, TWO_VMS, "{}", database.name);
+        let orders = bench.agents.sent().len();
+
+        bench.jobs.job_retry(&actor(), Scope::Platform, stuck).await.unwrap();
+        assert_eq!(bench.over(stuck).await.state, JobState::Failed, "{}: there is nothing left to undo", database.name);
+        let after = bench.pod(pod).await;
+        assert_eq!((&after.pod.state, after.pod.observed_power), (&State::Active, Power::Running), "{}", database.name);
+        assert_eq!((after.pod.server, after.pod.vmid), (restored.pod.server, restored.pod.vmid));
+        assert_eq!((after.pod.storage, after.addresses), (restored.pod.storage, restored.addresses));
+        assert_eq!(bench.held().await, TWO_VMS, "{}", database.name);
+        assert_eq!(bench.agents.sent().len(), orders, "nothing is ordered of its host");
     }
 }

@@ -23,7 +23,7 @@ use control_plane::domain::jobs::engine::{Engine, ResultReport};
 use control_plane::domain::jobs::service::Service;
 use control_plane::domain::jobs::{
     Action, AgentCommand, AgentPort, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, JobState,
-    NewJob, Order, Pace, Power, Presence, Registry, Saga, Step,
+    NewJob, Order, Pace, Phase, Power, Presence, Registry, Saga, Step,
 };
 use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, CommandId, InstanceId, JobId, ServerId, TenantId};
@@ -395,7 +395,7 @@ async fn an_undo_that_cannot_finish_is_stuck_until_somebody_retries() {
     for database in databases().await {
         let bench = Bench::new(&database).await;
         bench.script.fail("third", 1, true);
-        bench.script.fail("undo first", 3, true);
+        bench.script.fail("undo first", 4, true);
         let id = bench.create().await;
         bench.report(&bench.order(1).await, done()).await;
         bench.report(&bench.order(2).await, done()).await;
@@ -407,6 +407,13 @@ async fn an_undo_that_cannot_finish_is_stuck_until_somebody_retries() {
         bench.until_state(id, JobState::Failed).await;
         let trace = bench.script.trace();
         assert_eq!(trace[trace.len() - 3..], ["undo second", "undo first", "failed: scripted"], "{}", database.name);
+        let lines = bench.jobs.job_log(Scope::Platform, id, true, Window { limit: 100, after: None }).await.unwrap();
+        let failed = lines.iter().filter(|line| line.level == "error");
+        let tries: Vec<_> = failed.map(|line| (line.step.as_str(), line.phase, line.attempt, line.retry)).collect();
+        let (done, undone) = (Some(Phase::Do), Some(Phase::Undo));
+        let undos =
+            [("first", undone, 1, 0), ("first", undone, 2, 0), ("first", undone, 3, 0), ("first", undone, 1, 1)];
+        assert_eq!(tries, [[("third", done, 1, 0)].as_slice(), &undos].concat(), "which try each line is of");
     }
 }
 

@@ -221,13 +221,21 @@ fn named(job: &Value, what: &str) -> String {
     if name.is_empty() { id } else { format!("{name} ({id})") }
 }
 
+/// Which try a line of a log is of: `clone #1`, `undo clone #2`, `undo clone #1, retry 1`.
+fn try_of(said: &Value) -> String {
+    let undo = if said["phase"] == "undo" { "undo " } else { "" };
+    let retry = said["retry"].as_u64().filter(|retry| *retry > 0);
+    let retry = retry.map_or_else(String::new, |retry| format!(", retry {retry}"));
+    format!("{undo}{} #{}{retry}", text(&said["step"]), text(&said["attempt"]))
+}
+
 fn log(context: &Context, page: &Value) -> Result<()> {
     if context.out.json {
         return document(page);
     }
     for said in page["items"].as_array().into_iter().flatten() {
         let of = |name: &str| text(&said[name]);
-        let text = format!("{}  {:<5} {} #{}  {}", of("at"), of("level"), of("step"), of("attempt"), of("line"));
+        let text = format!("{}  {:<5} {}  {}", of("at"), of("level"), try_of(said), of("line"));
         line(printable(&text))?;
     }
     if page["next_page_token"].is_string() {

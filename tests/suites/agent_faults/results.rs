@@ -96,6 +96,11 @@ async fn an_undo_that_fails_for_good_is_stuck_shown_and_retryable_and_what_it_ho
         job_until(&fleet, &id, "ends", |job| job["state"] == "failed").await;
         assert_eq!(fleet.invariants().await, 0, "{said}");
         assert!(fleet.api.metric("mpanel_jobs{state=\"stuck\"").await.abs() < 0.5);
+        let log = mpanel(&fleet, &format!("job log {job_id} --limit 1000"));
+        let of = |which: &str, words: &str| log.lines().any(|line| line.contains(which) && line.contains(words));
+        assert!(of(" undo clone #2  ", "device is busy"), "each line says which try it is of: {log}");
+        assert!(of(" undo clone #1, retry 1  ", ""), "and which retry: {log}");
+        assert!(of(" configure #1  ", "Parameter verification"), "{log}");
         let again = fleet.create_answered("again", "again").await;
         fleet.hosts[0].sim.faults().next_task("qmclone", TaskAction::Warnings { count: 1 });
         fleet.pod_until(&again, &["active"]).await;

@@ -93,6 +93,8 @@ pub struct Job {
     pub attempt: u32,
     /// How many tries a step gets.
     pub attempts_max: u32,
+    /// How often its undo, which was stuck, was begun anew.
+    pub retries: u32,
     /// Not before.
     pub run_at: Ms,
     /// Raised by every claim and every send.
@@ -319,6 +321,16 @@ pub struct StepRow {
     pub detail: String,
 }
 
+/// Which way a step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It is done.
+    Do,
+    /// It is undone.
+    Undo,
+}
+
 /// A line of a job's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -326,8 +338,12 @@ pub struct LogLine {
     pub id: uuid::Uuid,
     /// The step that said it.
     pub step: String,
-    /// The try of that step.
+    /// Whether that was being done or undone; `None`: from before this was written down.
+    pub phase: Option<Phase>,
+    /// The try of that step, from 1 in each phase and after each retry.
     pub attempt: u32,
+    /// How often the undo had been begun anew by then, after it was stuck.
+    pub retry: u32,
     /// `info`, `warn` or `error`.
     pub level: String,
     /// What it said.

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::service::JobFilter;
-use super::{Job, JobError, JobNames, JobState, LogLine, StepRow, overall_percent};
+use super::{Job, JobError, JobNames, JobState, LogLine, Phase, StepRow, overall_percent};
 use crate::app::App;
 use crate::clock::Ms;
 use crate::domain::access::Permission;
@@ -162,6 +162,7 @@ impl JobView {
             step_count: _,
             attempt,
             attempts_max,
+            retries: _,
             run_at,
             epoch: _,
             command: _,
@@ -223,7 +224,12 @@ impl StepView {
 struct LogLineView {
     at: Ms,
     step: String,
+    /// Whether the step was being done or undone; null in logs from before this was written down.
+    phase: Option<Phase>,
+    /// Which try, from 1 in each phase and after each retry.
     attempt: u32,
+    /// How often an undo that was stuck had been begun anew by then; 0: not yet.
+    retry: u32,
     /// `info`, `warn` or `error`.
     level: String,
     line: String,
@@ -324,11 +330,11 @@ async fn job_log(
     auth.require(Permission::ProvisioningRead)?;
     let lines = app.jobs.job_log(auth.scope, id, auth.sees_hosts(), list.page.window()?).await?;
     Ok(Json(list.page.page(lines, |line| line.id)?.map(|line| {
-        let LogLine { id: _, step, attempt, level, mut line, at } = line;
+        let LogLine { id: _, step, phase, attempt, retry, level, mut line, at } = line;
         if !auth.sees_hosts() && line.ends_with(&format!("({NO_CAPACITY})")) {
             NO_ROOM.clone_into(&mut line);
         }
-        LogLineView { at, step, attempt, level, line }
+        LogLineView { at, step, phase, attempt, retry, level, line }
     })))
 }
 

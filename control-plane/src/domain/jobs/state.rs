@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Job, JobError, JobState};
+use super::{Job, JobError, JobState, Phase};
 
 impl JobState {
     /// As it is stored.
@@ -34,10 +34,40 @@ impl JobState {
         })
     }
 
+    /// Which way its steps are taken.
+    #[must_use]
+    pub fn phase(self) -> Phase {
+        match self {
+            Self::Undoing | Self::Stuck => Phase::Undo,
+            Self::Queued | Self::Running | Self::Succeeded | Self::Failed | Self::Cancelled => Phase::Do,
+        }
+    }
+
     /// Nothing will change it any more.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl Phase {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+        }
+    }
+
+    /// As it was stored.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "do" => Some(Self::Do),
+            "undo" => Some(Self::Undo),
+            _ => None,
+        }
     }
 }
 

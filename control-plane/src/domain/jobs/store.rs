@@ -8,7 +8,7 @@ use sqlx::types::Json;
 pub(super) use self::claim::{Claim, Due, Rooms, any_lapsed, jobs_claim, jobs_due, leases_lapse, room_taken, rooms_of};
 pub(super) use self::list::job_list;
 
-use super::{Job, JobError, JobNames, JobState, LogLine, NewJob, StepRow};
+use super::{Job, JobError, JobNames, JobState, LogLine, NewJob, Phase, StepRow};
 use crate::clock::Ms;
 use crate::db::{Conn, Tx, Window};
 use crate::domain::audit::Scope;
@@ -29,6 +29,7 @@ pub(super) struct JobRow {
     step_count: i64,
     attempt: i64,
     attempts_max: i64,
+    retries: i64,
     run_at: Ms,
     epoch: i64,
     command_id: Option<CommandId>,
@@ -61,6 +62,7 @@ impl TryFrom<JobRow> for Job {
             step_count,
             attempt,
             attempts_max,
+            retries,
             run_at,
             epoch,
             command_id,
@@ -88,6 +90,7 @@ impl TryFrom<JobRow> for Job {
             step_count: step_count as usize,
             attempt: attempt as u32,
             attempts_max: attempts_max as u32,
+            retries: retries as u32,
             run_at,
             epoch: epoch as u64,
             command: command_id.zip(command_server),
@@ -226,7 +229,7 @@ pub(super) async fn job_store_strained(
                command_id = $10, command_server = $11,
                command_deadline = CASE WHEN $10 IS NULL THEN NULL ELSE COALESCE($20, command_deadline) END,
                waits_for = $12, cancel_requested = $13, step_progress = $14, error_code = $15, error_detail = $16,
-               finished_at = $17, updated_at = $18, server_id = $19, resume_wanted = resume_wanted AND $3 = 'stuck',
+               finished_at = $17, updated_at = $18, server_id = $19, retries = $23, resume_wanted = resume_wanted AND $3 = 'stuck',
                room = CASE WHEN $10 IS NULL OR $20 IS NOT NULL THEN $21 ELSE room END,
                room_there = CASE WHEN $10 IS NULL OR $20 IS NOT NULL THEN $22 ELSE room_there END
         WHERE id = $1 AND epoch <= $2";
@@ -257,6 +260,7 @@ pub(super) async fn job_store_strained(
         deadline,
         rooms.here.as_deref(),
         rooms.there.as_deref(),
+        i64::from(job.retries),
     )
     .map_err(|error| {
         if is_unique_violation(&error) {
@@ -462,8 +466,8 @@ pub(super) struct NewLine<'a> {
 const LINE_BYTES_MAX: usize = 2_000;
 
 pub(super) async fn log_append(tx: &mut Tx, now: Ms, job: &Job, step: &str, lines: &[NewLine<'_>]) -> Result<()> {
-    const SQL: &str =
-        "INSERT INTO job_log (id, job_id, step, attempt, level, line, at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const SQL: &str = "INSERT INTO job_log (id, job_id, step, attempt, level, line, at, phase, retry)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     for NewLine { level, line } in lines {
         let line = line.replace('\0', "");
         let cut = line.floor_char_boundary(LINE_BYTES_MAX);
@@ -476,7 +480,9 @@ pub(super) async fn log_append(tx: &mut Tx, now: Ms, job: &Job, step: &str, line
             i64::from(job.attempt),
             *level,
             &line[..cut],
-            now
+            now,
+            job.state.phase().as_str(),
+            i64::from(job.retries)
         )?;
     }
     Ok(())
@@ -485,11 +491,13 @@ pub(super) async fn log_append(tx: &mut Tx, now: Ms, job: &Job, step: &str, line
 /// The same with a line that is left out if this try of the step has it already.
 pub(super) async fn log_append_once(tx: &mut Tx, now: Ms, job: &Job, step: &str, line: &NewLine<'_>) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO job_log (id, job_id, step, attempt, level, line, at)
-        SELECT $1, $2, $3, $4, $5, $6, $7
-        WHERE NOT EXISTS (SELECT 1 FROM job_log WHERE job_id = $2 AND step = $3 AND attempt = $4 AND line = $6)";
-    let (id, attempt) = (uuid::Uuid::now_v7(), i64::from(job.attempt));
-    execute!(tx.conn(), SQL, id, job.id, step, attempt, line.level, line.line, now)?;
+        INSERT INTO job_log (id, job_id, step, attempt, level, line, at, phase, retry)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+        WHERE NOT EXISTS (SELECT 1 FROM job_log WHERE job_id = $2 AND step = $3 AND attempt = $4 AND line = $6
+                             AND phase = $8 AND retry = $9)";
+    let (id, attempt, retry) = (uuid::Uuid::now_v7(), i64::from(job.attempt), i64::from(job.retries));
+    let phase = job.state.phase().as_str();
+    execute!(tx.conn(), SQL, id, job.id, step, attempt, line.level, line.line, now, phase, retry)?;
     Ok(())
 }
 
@@ -501,6 +509,8 @@ struct StoredLine {
     level: String,
     line: String,
     at: Ms,
+    phase: Option<String>,
+    retry: i64,
 }
 
 pub(super) async fn log_of(
@@ -509,20 +519,16 @@ pub(super) async fn log_of(
     whole: bool,
     window: Window<uuid::Uuid>,
 ) -> Result<Vec<LogLine>> {
-    const SQL: &str = "SELECT id, step, attempt, level, line, at FROM job_log
+    const SQL: &str = "SELECT id, step, attempt, level, line, at, phase, retry FROM job_log
                        WHERE job_id = $1 AND ($2 IS NULL OR id > $2) AND ($4 OR level <> 'info') ORDER BY id LIMIT $3";
     let rows = fetch_all!(conn, StoredLine, SQL, job, window.after, window.limit, whole)?;
-    Ok(rows
-        .into_iter()
-        .map(|StoredLine { id, step, attempt, level, line, at }| LogLine {
-            id,
-            step,
-            attempt: attempt as u32,
-            level,
-            line,
-            at,
+    rows.into_iter()
+        .map(|StoredLine { id, step, attempt, level, line, at, phase, retry }| {
+            let unknown = |text: &str| Error::internal(format!("a line of the log of job {job} has the phase {text}"));
+            let phase = phase.map(|text| Phase::parse(&text).ok_or_else(|| unknown(&text))).transpose()?;
+            Ok(LogLine { id, step, phase, attempt: attempt as u32, retry: retry as u32, level, line, at })
         })
-        .collect())
+        .collect()
 }
 
 pub(super) async fn counts_by_state(conn: Conn<'_>) -> Result<Vec<(String, i64)>> {

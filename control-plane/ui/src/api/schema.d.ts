@@ -12998,11 +12998,20 @@ export interface components {
         /** @description A line of a job's log. */
         LogLineView: {
             at: components["schemas"]["Ms"];
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Which try, from 1 in each phase and after each retry.
+             */
             attempt: number;
             /** @description `info`, `warn` or `error`. */
             level: string;
             line: string;
+            phase?: components["schemas"]["Phase"] | null;
+            /**
+             * Format: int32
+             * @description How often an undo that was stuck had been begun anew by then; 0: not yet.
+             */
+            retry: number;
             step: string;
         };
         /** @description Who asks. */
@@ -13503,11 +13512,20 @@ export interface components {
             /** @description The items of this page. */
             items: {
                 at: components["schemas"]["Ms"];
-                /** Format: int32 */
+                /**
+                 * Format: int32
+                 * @description Which try, from 1 in each phase and after each retry.
+                 */
                 attempt: number;
                 /** @description `info`, `warn` or `error`. */
                 level: string;
                 line: string;
+                phase?: components["schemas"]["Phase"] | null;
+                /**
+                 * Format: int32
+                 * @description How often an undo that was stuck had been begun anew by then; 0: not yet.
+                 */
+                retry: number;
                 step: string;
             }[];
             /** @description To be given as `page_token` for the next page; null: there is none. */
@@ -13809,6 +13827,11 @@ export interface components {
          * @enum {string}
          */
         Permission: "account:read" | "account:write" | "tokens:read" | "tokens:write" | "tokens:manage" | "users:read" | "users:write" | "users:manage" | "tenants:read" | "tenants:write" | "tenants:manage" | "customers:read" | "customers:write" | "audit:read" | "audit:manage" | "events:read" | "webhooks:read" | "webhooks:write" | "cloudpods:read" | "cloudpods:write" | "cloudpods:manage" | "provisioning:read" | "provisioning:write" | "provisioning:manage" | "servers:read" | "servers:write" | "servers:manage" | "plans:read" | "plans:write" | "images:read" | "images:write" | "ip_pools:read" | "ip_pools:write" | "drift:read" | "drift:write" | "invariants:read" | "metrics:read" | "openapi:read";
+        /**
+         * @description Which way a step is taken.
+         * @enum {string}
+         */
+        Phase: "do" | "undo";
         /** @description Where a pod was placed, and why there. */
         Placement: {
             /** @description When it was decided. */

@@ -38,5 +38,6 @@ pub(in crate::domain::jobs) async fn undo_anew(tx: &mut Tx, job: &mut Job) -> Re
     job.state = JobState::Undoing;
     job.step = store::step_last(tx.conn(), job.id).await?.unwrap_or(job.step);
     job.attempt = 1;
+    job.retries += 1;
     Ok(())
 }

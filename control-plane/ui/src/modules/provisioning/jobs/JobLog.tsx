@@ -71,15 +71,17 @@ function LogPage({ id, token, isOver, isFollowing, toEnd }: Props) {
   const { items, next_page_token } = query.data;
   return (
     <>
-      {items.map(({ at, step, attempt, level, line }, index) => (
+      {items.map(({ at, step, phase, attempt, retry, level, line }, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: lines are only added, and have no id
         <div key={index} className={classes.line} data-level={level}>
           <time dateTime={at} title={exact(at)}>
             {CLOCK.format(new Date(at))}
           </time>
           <span className={classes.step}>
+            {phase === 'undo' ? 'undo ' : ''}
             {step}
             {attempt > 1 ? ` #${attempt}` : ''}
+            {retry > 0 ? `, retry ${retry}` : ''}
           </span>
           <span>
             {level !== 'info' && <b>{level}: </b>}

@@ -118,6 +118,8 @@ pub struct App {
     pub secrets: secrets::service::Service,
     /// Issues the agents' certificates.
     pub authority: Arc<Authority>,
+    /// The API's certificate; `None`: none is configured.
+    pub tls: Option<Arc<Tls>>,
     /// The other control planes over this database.
     pub cluster: Arc<Cluster>,
     /// The agents that are connected to this process.
@@ -163,7 +165,7 @@ pub struct App {
 impl App {
     /// Opens the store and builds the services.
     pub async fn build(config: Config, surroundings: &Surroundings) -> Result<Arc<Self>> {
-        let clock = surroundings.clock.clone();
+        let (clock, tls) = (surroundings.clock.clone(), Tls::load(&config.http)?);
         let (db, secrets) = store_of(&config, surroundings).await?;
         let lease = config.http.request_timeout.saturating_add(REQUEST_SLACK);
         let (instance, tasks, shutdown) = (InstanceId::generate(), TaskTracker::new(), CancellationToken::new());
@@ -187,7 +189,7 @@ impl App {
         let consoles = consoles::service::Service::new(db.clone(), clock.clone(), of, whose, relays.clone(), limits);
         let drains = Arc::new(drains_of(&config, &db, &clock, &servers, &cloudpods, &jobs, &hub));
         let (audit, drift, invariants) =
-            compared(&db, &clock, config.drift.policy(), (&servers, &cloudpods, &jobs, &drains));
+            compared(&config, &db, &clock, (&servers, &cloudpods, &jobs, &drains), (&authority, tls.as_ref()));
         let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
             feed: Arc::new(feed::service::Service::new(db.clone())),
@@ -203,6 +205,7 @@ impl App {
             mail,
             secrets,
             authority,
+            tls,
             cluster,
             hub,
             consoles: Arc::new(consoles),
@@ -243,8 +246,8 @@ impl App {
         let kill = CancellationToken::new();
         match app.begin(&surroundings, &kill).await {
             Ok(begun) => {
-                let Begun { address, agents_address, tls, bootstrap_token } = begun;
-                Ok(Running { app, address, agents_address, bootstrap_token, tls, kill })
+                let Begun { address, agents_address, bootstrap_token } = begun;
+                Ok(Running { app, address, agents_address, bootstrap_token, kill })
             }
             Err(error) => {
                 app.shutdown.cancel();
@@ -269,11 +272,10 @@ impl App {
         }
         // What is appended from now on is for the streams; what was before, for those who resume.
         self.feed.events_pull().await?;
-        let tls = Tls::load(config)?;
         let listener = bind("http.listen", config.listen).await?;
         let address = listener.local_addr().map_err(Error::internal)?;
         let server = Server {
-            tls: tls.clone(),
+            tls: self.tls.clone(),
             router: http::router(self),
             header_timeout: config.header_timeout,
             max_connections: config.max_connections,
@@ -283,7 +285,7 @@ impl App {
         };
         self.tasks.spawn(server.run(listener));
         let agents_address = self.agents_begin().await?;
-        Ok(Begun { address, agents_address, tls, bootstrap_token })
+        Ok(Begun { address, agents_address, bootstrap_token })
     }
 
     /// Opens the agents' listener and starts the loops; where it listens.
@@ -356,7 +358,6 @@ impl App {
 struct Begun {
     address: SocketAddr,
     agents_address: SocketAddr,
-    tls: Option<Arc<Tls>>,
     bootstrap_token: Option<Secret<String>>,
 }
 

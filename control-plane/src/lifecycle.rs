@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::domain::secrets::Secret;
 use crate::error::{Error, Result};
-use crate::http::tls::Tls;
 
 /// How long tasks that were cut get to notice.
 const CUT_GRACE: Duration = Duration::from_secs(5);
@@ -25,7 +24,6 @@ pub struct Running {
     pub agents_address: SocketAddr,
     /// The platform's token, if this start made it.
     pub bootstrap_token: Option<Secret<String>>,
-    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) kill: CancellationToken,
 }
 
@@ -33,13 +31,13 @@ impl Running {
     /// Where the API is to be found from this machine.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.app.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
     /// Reads the API's certificate again.
     pub fn reload(&self) {
-        match self.tls.as_ref().map(|tls| tls.reload()) {
+        match self.app.tls.as_ref().map(|tls| tls.reload()) {
             None => tracing::info!("there is no certificate to read again"),
             Some(Ok(())) => tracing::info!("the API's certificate was read again"),
             Some(Err(error)) => tracing::error!(%error, "the API's certificate stays as it was"),
@@ -48,7 +46,7 @@ impl Running {
 
     /// Takes nothing new, lets what is under way end within the grace time, cuts what is left, and closes the database.
     pub async fn shutdown(self) {
-        let Self { app, kill, address: _, agents_address: _, bootstrap_token: _, tls: _ } = self;
+        let Self { app, kill, address: _, agents_address: _, bootstrap_token: _ } = self;
         let grace = app.config.shutdown_grace;
         app.shutdown.cancel();
         app.tasks.close();

@@ -1,6 +1,7 @@
 //! The services of the wiring, each built of what it needs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -9,6 +10,7 @@ use super::Surroundings;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::db::Db;
+use crate::domain::invariants::OwnCertificate;
 use crate::domain::secrets::EnvelopeKey;
 use crate::domain::{
     access, audit, backups, cloudpods, credentials, customers, drains, drift, firewall, images, invariants, ipam, jobs,
@@ -18,6 +20,7 @@ use crate::domain::{
 use crate::error::Result;
 use crate::grpc::ca::Authority;
 use crate::grpc::hub::SessionHub;
+use crate::http::tls::Tls;
 
 /// The key under which secrets are sealed.
 pub(super) fn key_of(config: &Config, surroundings: &Surroundings) -> Result<EnvelopeKey> {
@@ -201,6 +204,40 @@ pub(super) fn drains_of(
     drains::service::Service::new(db.clone(), clock.clone(), servers, cloudpods, jobs, hub.clone(), limits)
 }
 
+/// A CA is replaced with all that trusts it: that takes its time.
+const CA_AHEAD: Duration = Duration::from_hours(90 * 24);
+/// Whatever renews the API's certificate has failed by then.
+const API_AHEAD: Duration = Duration::from_hours(30 * 24);
+
+/// The certificates that only the operator replaces.
+fn own_certificates(
+    config: &Config,
+    authority: &Arc<Authority>,
+    tls: Option<&Arc<Tls>>,
+) -> invariants::OwnCertificates {
+    let anew = "then enrol each host anew: `mpanel server token NAME`";
+    let ca_cure = match &config.agents.ca_certificate {
+        Some(file) => format!(
+            "issue it anew with the same key and subject, put it into {} (`agents.ca_certificate`) and restart every control plane; \
+             or take another CA, and {anew}",
+            file.display()
+        ),
+        None => format!("set `agents.ca_certificate` and `agents.ca_key` to a CA of your own, {anew}"),
+    };
+    let (authority, tls) = (authority.clone(), tls.cloned());
+    Arc::new(move || {
+        let (not_before, not_after) = authority.valid();
+        let what = "the agents' CA";
+        let ca = OwnCertificate { what, not_before, not_after, ahead: CA_AHEAD, cure: ca_cure.clone() };
+        let api = tls.as_ref().map(|tls| {
+            let ((not_before, not_after), file) = (tls.valid(), tls.file().display());
+            let cure = format!("put a newer one into {file} (`http.tls_certificate`), and `systemctl reload mpanel`");
+            OwnCertificate { what: "the API's certificate", not_before, not_after, ahead: API_AHEAD, cure }
+        });
+        std::iter::once(ca).chain(api).collect()
+    })
+}
+
 /// The store, and the secrets in it.
 pub(super) async fn store_of(config: &Config, surroundings: &Surroundings) -> Result<(Db, secrets::service::Service)> {
     let (key, clock) = (key_of(config, surroundings)?, &surroundings.clock);
@@ -231,10 +268,11 @@ pub(super) type Comparing = (Arc<audit::service::Service>, Arc<drift::service::S
 
 /// The services that compare what the others keep.
 pub(super) fn compared(
+    config: &Config,
     db: &Db,
     clock: &Clock,
-    policy: drift::Policy,
     (servers, cloudpods, jobs, drains): Compared<'_>,
+    (authority, tls): (&Arc<Authority>, Option<&Arc<Tls>>),
 ) -> Comparing {
     let (db, clock) = (db.clone(), clock.clone());
     let audit = Arc::new(audit::service::Service::new(db.clone(), clock.clone()));
@@ -245,10 +283,11 @@ pub(super) fn compared(
         servers.clone(),
         cloudpods.clone(),
         jobs.clone(),
-        policy,
+        config.drift.policy(),
     );
     let drift = Arc::new(drift);
-    let (comparing, kept, working) = (drift.clone(), audit.clone(), (jobs, drains.clone()));
-    let invariants = invariants::service::Service::new(db, clock, servers, cloudpods, working, comparing, kept);
+    let certificates = own_certificates(config, authority, tls);
+    let (working, kept) = ((jobs, drains.clone()), (drift.clone(), audit.clone()));
+    let invariants = invariants::service::Service::new(db, clock, servers, cloudpods, working, kept, certificates);
     (audit, drift, invariants)
 }

@@ -40,6 +40,18 @@ impl Findings {
         !self.more
     }
 
+    /// These, then those.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        for finding in others.items {
+            if !self.push(finding) {
+                break;
+            }
+        }
+        self.more |= others.more;
+        self
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_ok(&self) -> bool {

@@ -41,6 +41,7 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// The issuing certificate first, then those above it where the operator gave them.
     chain: Vec<CertificateDer<'static>>,
+    not_before: Ms,
     not_after: Ms,
     trust_domain: String,
     agent_lifetime: Duration,
@@ -107,7 +108,8 @@ impl Authority {
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(unusable("key and certificate do not belong together"));
         }
-        let not_after = Ms(parsed.validity().not_after.timestamp().saturating_mul(1000));
+        let [not_before, not_after] = [parsed.validity().not_before, parsed.validity().not_after]
+            .map(|at| Ms(at.timestamp().saturating_mul(1000)));
         if not_after <= now {
             return Err(unusable("its certificate has expired"));
         }
@@ -115,6 +117,7 @@ impl Authority {
         Ok(Self {
             issuer,
             chain,
+            not_before,
             not_after,
             trust_domain: config.trust_domain.clone(),
             agent_lifetime: config.certificate_lifetime,
@@ -129,6 +132,11 @@ impl Authority {
     /// SHA-256 of the issuing certificate's DER in lower-case hexadecimal: what an enrolling agent pins.
     pub fn sha256(&self) -> String {
         hex(&Sha256::digest(self.certificate()))
+    }
+
+    /// From when until when it is valid.
+    pub fn valid(&self) -> (Ms, Ms) {
+        (self.not_before, self.not_after)
     }
 
     /// The trust domain of the identities that it issues.

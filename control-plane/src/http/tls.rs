@@ -7,7 +7,9 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::clock::Ms;
 use crate::config::Http;
 use crate::error::{Error, Result};
 
@@ -16,7 +18,13 @@ use crate::error::{Error, Result};
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Current>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    valid: (Ms, Ms),
 }
 
 impl Tls {
@@ -36,21 +44,39 @@ impl Tls {
         Ok(())
     }
 
+    /// The certificate's file.
+    pub fn file(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// From when until when the certificate that is shown is valid.
+    pub fn valid(&self) -> (Ms, Ms) {
+        self.current().valid
+    }
+
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+        TlsAcceptor::from(self.current().config)
+    }
+
+    fn current(&self) -> Current {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+fn read(certificate: &Path, key: &Path) -> Result<Current> {
     let wrong = |field: &str, file: &Path, cause: String| {
         Error::invalid(format!("http.{field}"), format!("{}: {cause}", file.display()))
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong("tls_certificate", certificate, error.to_string()))?;
-    if chain.is_empty() {
+    let Some(first) = chain.first() else {
         return Err(wrong("tls_certificate", certificate, "holds no certificate".to_owned()));
-    }
+    };
+    let (_, parsed) =
+        X509Certificate::from_der(first).map_err(|error| wrong("tls_certificate", certificate, error.to_string()))?;
+    let valid = (parsed.validity().not_before, parsed.validity().not_after);
+    let valid = (moment(valid.0.timestamp()), moment(valid.1.timestamp()));
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("tls_key", key, error.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -59,5 +85,9 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
         .with_single_cert(chain, secret)
         .map_err(|error| wrong("tls_key", key, error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Current { config: Arc::new(config), valid })
+}
+
+fn moment(seconds: i64) -> Ms {
+    Ms(seconds.saturating_mul(1000))
 }

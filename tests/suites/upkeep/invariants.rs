@@ -1,9 +1,13 @@
 //! The invariants find what is wrong, say since when and what to do, and nothing where nothing is.
 
-use control_plane::clock::Ms;
+use std::path::Path;
+use std::time::Duration;
+
+use control_plane::clock::{Clock, Ms};
 use control_plane::db::Db;
 use mpanel_tests::app::Api;
 use mpanel_tests::{TestApp, TestDatabase, assert_invariants, databases};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::Value;
 
 const INVARIANTS: &str = "/api/platform/invariants";
@@ -145,6 +149,63 @@ async fn what_does_not_hold_is_found_and_what_holds_is_not() {
             run(&db, &[mends]).await;
             assert_eq!(broken(&app.api).await, [], "{mends}");
         }
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_only_the_operator_replaces_is_found_before_its_end() {
+    const DAY: Duration = Duration::from_hours(24);
+    /// Made so many days ago, to end in so many.
+    fn write(to: &Path, key: &KeyPair, is_ca: bool, (made, ends): (u32, u32)) -> String {
+        let now = Clock::system().now();
+        let at = |ms: Ms| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_millis(u64::try_from(ms.0).unwrap());
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (at(now.minus(DAY * made)), at(now.plus(DAY * ends)));
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let pem = params.self_signed(key).unwrap().pem();
+        std::fs::write(to, &pem).unwrap();
+        pem
+    }
+    for database in databases().await {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let (ca_key, api_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        std::fs::write(file("ca.key"), ca_key.serialize_pem()).unwrap();
+        std::fs::write(file("api.key"), api_key.serialize_pem()).unwrap();
+        write(&file("ca.crt"), &ca_key, true, (900, 60));
+        write(&file("api.crt"), &api_key, false, (80, 10));
+        let app = TestApp::start_with(&database, |config| {
+            (config.http.tls_certificate, config.http.tls_key) = (Some(file("api.crt")), Some(file("api.key")));
+            (config.agents.ca_certificate, config.agents.ca_key) = (Some(file("ca.crt")), Some(file("ca.key")));
+        })
+        .await;
+        let found = async || {
+            let report = app.running.app.invariants.invariants_check().await.unwrap();
+            let report = serde_json::to_value(&report).unwrap();
+            let checks = report["checks"].as_array().unwrap();
+            checks.iter().find(|check| check["name"] == "certificates").unwrap()["items"].as_array().unwrap().clone()
+        };
+        let ending = found().await;
+        let told: Vec<_> = ending.iter().map(|item| (item["subject"].as_str().unwrap(), &item["cure"])).collect();
+        let [(ca, ca_cure), (api, api_cure)] = &told[..] else { panic!("{}: {ending:#?}", database.name) };
+        assert_eq!((*ca, *api), ("the agents' CA", "the API's certificate"));
+        assert!(ca_cure.as_str().unwrap().contains("ca.crt"), "{ca_cure}");
+        assert!(api_cure.as_str().unwrap().contains("api.crt"), "{api_cure}");
+        assert!(
+            ending.iter().all(|item| item["since"].is_string() && item["detail"].as_str().unwrap().contains("ends at"))
+        );
+
+        // Renewed in time, as something else does every two months.
+        let renewed = write(&file("api.crt"), &api_key, false, (0, 90));
+        app.running.reload();
+        let left = found().await;
+        assert_eq!(left, ending[..1], "{}", database.name);
+        let api = Api::trusting(&app.running.url(), mpanel_tests::app::TOKEN, &renewed);
+        let shown = broken(&api).await;
+        assert_eq!(shown.len(), 1, "{}: the API shows it, with its new certificate: {shown:#?}", database.name);
         app.stop().await;
     }
 }

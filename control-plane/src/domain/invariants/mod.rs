@@ -4,6 +4,9 @@
 pub mod routes;
 pub mod service;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::clock::Ms;
@@ -23,6 +26,39 @@ pub struct Check {
     items: Vec<Finding>,
     /// There are more than are listed.
     more: bool,
+}
+
+/// A certificate that only the operator replaces.
+#[derive(Clone, Debug)]
+pub struct OwnCertificate {
+    /// What it is, for people.
+    pub what: &'static str,
+    /// Since when it is valid.
+    pub not_before: Ms,
+    /// Until when.
+    pub not_after: Ms,
+    /// So long before its end it is to have been replaced, or a quarter of its life where that is shorter.
+    pub ahead: Duration,
+    /// How it is replaced.
+    pub cure: String,
+}
+
+/// Those that this control plane uses now.
+pub type OwnCertificates = Arc<dyn Fn() -> Vec<OwnCertificate> + Send + Sync>;
+
+impl OwnCertificate {
+    /// That it is to be replaced; `None`: there is time.
+    fn ending(self, now: Ms) -> Option<Finding> {
+        let Self { what, not_before, not_after, ahead, cure } = self;
+        let since = not_after.minus(ahead.min(not_after.since(not_before) / 4));
+        let ends = if not_after <= now { "ended" } else { "ends" };
+        (since <= now).then(|| Finding {
+            subject: what.to_owned(),
+            since: Some(since),
+            detail: format!("the certificate {ends} at {}", not_after.to_rfc3339()),
+            cure,
+        })
+    }
 }
 
 /// All of them.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Check, Report};
+use super::{Check, OwnCertificates, Report};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::audit::service::Service as Audit;
@@ -10,6 +10,7 @@ use crate::domain::cloudpods::service::Service as CloudPods;
 use crate::domain::drains::service::Service as Drains;
 use crate::domain::drift::Kind;
 use crate::domain::drift::service::Service as Drift;
+use crate::domain::finding::Findings;
 use crate::domain::jobs::service::Service as Jobs;
 use crate::domain::servers::service::Service as Servers;
 use crate::error::Result;
@@ -36,6 +37,7 @@ pub struct Service {
     drains: Arc<Drains>,
     drift: Arc<Drift>,
     audit: Arc<Audit>,
+    certificates: OwnCertificates,
 }
 
 impl Service {
@@ -47,15 +49,16 @@ impl Service {
         servers: Arc<Servers>,
         cloudpods: Arc<CloudPods>,
         (jobs, drains): (Arc<Jobs>, Arc<Drains>),
-        drift: Arc<Drift>,
-        audit: Arc<Audit>,
+        (drift, audit): (Arc<Drift>, Arc<Audit>),
+        certificates: OwnCertificates,
     ) -> Self {
-        Self { db, clock, servers, cloudpods, jobs, drains, drift, audit }
+        Self { db, clock, servers, cloudpods, jobs, drains, drift, audit, certificates }
     }
 
     /// Looks at all of them, as they are at one moment.
     pub async fn invariants_check(&self) -> Result<Report> {
         let checked_at = self.clock.now();
+        let own: Findings = (self.certificates)().into_iter().filter_map(|own| own.ending(checked_at)).collect();
         let mut at = self.db.snapshot().await?;
         let checks = vec![
             Check::new(
@@ -103,8 +106,8 @@ impl Service {
             ),
             Check::new(
                 "certificates",
-                "agents renew their certificates in time",
-                self.servers.certificates_check(at.conn()).await?,
+                "certificates are renewed in time: those of agents, of their CA and of this control plane's API",
+                own.and(self.servers.certificates_check(at.conn()).await?),
             ),
             Check::new(
                 "audit",

@@ -1,11 +1,11 @@
 //! Reservations and VMIDs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use control_plane::db::Tx;
-use control_plane::domain::servers::{Heartbeat, SchedulingState, ServerPatch, StatusChange};
+use control_plane::domain::servers::{Heartbeat, Inventory, SchedulingState, ServerPatch, StatusChange};
 use control_plane::error::{Error, Result};
 use control_plane::ids::{CloudPodId, ServerId};
 use futures::future::join_all;
@@ -205,6 +205,64 @@ async fn vmids_rise_skip_what_is_seen_anywhere_in_the_cluster_and_fill_gaps_last
         tx.commit().await.unwrap();
         assert_eq!(take(servers[0].id, pods[0]).await.unwrap(), 10_000, "the foreign VMID is not given out again");
         assert!(take(servers[1].id, pods[1]).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_foreign_vmid_is_free_again_once_its_vm_was_shown_and_no_host_of_the_cluster_shows_it_any_more() {
+    each(|books| async move {
+        let (first, second) = (books.server_pending("pve1").await.id, books.server_pending("pve2").await.id);
+        let mut epochs = HashMap::new();
+        for (server, name) in [(first, "pve1"), (second, "pve2")] {
+            epochs.insert(server, books.connect(server, heartbeat(name, "cluster-1"), inventory(&[])).await);
+        }
+        let show = async |server: ServerId, inventory: Inventory| {
+            let mut tx = books.db.begin().await.unwrap();
+            assert!(books.servers.inventory_record(&mut tx, server, epochs[&server], &inventory).await.unwrap());
+            tx.commit().await.unwrap();
+        };
+        let gone = |vmid| Inventory { full: false, gone: vec![vmid], ..Inventory::default() };
+        let (pod, other) = (books.pod().await, books.pod().await);
+        // What would be given out next; nothing is taken.
+        let next = async || {
+            let mut tx = books.db.begin().await.unwrap();
+            books.servers.vmid_take(&mut tx, first, other).await.unwrap()
+        };
+        let took_foreign = async || {
+            let mut tx = books.db.begin().await.unwrap();
+            let vmid = books.servers.vmid_take(&mut tx, first, pod).await.unwrap();
+            books.servers.vmid_mark_foreign(&mut tx, first, vmid, pod).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!((vmid, next().await), (10_000, 10_001), "{}", books.name);
+        };
+        took_foreign().await;
+        for (server, shown, why) in [
+            (first, inventory(&[]), "it was never shown: it may be on a node without an agent"),
+            (first, inventory(&[10_000]), "it is there"),
+            (second, inventory(&[]), "another host knows nothing of it"),
+            (second, inventory(&[10_000]), "it is moved by hand, and both show it"),
+            (first, inventory(&[]), "it is on the other host"),
+            (first, gone(10_000), "as before"),
+        ] {
+            show(server, shown).await;
+            assert_eq!(next().await, 10_001, "{}: {why}", books.name);
+        }
+        show(second, inventory(&[])).await;
+        assert_eq!(next().await, 10_000, "{}: no host shows it any more", books.name);
+
+        took_foreign().await;
+        show(first, inventory(&[10_000])).await;
+        show(first, gone(10_000)).await;
+        assert_eq!(next().await, 10_000, "{}: its host says that it is gone", books.name);
+
+        // The number of a pod is its own, whatever its host shows.
+        let mut tx = books.db.begin().await.unwrap();
+        assert_eq!(books.servers.vmid_take(&mut tx, first, pod).await.unwrap(), 10_000);
+        tx.commit().await.unwrap();
+        show(first, inventory(&[10_000])).await;
+        show(first, inventory(&[])).await;
+        assert_eq!(next().await, 10_001, "{}: a pod has it", books.name);
     })
     .await;
 }

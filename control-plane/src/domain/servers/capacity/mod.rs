@@ -7,6 +7,8 @@ mod image;
 pub mod moves;
 mod store;
 
+pub(super) use store::{foreign_prune, foreign_shown};
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 

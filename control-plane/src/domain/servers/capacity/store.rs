@@ -229,6 +229,31 @@ pub(super) async fn vmid_mark_foreign(tx: &mut Tx, server: ServerId, vmid: u32, 
     Ok(())
 }
 
+/// The numbers marked as somebody else's that a server's last inventory shows.
+pub(in crate::domain::servers) async fn foreign_shown(conn: Conn<'_>, server: ServerId) -> Result<Vec<i64>> {
+    const SQL: &str = "SELECT f.vmid FROM servers s
+                       JOIN server_vms v ON v.server_id = s.id
+                       JOIN vmids f ON f.space = s.vmid_space AND f.vmid = v.vmid
+                       WHERE s.id = $1 AND f.pod_id IS NULL AND f.image_id IS NULL";
+    Ok(fetch_all!(conn, (i64,), SQL, server)?.into_iter().map(|(vmid,)| vmid).collect())
+}
+
+/// Frees those of them whose VM no host of their space shows any more. One that was never shown stays: it may be on a node that has no
+/// agent. A fence keeps its number for as long as it is there.
+pub(in crate::domain::servers) async fn foreign_prune(tx: &mut Tx, server: ServerId, shown: &[i64]) -> Result<()> {
+    const SQL: &str = "
+        DELETE FROM vmids WHERE vmid = $2 AND pod_id IS NULL AND image_id IS NULL
+           AND space = (SELECT vmid_space FROM servers WHERE id = $1)
+           AND NOT EXISTS (SELECT 1 FROM server_vms v JOIN servers s ON s.id = v.server_id
+                            WHERE v.vmid = vmids.vmid AND s.vmid_space = vmids.space)
+           AND NOT EXISTS (SELECT 1 FROM fences f JOIN servers s ON s.id = f.server_id
+                            WHERE f.vmid = vmids.vmid AND s.vmid_space = vmids.space)";
+    for vmid in shown {
+        execute!(tx.conn(), SQL, server, *vmid)?;
+    }
+    Ok(())
+}
+
 pub(super) async fn vmid_release(tx: &mut Tx, pod: CloudPodId) -> Result<()> {
     // Its VM may still be on a host that was declared lost: nobody is given its number before it is seen to be gone.
     const FENCED: &str = "UPDATE vmids SET pod_id = NULL WHERE pod_id = $1 AND EXISTS (

@@ -7,6 +7,7 @@ use crate::clock::Ms;
 use crate::db::{Conn, Tx};
 use crate::domain::check::{clipped, loaded, stored};
 use crate::domain::servers::Connection;
+use crate::domain::servers::capacity::{foreign_prune, foreign_shown};
 use crate::domain::servers::facts::{Hello, Inventory, InventoryVm};
 use crate::domain::servers::stamped::Cards;
 use crate::domain::servers::store::Names;
@@ -255,6 +256,7 @@ pub(super) async fn inventory_write(
     if execute!(tx.conn(), sql, server, stored(epoch), now, seen.then_some(Json(Names { names })))? == 0 {
         return Ok(false);
     }
+    let foreign = if *full || !gone.is_empty() { foreign_shown(tx.conn(), server).await? } else { Vec::new() };
     if *full {
         execute!(tx.conn(), CLEAR, server)?;
     }
@@ -267,6 +269,7 @@ pub(super) async fn inventory_write(
     if *full {
         crate::domain::servers::lost::fences_prune(tx, server).await?;
     }
+    foreign_prune(tx, server, &foreign).await?;
     Ok(true)
 }
 

@@ -1,6 +1,7 @@
 //! A fleet whose hosts and clients reach several control planes, real processes over one PostgreSQL, through a balancer.
 
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 
 use crate::app::{Api, TOKEN, try_send};
 use crate::daemon::Daemon;
@@ -18,6 +19,20 @@ pub struct Several {
     pub http: Relay,
     /// For the agents.
     pub grpc: Relay,
+}
+
+impl Deref for Several {
+    type Target = Fleet;
+
+    fn deref(&self) -> &Fleet {
+        &self.fleet
+    }
+}
+
+impl DerefMut for Several {
+    fn deref_mut(&mut self) -> &mut Fleet {
+        &mut self.fleet
+    }
 }
 
 /// One control plane.
@@ -55,6 +70,28 @@ impl Several {
         for n in 1..several.planes.len() {
             several.plane_start(n, &[]);
             several.plane_ready(n).await;
+        }
+        several
+    }
+
+    /// As many control planes as apply, set so: one over SQLite, two over PostgreSQL.
+    pub async fn as_applies(
+        programs: Programs,
+        database: TestDatabase,
+        hosts: Hosts,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let planes = if database.name == "sqlite" { 1 } else { 2 };
+        let mut several = Self::start(programs, database, hosts, planes).await;
+        for (name, value) in settings {
+            several.fleet.control_set(name, value);
+        }
+        if !settings.is_empty() {
+            for n in 0..planes {
+                several.daemon(n).kill().await;
+                several.plane_start(n, &[]);
+                several.plane_ready(n).await;
+            }
         }
         several
     }

@@ -3,7 +3,8 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use mpanel_tests::fleet::{DEADLINE, Fleet, Programs};
+use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts, Programs};
+use mpanel_tests::several::Several;
 use mpanel_tests::{TestDatabase, databases};
 use pve_sim::TaskAction;
 
@@ -153,7 +154,7 @@ async fn undoing_survives_kill_9_of_the_control_plane_at_every_step() {
 #[tokio::test(flavor = "multi_thread")]
 async fn destroying_survives_kill_9_of_the_agent_at_every_step() {
     for database in databases().await {
-        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &[]).await;
         for point in AGENT_POINTS {
             let id = fleet.create_answered("gone", point).await;
             fleet.pod_until(&id, &["active"]).await;
@@ -170,9 +171,8 @@ async fn destroying_survives_kill_9_of_the_agent_at_every_step() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn provisioning_survives_kill_9_of_the_agent_at_every_step() {
-    let mut fleet = Fleet::start(PROGRAMS, TestDatabase::sqlite(), 1).await;
+async fn provision_through_kills_of_the_agent(database: TestDatabase) {
+    let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &[]).await;
     let mut pods = 0;
     let mut clones = fleet.hosts[0].vms_ever_made();
     for point in AGENT_POINTS {
@@ -202,9 +202,21 @@ async fn provisioning_survives_kill_9_of_the_agent_at_every_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn provisioning_survives_kill_9_of_the_agent_at_every_step_on_sqlite() {
+    provision_through_kills_of_the_agent(TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioning_survives_kill_9_of_the_agent_at_every_step_on_postgres_with_two_control_planes() {
+    if let Some(database) = TestDatabase::postgres().await {
+        provision_through_kills_of_the_agent(database).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_create_sent_eight_times_at_once_makes_one_vm() {
     for database in databases().await {
-        let fleet = Fleet::start(PROGRAMS, database, 2).await;
+        let fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(2), &[]).await;
         let requests = (0..8).map(|_| fleet.create("once", "one-click"));
         let answers = futures::future::join_all(requests).await;
         let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect("an answer")).collect();

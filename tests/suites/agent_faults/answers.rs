@@ -1,7 +1,8 @@
 //! Proxmox's answers, broken in every way, as a pod's job shows them.
 
 use mpanel_tests::databases;
-use mpanel_tests::fleet::{Fleet, PODS};
+use mpanel_tests::fleet::{Fleet, Hosts, PODS};
+use mpanel_tests::several::Several;
 use pve_sim::{Action, Fault};
 use serde_json::Value;
 
@@ -12,10 +13,9 @@ fn status(status: u16, reason: &str) -> Action {
 }
 
 /// A fleet whose agent waits no more than 2 s for an answer, and whose jobs wait no more than 200 ms between tries.
-async fn impatient(database: mpanel_tests::TestDatabase) -> Fleet {
-    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-    fleet.control_set("MPANEL__JOBS__RETRY_MAX", "200ms");
-    fleet.control_restart(&[]).await;
+async fn impatient(database: mpanel_tests::TestDatabase) -> Several {
+    let settings = [("MPANEL__JOBS__RETRY_MAX", "200ms")];
+    let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &settings).await;
     let host = &mut fleet.hosts[0];
     host.agent.kill().await;
     host.agent_start(&[("MPANEL_AGENT_PROXMOX_CALL_TIMEOUT_S", "2")]);

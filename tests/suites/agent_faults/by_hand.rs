@@ -2,7 +2,8 @@
 
 use control_plane::db::Db;
 use control_plane::fetch_one;
-use mpanel_tests::fleet::{DEADLINE, Fleet};
+use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts};
+use mpanel_tests::several::Several;
 use mpanel_tests::{databases, eventually};
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ async fn names_known(fleet: &Fleet) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_by_hand_is_shown_and_nothing_is_deleted_to_match() {
     for database in databases().await {
-        let fleet = Fleet::start_cluster(PROGRAMS, database, 2).await;
+        let fleet = Several::as_applies(PROGRAMS, database, Hosts::Cluster(2), &[]).await;
         let hand = fleet.hosts[0].sim.hand();
         let mut pods = Vec::new();
         for name in ["moved", "stopped", "renamed", "deleted"] {

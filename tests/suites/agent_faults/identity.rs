@@ -1,6 +1,7 @@
 //! Identities of real agents: copied, renewed while a job runs, expired, enrolled again.
 
-use mpanel_tests::fleet::{DEADLINE, Fleet};
+use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts};
+use mpanel_tests::several::Several;
 use mpanel_tests::{databases, eventually};
 use serde_json::json;
 
@@ -31,7 +32,7 @@ async fn certificates_live(fleet: &mut Fleet, lifetime: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_agents_with_one_identity_the_newer_has_the_session_and_nothing_runs_twice() {
     for database in databases().await {
-        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+        let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &[]).await;
         let id = held_clone(&fleet, "pod").await;
         let host = &fleet.hosts[0];
         // A disk that was copied while the agent ran.

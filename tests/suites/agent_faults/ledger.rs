@@ -1,7 +1,8 @@
 //! The disk under the agent's ledger: full, read-only, or no longer holding what was written.
 
 use mpanel_tests::daemon::Daemon;
-use mpanel_tests::fleet::{DEADLINE, Fleet, PODS};
+use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts, PODS};
+use mpanel_tests::several::Several;
 use mpanel_tests::small_disk::SmallDisk;
 use mpanel_tests::{databases, eventually};
 use serde_json::{Value, json};
@@ -18,11 +19,10 @@ fn waits_for_ledger(job: &Value) -> bool {
 }
 
 /// A fleet whose agent has its state on a small disk; `None`: there can be none here.
-async fn on_a_small_disk(database: mpanel_tests::TestDatabase) -> Option<(Fleet, SmallDisk)> {
+async fn on_a_small_disk(database: mpanel_tests::TestDatabase) -> Option<(Several, SmallDisk)> {
     let disk = SmallDisk::mount(32)?;
-    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-    fleet.control_set("MPANEL__JOBS__RETRY_MAX", "300ms");
-    fleet.control_restart(&[]).await;
+    let settings = [("MPANEL__JOBS__RETRY_MAX", "300ms")];
+    let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &settings).await;
     let host = &mut fleet.hosts[0];
     host.agent.kill().await;
     let copied = std::process::Command::new("cp").arg("-a").arg(host.state_dir.join(".")).arg(disk.path()).status();

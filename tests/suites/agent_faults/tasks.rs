@@ -1,6 +1,7 @@
 //! Proxmox's tasks that fail, and VMs and storages that are not as they should be, as a pod's job shows them.
 
-use mpanel_tests::fleet::{DEADLINE, Fleet, PODS};
+use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts, PODS};
+use mpanel_tests::several::Several;
 use mpanel_tests::{databases, eventually};
 use pve_sim::{TaskAction, TaskFault};
 use serde_json::{Value, json};
@@ -11,11 +12,8 @@ fn fails(exit: &str, log: &str) -> TaskAction {
     TaskAction::Fail { exit: exit.to_owned(), log: vec![log.to_owned()] }
 }
 
-async fn fleet(database: mpanel_tests::TestDatabase) -> Fleet {
-    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-    fleet.control_set("MPANEL__JOBS__RETRY_MAX", "200ms");
-    fleet.control_restart(&[]).await;
-    fleet
+async fn fleet(database: mpanel_tests::TestDatabase) -> Several {
+    Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &[("MPANEL__JOBS__RETRY_MAX", "200ms")]).await
 }
 
 /// A pod that is asked for and fails: its job, and what it said.

@@ -1,13 +1,13 @@
-import { Modal, Select, SimpleGrid, Stack, TagsInput, Text, TextInput } from '@mantine/core';
+import { Modal, SimpleGrid, Stack, TagsInput, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useNavigate } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import { useScope } from '@/api/me';
 import { TenantSelect } from '@/frame/TenantSelect';
 import { useAction } from '@/lib/forms/useAction';
+import { ServerSelect } from '@/modules/servers/ServerSelect';
 import { ImageSelect, PlanSelect } from '../create/selects';
 import { cloudpodsRoute } from '../routes';
-import { useServers } from '../servers';
 import { FormEnd } from './FormEnd';
 
 /** Makes a pod of a VM that somebody made on the host; opened by the list's `adopt` in the URL. */
@@ -27,7 +27,6 @@ export function AdoptModal() {
 
 function AdoptForm({ server, vmid, close }: { server: string; vmid: string; close: () => void }) {
   const { isPlatform, tenant } = useScope();
-  const servers = useServers();
   const navigate = useNavigate();
   const form = useForm({
     initialValues: {
@@ -68,12 +67,12 @@ function AdoptForm({ server, vmid, close }: { server: string; vmid: string; clos
         </Text>
         {isPlatform && <TenantSelect label="Tenant" required {...form.getInputProps('tenant_id')} />}
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
-          <Select
+          <ServerSelect
+            by="name"
             label="Server"
             required
-            searchable
-            data={servers.data?.items.map(({ name }) => name) ?? []}
             {...form.getInputProps('server')}
+            onChange={(chosen) => form.setFieldValue('server', chosen ?? '')}
           />
           <TextInput label="VM number" required inputMode="numeric" placeholder="100" {...form.getInputProps('vmid')} />
           <TextInput label="Name" required maxLength={63} placeholder="web-1" {...form.getInputProps('name')} />

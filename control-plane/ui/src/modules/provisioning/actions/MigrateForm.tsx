@@ -1,12 +1,14 @@
-import { NumberInput, Select, SimpleGrid, Stack, Switch, Text } from '@mantine/core';
+import { Alert, NumberInput, Select, SimpleGrid, Stack, Switch, Text } from '@mantine/core';
 import { useForm } from '@mantine/form';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { api, unwrap } from '@/api/client';
 import type { components } from '@/api/schema';
 import { useAction } from '@/lib/forms/useAction';
 import { mib } from '@/lib/show/units';
-import type { Server } from '../../servers/servers';
+import { ServerSelect } from '@/modules/servers/ServerSelect';
+import { endpointQuery, type Server, serverQuery } from '@/modules/servers/servers';
 import { type CloudPod, podParams } from '../pods';
-import { useServers } from '../servers';
 import { FormEnd } from './FormEnd';
 import type { ActionFormProps } from './PodActionModal';
 
@@ -26,7 +28,6 @@ interface Values {
 }
 
 export function MigrateForm({ pod, close }: ActionFormProps) {
-  const servers = useServers();
   const form = useForm<Values>({
     initialValues: {
       server: null,
@@ -45,26 +46,32 @@ export function MigrateForm({ pod, close }: ActionFormProps) {
     changes: ['cloudpod', 'job', 'server'],
     done: close,
   });
-  const others = (servers.data?.items ?? []).filter(({ id }) => id !== pod.server?.id);
-  const storages = others.find(({ name }) => name === values.server)?.storages.filter((one) => one.offered) ?? [];
+  const target = useQuery({ ...serverQuery(values.server ?? ''), enabled: Boolean(values.server) }).data;
+  const storages = target?.storages.filter((one) => one.offered) ?? [];
   return (
     <form onSubmit={form.onSubmit((chosen) => action.mutate(chosen))}>
       <Stack gap="sm">
         <Text size="sm">
           From {pod.server?.name ?? 'nowhere'}. It holds room on both servers until both have confirmed the move.
+          {pod.server && (
+            <>
+              {' '}
+              Where it can go at present, and how, is in{' '}
+              <Link to="/servers/$server" params={{ server: pod.server.name }} search={{ open: 'drain' }}>
+                the preview of a drain
+              </Link>
+              .
+            </>
+          )}
         </Text>
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
-          <Select
+          <ServerSelect
+            by="name"
             label="To"
             placeholder="Wherever it fits best"
-            clearable
-            searchable
             description="One without room for it cannot be chosen"
-            data={others.map((server) => ({
-              value: server.name,
-              label: labelOf(server),
-              disabled: !canTake(server, pod),
-            }))}
+            about={aboutOf}
+            isPossible={(server) => server.id !== pod.server?.id && canTake(server, pod)}
             {...form.getInputProps('server')}
           />
           <Select
@@ -87,6 +94,7 @@ export function MigrateForm({ pod, close }: ActionFormProps) {
             {...form.getInputProps('shutdown_s')}
           />
         </SimpleGrid>
+        {target && <EndpointMissing target={target} from={pod.server?.id} isRemote={values.method === 'remote'} />}
         <Switch
           label="Copy disks that its server alone has"
           {...form.getInputProps('with_local_disks', { type: 'checkbox' })}
@@ -102,14 +110,31 @@ export function MigrateForm({ pod, close }: ActionFormProps) {
   );
 }
 
+/** Hosts of another cluster send VMs to a server only where it has said how. */
+function EndpointMissing({ target, from, isRemote }: { target: Server; from: string | undefined; isRemote: boolean }) {
+  const source = useQuery({ ...serverQuery(from ?? ''), enabled: Boolean(from) }).data;
+  const isElsewhere = isRemote || (source && source.vmid_space !== target.vmid_space);
+  const endpoint = useQuery({ ...endpointQuery(target.id), enabled: Boolean(isElsewhere) });
+  if (!isElsewhere || endpoint.data !== null) return null;
+  return (
+    <Alert color="yellow" p="xs">
+      {target.name} is of another cluster, and has no migration endpoint. Set it on{' '}
+      <Link to="/servers/$server" params={{ server: target.name }} search={{ tab: 'agent' }}>
+        its Agent tab
+      </Link>{' '}
+      first.
+    </Alert>
+  );
+}
+
 function roomOf({ capacity, reserved }: Server): { vcpu: number; memory_mib: number } {
   return { vcpu: capacity.vcpu - reserved.vcpu, memory_mib: Math.max(0, capacity.memory_mib - reserved.memory_mib) };
 }
 
-function labelOf(server: Server): string {
-  if (server.connection.state !== 'online') return `${server.name} – ${server.connection.state}`;
-  if (server.scheduling.state !== 'online') return `${server.name} – ${server.scheduling.state}`;
-  return `${server.name} – ${mib(roomOf(server).memory_mib)} free`;
+function aboutOf(server: Server): string {
+  if (server.connection.state !== 'online') return server.connection.state;
+  if (server.scheduling.state !== 'online') return server.scheduling.state;
+  return `${mib(roomOf(server).memory_mib)} free`;
 }
 
 /** As far as it is known here: the server looks at more, and says what is wrong. */

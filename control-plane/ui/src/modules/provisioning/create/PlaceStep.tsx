@@ -9,9 +9,9 @@ import { upper } from '@/lib/forms/fields';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { Pill } from '@/lib/pills/Pill';
+import { ServerSelect } from '@/modules/servers/ServerSelect';
 import { tenantQuery } from '@/modules/settings/tenants/tenants';
 import { regionsQuery } from '../pods';
-import { useServers } from '../servers';
 import type { CreateFormState } from './useCreateForm';
 import { placementOf } from './values';
 import { WhyHere } from './WhyHere';
@@ -60,15 +60,12 @@ function Region({ form }: { form: CreateFormState }) {
 }
 
 function StaffFields({ form }: { form: CreateFormState }) {
-  const { data } = useServers();
   return (
     <>
-      <Select
+      <ServerSelect
+        by="name"
         label="Server"
         placeholder="Any"
-        clearable
-        searchable
-        data={data?.items.map(({ name }) => name) ?? []}
         {...form.getInputProps('placement.server')}
         value={form.values.placement.server || null}
         onChange={(server) => form.setFieldValue('placement.server', server ?? '')}

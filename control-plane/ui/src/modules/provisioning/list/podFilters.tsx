@@ -4,28 +4,21 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { tenantsQuery, useTenantName } from '@/frame/tenants';
 import { useListSearch } from '@/lib/list/useListSearch';
-import { useServers } from '../servers';
+import { ServerSelect } from '@/modules/servers/ServerSelect';
 
 const TYPING_MS = 250;
 
 /** Servers by name, for who is shown them. */
 export function ServerFilter({ by }: { by: 'id' | 'name' }) {
   const { search, change } = useListSearch();
-  const { data } = useServers();
-  const options = (data?.items ?? []).map((server) => ({ value: server[by], label: server.name }));
-  const value = search.server_id === undefined ? null : String(search.server_id);
   return (
-    <Select
+    <ServerSelect
+      by={by}
       size="xs"
       label="Server"
       placeholder="All"
-      clearable
-      searchable
-      nothingFoundMessage="None is called so"
       w={{ base: '100%', xs: 150 }}
-      // A link may name one by the other.
-      data={!value || options.some((one) => one.value === value) ? options : [{ value, label: value }, ...options]}
-      value={value}
+      value={search.server_id === undefined ? null : String(search.server_id)}
       onChange={(server_id) => change({ server_id: server_id ?? undefined })}
     />
   );

@@ -1,19 +1,7 @@
-import {
-  ActionIcon,
-  Button,
-  Group,
-  NumberInput,
-  Select,
-  SimpleGrid,
-  Stack,
-  Switch,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { ActionIcon, Button, Group, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import { serverNamesQuery } from './images';
+import { ServerSelect } from '@/modules/servers/ServerSelect';
 import type { Values } from './imageValues';
 
 interface Props {
@@ -76,21 +64,20 @@ const ERRORS = ['.template', '.template_vmid', '.template_name', ''];
 
 /** Where the template is on servers that have it elsewhere. */
 function Places({ form, readOnly }: Props) {
-  const servers = useQuery(serverNamesQuery());
-  const options = (servers.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
   return (
     <Stack gap="xs" role="group" aria-label="Templates of particular servers">
       {form.values.templates.map((_, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a place has nothing but its place, and holds no state of its own
         <Group key={at} gap="xs" align="flex-start" wrap="nowrap">
-          <Select
+          <ServerSelect
+            by="id"
             flex={1}
             aria-label="Server"
             placeholder="Server"
-            searchable
-            data={options}
+            required
             readOnly={readOnly}
             {...form.getInputProps(`templates.${at}.server`)}
+            onChange={(server) => form.setFieldValue(`templates.${at}.server`, server ?? '')}
           />
           <TextInput
             flex={1}

@@ -20,13 +20,3 @@ export function imageQuery(id: string) {
     queryFn: ({ signal }) => unwrap(api.GET('/api/platform/images/{id}', { params: { path: { id } }, signal })),
   });
 }
-
-/** For choosing a server: the first page, by name. */
-export function serverNamesQuery() {
-  const query = { limit: 200, sort: 'name' } as const;
-  return queryOptions({
-    queryKey: key('server', 'names'),
-    queryFn: ({ signal }) => unwrap(api.GET('/api/platform/servers', { params: { query }, signal })),
-    staleTime: 300_000,
-  });
-}

@@ -81,7 +81,12 @@ function serverHit({ id, name, region }: components['schemas']['Server']): Hit {
 }
 
 async function pods(text: string, signal: AbortSignal): Promise<Hit[]> {
-  const query = { ...(ADDRESS.test(text) ? { address: text } : { name_prefix: text }), limit: LIMIT };
+  // By name: the one that is called just so comes before all that only begin so.
+  const query = {
+    ...(ADDRESS.test(text) ? { address: text } : { name_prefix: text }),
+    sort: 'name' as const,
+    limit: LIMIT,
+  };
   const { items } = await unwrap(api.GET('/api/provisioning/cloudpods', { params: { query }, signal }));
   return items.map(({ id, name }) => podHit(id, name));
 }
@@ -103,7 +108,7 @@ async function job(id: string, signal: AbortSignal): Promise<Hit[]> {
 }
 
 async function people(text: string, signal: AbortSignal): Promise<Hit[]> {
-  const query = { email_prefix: text, limit: LIMIT };
+  const query = { email_prefix: text, sort: 'email' as const, limit: LIMIT };
   const { items } = await unwrap(api.GET('/api/users', { params: { query }, signal }));
   return items.map(({ id, tenant_id, email, name }) => {
     const link: NavigateOptions = { to: '/users', search: { email_prefix: email } };

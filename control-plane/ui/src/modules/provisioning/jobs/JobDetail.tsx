@@ -57,12 +57,37 @@ export function JobDetail({ id, brief }: { id: string; brief?: boolean }) {
           <Text size="xs" c="dimmed" ff="monospace">
             {error.code}
           </Text>
+          {state === 'failed' && <Again job={job} />}
         </Alert>
       )}
       {!brief && <JobFacts job={job} />}
       <JobSteps job={job} />
       <JobLog job={job} />
     </Stack>
+  );
+}
+
+/** A job that is over stays over: what it was to do is asked for again, where it was asked for. */
+function Again({ job: { kind, cloudpod_id } }: { job: Job }) {
+  const can = useCan();
+  if (!cloudpod_id || !can('cloudpods:write')) return null;
+  return (
+    <Text size="sm" mt={6}>
+      What it did is undone.{' '}
+      <Anchor
+        size="sm"
+        renderRoot={(props) =>
+          kind === 'provision' ? (
+            <Link to="/provisioning/cloudpods/new" search={{}} {...props} />
+          ) : (
+            <Link to="/provisioning/cloudpods/$id" params={{ id: cloudpod_id }} {...props} />
+          )
+        }
+      >
+        Ask for it again
+      </Anchor>{' '}
+      once its cause is gone.
+    </Text>
   );
 }
 

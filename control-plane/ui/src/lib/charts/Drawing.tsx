@@ -36,9 +36,11 @@ export function Drawing({ points, series, show, kind, max, isBinary, when, heigh
       tickCount: 5,
       // What is counted is whole.
       allowDecimals: kind === 'lines',
-      width: 78,
+      width: 88,
     },
     tooltipProps: { labelFormatter: (at: unknown) => labelOf(at, when ?? exact) },
+    // The highest of its labels is half above the plot.
+    [kind === 'bars' ? 'barChartProps' : 'lineChartProps']: { margin: { top: 8 } },
     // Who does not see it reads the summary and the table instead.
     accessibilityLayer: false,
   };

@@ -15,6 +15,8 @@ export const columns: Column<Server>[] = [
     key: 'name',
     title: 'Name',
     sort: 'name',
+    // So that no name breaks at its hyphen.
+    width: 160,
     show: ({ name, region }) => (
       <Stack gap={0}>
         <Link to="/servers/$server" params={{ server: name }} {...rowLink}>

@@ -13,6 +13,18 @@ export function useMenu(): MenuEntry[] {
   return menu.filter(({ permission, where }) => can(permission) && (!where || where === here));
 }
 
+/** Whether a path is an entry's, or of a page below it. */
+function isAt(path: string, { to }: MenuEntry): boolean {
+  return to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`);
+}
+
+/** The module that a page is of, where the one who is signed in may not look at it. */
+export function useRefused(): MenuEntry | undefined {
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const can = useCan();
+  return menu.find((entry) => isAt(path, entry) && !can(entry.permission));
+}
+
 export function Navigation({ onGo }: { onGo: () => void }) {
   const path = useRouterState({ select: (state) => state.location.pathname });
   const entries = useMenu();
@@ -22,7 +34,7 @@ export function Navigation({ onGo }: { onGo: () => void }) {
     <ScrollArea type="auto" h="100%">
       {entries.map((entry) => {
         const { label, icon: Icon, to } = entry;
-        const isHere = to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`);
+        const isHere = isAt(path, entry);
         return (
           <Fragment key={to}>
             {entry === firstSetting && <Divider my="xs" label="Settings" labelPosition="left" />}

@@ -9,7 +9,8 @@ import { JobsWatched } from '@/lib/jobs/JobsWatched';
 import { PageSkeleton } from '@/lib/page/PageSkeleton';
 import { LiveMark, OutageAlert } from './LiveMark';
 import { Logo } from './Logo';
-import { Navigation } from './Navigation';
+import { Navigation, useRefused } from './Navigation';
+import { RefusedPage } from './RefusedPage';
 import classes from './Shell.module.css';
 import { Shortcuts } from './Shortcuts';
 import { SearchButton } from './search/SearchButton';
@@ -32,6 +33,7 @@ function Frame() {
   const mayFollow = can('events:read');
   useEffect(() => (mayFollow ? follow() : undefined), [mayFollow]);
   const main = useFocusOnArrival();
+  const refused = useRefused();
 
   return (
     <AppShell
@@ -74,7 +76,7 @@ function Frame() {
           <OutageAlert />
           <Suspense fallback={<PageSkeleton />}>
             {/* Another tenant's page begins anew: nothing that was typed or chosen goes along. */}
-            <Outlet key={tenant} />
+            {refused ? <RefusedPage title={refused.label} /> : <Outlet key={tenant} />}
           </Suspense>
         </div>
       </AppShell.Main>

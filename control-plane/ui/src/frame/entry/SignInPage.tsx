@@ -1,10 +1,13 @@
 import { Anchor, Button, Divider, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
+import { useWindowEvent } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, unwrap } from '@/api/client';
 import { problemOf } from '@/api/problem';
+import { queries } from '@/api/queries';
+import { csrfToken } from '@/api/session';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { EntryPage } from './EntryPage';
@@ -16,11 +19,23 @@ export function SignInPage() {
   const router = useRouter();
   const [known, setKnown] = useState<Shown>();
   const done = () => router.history.push(safeBack(back));
+  useSignedInElsewhere(done);
   return known ? (
     <SecondStep known={known} done={done} cancel={() => setKnown(undefined)} />
   ) : (
     <FirstStep done={done} needSecond={setKnown} />
   );
+}
+
+/** Somebody who has signed in in another tab need not do so in this one: it goes on when they come back to it. */
+function useSignedInElsewhere(done: () => void) {
+  const [before] = useState(csrfToken);
+  useWindowEvent('focus', () => {
+    const now = csrfToken();
+    if (!now || now === before) return;
+    queries.clear();
+    done();
+  });
 }
 
 function FirstStep({ done, needSecond }: { done: () => void; needSecond: (shown: Shown) => void }) {

@@ -1,10 +1,10 @@
 import { Group, Paper, Stack } from '@mantine/core';
-import { ChooseBox, type ListProps } from './List';
+import { ChooseBox, type ItemsProps } from './List';
 import classes from './List.module.css';
 import { openRow } from './openRow';
 
 /** The rows of a list where a table has no room. */
-export function Cards<T>({ label, columns, rowKey, selection, items }: ListProps<T> & { items: T[] }) {
+export function Cards<T>({ label, columns, rowKey, selection, items }: ItemsProps<T>) {
   const [name, ...facts] = columns;
   return (
     <Stack component="ul" gap="xs" aria-label={label} className={classes.cards}>

@@ -30,16 +30,20 @@ export interface Selection {
   choose: (chosen: Set<string>) => void;
 }
 
-export interface ListProps<T> {
+export interface ItemsProps<T> {
   /** What is listed, for who does not see it. */
   label: string;
-  query: UseQueryResult<Page<T>>;
+  items: T[];
   rowKey: (item: T) => string;
   /** The first is the row's name: a link to what the row is about, or a button that opens it, with `{...rowLink}`. */
   columns: Column<T>[];
+  selection?: Selection;
+}
+
+interface ListProps<T> extends Omit<ItemsProps<T>, 'items'> {
+  query: UseQueryResult<Page<T>>;
   /** Shown where there is nothing: say what to do next. */
   empty: ReactNode;
-  selection?: Selection;
 }
 
 /** Makes the link or button of a row's name the one that the whole row presses. */
@@ -50,7 +54,6 @@ const PLACES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 /** A page of a list: a table, or cards on a phone. Filters, sort and page are in the URL. */
 export function List<T>(props: ListProps<T>) {
   const { query, empty } = props;
-  const isNarrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false });
   if (query.isPending) {
     return (
       <Stack gap={8} aria-busy="true" aria-label="Loading">
@@ -67,19 +70,19 @@ export function List<T>(props: ListProps<T>) {
       {query.isError && (
         <ProblemAlert problem={query.error} title="This is how it was before" retry={() => void query.refetch()} />
       )}
-      {page.items.length === 0 ? (
-        <Paper withBorder>{empty}</Paper>
-      ) : isNarrow ? (
-        <Cards {...props} items={page.items} />
-      ) : (
-        <Rows {...props} items={page.items} />
-      )}
+      {page.items.length === 0 ? <Paper withBorder>{empty}</Paper> : <Items {...props} items={page.items} />}
       <Pager next={page.next_page_token ?? undefined} count={page.items.length} />
     </Stack>
   );
 }
 
-function Rows<T>({ label, columns, rowKey, selection, items }: ListProps<T> & { items: T[] }) {
+/** A table, or cards on a phone. */
+export function Items<T>(props: ItemsProps<T>) {
+  const isNarrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false });
+  return isNarrow ? <Cards {...props} /> : <Rows {...props} />;
+}
+
+function Rows<T>({ label, columns, rowKey, selection, items }: ItemsProps<T>) {
   const keys = items.map(rowKey);
   const chosen = keys.filter((one) => selection?.chosen.has(one)).length;
   return (

@@ -26,7 +26,7 @@ export function Page({ title, beside, actions, about, children }: Props) {
             {beside}
           </Group>
           {about && (
-            <Text size="sm" c="dimmed" component="div">
+            <Text size="sm" c="dimmed" component="div" style={{ overflowWrap: 'anywhere' }}>
               {about}
             </Text>
           )}

@@ -21,7 +21,7 @@ export function Section({ title, about, beside, actions, children }: Props) {
               {beside}
             </Group>
             {about && (
-              <Text size="sm" c="dimmed" component="div">
+              <Text size="sm" c="dimmed" component="div" style={{ overflowWrap: 'anywhere' }}>
                 {about}
               </Text>
             )}

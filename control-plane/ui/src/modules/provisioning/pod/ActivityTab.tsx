@@ -11,6 +11,7 @@ import { EmptyState } from '@/lib/page/EmptyState';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { Time } from '@/lib/show/Time';
+import { Actor } from '@/modules/users/Actor';
 import { jobColumns } from '../jobs/jobColumns';
 import { jobsQuery } from '../jobs/jobs';
 import type { CloudPod } from '../pods';
@@ -72,14 +73,12 @@ function Records({ pod }: { pod: CloudPod }) {
       {data && (
         <Table verticalSpacing={5} aria-label="What was done to it">
           <Table.Tbody>
-            {data.items.map(({ id, action, actor, created_at }) => (
+            {data.items.map(({ id, action, actor, actor_name, created_at }) => (
               <Table.Tr key={id}>
                 <Table.Td>
-                  <Stack gap={0}>
+                  <Stack gap={0} style={{ overflowWrap: 'anywhere' }}>
                     <Text size="sm">{action}</Text>
-                    <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-                      {actor}
-                    </Text>
+                    <Actor actor={actor} name={actor_name} />
                   </Stack>
                 </Table.Td>
                 <Table.Td ta="right">

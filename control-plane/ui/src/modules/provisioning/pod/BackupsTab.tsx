@@ -1,14 +1,14 @@
-import { Button, Group, Modal, Skeleton, Table, Text, VisuallyHidden } from '@mantine/core';
+import { Button, Group, Modal, Skeleton, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconArchive, IconCalendar, IconShieldLock } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useCan } from '@/api/me';
+import { type Column, Items } from '@/lib/list/List';
 import { EmptyState } from '@/lib/page/EmptyState';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Section } from '@/lib/page/Section';
 import { Pill } from '@/lib/pills/Pill';
-import { SmallTable } from '@/lib/show/SmallTable';
 import { Time } from '@/lib/show/Time';
 import { bytes } from '@/lib/show/units';
 import { type Backup, backupsQuery, type CloudPod, isUsable } from '../pods';
@@ -66,49 +66,61 @@ export function BackupsTab({ pod }: { pod: CloudPod }) {
 
 function Backups({ pod, backups }: { pod: CloudPod; backups: Backup[] }) {
   const can = useCan();
-  const actions = <VisuallyHidden key="actions">Actions</VisuallyHidden>;
-  const heads = ['Made', 'State', 'Size', ...(can('servers:read') ? ['Where'] : []), 'Kept', actions];
-  return (
-    <SmallTable label="Backups" heads={heads}>
-      {backups.map((backup) => (
-        <Table.Tr key={backup.id}>
-          <Table.Td>
-            <Text size="sm" fw={600} component="div">
-              <Time at={backup.made_at ?? backup.created_at} />
-            </Text>
-            <Text size="xs" c="dimmed">
-              {[backup.mode, backup.note].filter(Boolean).join(', ')}
-            </Text>
-          </Table.Td>
-          <Table.Td>
-            <Group gap={4}>
-              <StatePill state={backup.state} />
-              {backup.protected && (
-                <Pill tone="plain" icon={IconShieldLock} about="Not pruned, and not deleted before this is taken away">
-                  Protected
-                </Pill>
-              )}
-              {backup.scheduled && (
-                <Pill tone="plain" icon={IconCalendar} about="Made by its policy">
-                  By itself
-                </Pill>
-              )}
-            </Group>
-          </Table.Td>
-          <Table.Td>{backup.size_bytes == null ? '–' : bytes(backup.size_bytes)}</Table.Td>
-          {can('servers:read') && (
-            <Table.Td>
-              {backup.server.name}, {backup.storage}
-            </Table.Td>
-          )}
-          <Table.Td>
-            {backup.protected ? 'for ever' : backup.kept_until ? <Time at={backup.kept_until} /> : 'as its policy says'}
-          </Table.Td>
-          <Table.Td>
-            {can('cloudpods:write') && backup.state === 'ready' && <BackupMenu pod={pod} backup={backup} />}
-          </Table.Td>
-        </Table.Tr>
-      ))}
-    </SmallTable>
-  );
+  const actions: Column<Backup> = {
+    key: 'actions',
+    title: 'Actions',
+    width: 80,
+    show: (backup) => backup.state === 'ready' && <BackupMenu pod={pod} backup={backup} />,
+  };
+  const columns = [...COLUMNS, ...(can('servers:read') ? [WHERE] : []), ...(can('cloudpods:write') ? [actions] : [])];
+  return <Items label="Backups" items={backups} rowKey={({ id }) => id} columns={columns} />;
 }
+
+const WHERE: Column<Backup> = {
+  key: 'where',
+  title: 'Where',
+  show: ({ server, storage }) => `${server.name}, ${storage}`,
+};
+
+const COLUMNS: Column<Backup>[] = [
+  {
+    key: 'made',
+    title: 'Made',
+    show: ({ made_at, created_at, mode, note }) => (
+      <div>
+        <Text size="sm" fw={600} component="div">
+          <Time at={made_at ?? created_at} />
+        </Text>
+        <Text size="xs" c="dimmed">
+          {[mode, note].filter(Boolean).join(', ')}
+        </Text>
+      </div>
+    ),
+  },
+  {
+    key: 'state',
+    title: 'State',
+    show: (backup) => (
+      <Group gap={4}>
+        <StatePill state={backup.state} />
+        {backup.protected && (
+          <Pill tone="plain" icon={IconShieldLock} about="Not pruned, and not deleted before this is taken away">
+            Protected
+          </Pill>
+        )}
+        {backup.scheduled && (
+          <Pill tone="plain" icon={IconCalendar} about="Made by its policy">
+            By itself
+          </Pill>
+        )}
+      </Group>
+    ),
+  },
+  { key: 'size', title: 'Size', show: ({ size_bytes }) => (size_bytes == null ? '–' : bytes(size_bytes)) },
+  {
+    key: 'kept',
+    title: 'Kept',
+    show: (backup) =>
+      backup.protected ? 'for ever' : backup.kept_until ? <Time at={backup.kept_until} /> : 'as its policy says',
+  },
+];

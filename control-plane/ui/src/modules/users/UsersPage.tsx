@@ -12,16 +12,13 @@ import { AccountForm } from './AccountForm';
 import { InviteButton, InviteModal } from './InviteModal';
 import { ROLE_OPTIONS } from './roles';
 import { usersRoute } from './routes';
+import { STATES } from './states';
 import { UserDetail } from './UserDetail';
 import { UsersTabs } from './UsersTabs';
 import { useUserColumns } from './userColumns';
 import { usersQuery } from './users';
 
 const FILTERS = ['role', 'state', 'email_prefix'];
-const STATES = [
-  { value: 'active', label: 'Active' },
-  { value: 'suspended', label: 'Suspended' },
-];
 
 export function UsersPage() {
   const { limit, page_token, role, state, email_prefix, sort, of } = usersRoute.useSearch();

@@ -37,7 +37,19 @@ export const tokensRoute = createRoute({
   component: lazyRouteComponent(() => import('./TokensPage'), 'TokensPage'),
 });
 
-export const usersRoutes = [usersRoute, invitationsRoute, tokensRoute] as const;
+export const accountsRoute = createRoute({
+  getParentRoute: () => insideRoute,
+  path: '/users/accounts',
+  validateSearch: searchOf({
+    ...listSearch,
+    staff: oneOf(['true', 'false']),
+    state: oneOf(['active', 'suspended']),
+    email_prefix: text,
+  }),
+  component: lazyRouteComponent(() => import('./AccountsPage'), 'AccountsPage'),
+});
+
+export const usersRoutes = [usersRoute, invitationsRoute, tokensRoute, accountsRoute] as const;
 
 export const usersMenu: MenuEntry = {
   label: 'Users',

@@ -1,4 +1,4 @@
-import { Progress, Text, Tooltip } from '@mantine/core';
+import { Progress, Text } from '@mantine/core';
 import { percent } from './units';
 
 interface Props {
@@ -26,22 +26,21 @@ export function CapacityBar({ label, used, total, show, word = 'reserved' }: Pro
   const share = used / total;
   const color = share >= FULL ? 'red' : share >= MUCH ? 'yellow' : 'brand';
   return (
-    <Tooltip label={`${label}: ${show(used)} of ${show(total)} ${word} (${percent(share)})`}>
-      <div>
-        <Text size="xs" style={{ whiteSpace: 'nowrap' }}>
-          {show(used)}{' '}
-          <Text span inherit c="dimmed">
-            / {show(total)}
-          </Text>
+    // The browser's own: a list has hundreds of them.
+    <div title={`${label}: ${show(used)} of ${show(total)} ${word} (${percent(share)})`}>
+      <Text size="xs" style={{ whiteSpace: 'nowrap' }}>
+        {show(used)}{' '}
+        <Text span inherit c="dimmed">
+          / {show(total)}
         </Text>
-        <Progress
-          value={Math.min(100, share * 100)}
-          color={color}
-          size={5}
-          mt={3}
-          aria-label={`${label}: ${percent(share)} ${word}`}
-        />
-      </div>
-    </Tooltip>
+      </Text>
+      <Progress
+        value={Math.min(100, share * 100)}
+        color={color}
+        size={5}
+        mt={3}
+        aria-label={`${label}: ${percent(share)} ${word}`}
+      />
+    </div>
   );
 }

@@ -118,7 +118,7 @@ function EndpointMissing({ target, from, isRemote }: { target: Server; from: str
   if (!isElsewhere || endpoint.data !== null) return null;
   return (
     <Alert color="yellow" p="xs">
-      {target.name} is of another cluster, and has no migration endpoint. Set it on{' '}
+      {target.name} is not in the same cluster, and has no migration endpoint. Set it on{' '}
       <Link to="/servers/$server" params={{ server: target.name }} search={{ tab: 'agent' }}>
         its Agent tab
       </Link>{' '}

@@ -1,6 +1,8 @@
-import { Alert, ScrollArea, Skeleton, Stack, Table, Text } from '@mantine/core';
+import { Alert, ScrollArea, Skeleton, Stack, Text } from '@mantine/core';
 import { IconBan } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
+import type { components } from '@/api/schema';
+import { type Column, Items } from '@/lib/list/List';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { Pill } from '@/lib/pills/Pill';
 import { bytes, number } from '@/lib/show/units';
@@ -33,38 +35,39 @@ export function DrainPreview({ server, allowShutdown }: { server: Server; allowS
         type="auto"
         viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': 'The plan' }}
       >
-        <Table verticalSpacing={5} stickyHeader aria-label="What a drain would do">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Pod</Table.Th>
-              <Table.Th>How</Table.Th>
-              <Table.Th>To</Table.Th>
-              <Table.Th>Copies</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {pods.map(({ cloudpod, method, target, bytes: size, blocker }) => (
-              <Table.Tr key={cloudpod.id}>
-                <Table.Td>
-                  {cloudpod.name}
-                  {blocker && <Why>{blocker}</Why>}
-                </Table.Td>
-                <Table.Td>
-                  {method ? (
-                    METHODS[method]
-                  ) : (
-                    <Pill tone="warn" icon={IconBan}>
-                      Stays
-                    </Pill>
-                  )}
-                </Table.Td>
-                <Table.Td>{target?.name ?? '–'}</Table.Td>
-                <Table.Td>{size == null ? '–' : bytes(size)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <Items label="What a drain would do" items={pods} rowKey={({ cloudpod }) => cloudpod.id} columns={COLUMNS} />
       </ScrollArea.Autosize>
     </Stack>
   );
 }
+
+type Planned = components['schemas']['DrainPlan'];
+
+const COLUMNS: Column<Planned>[] = [
+  {
+    key: 'pod',
+    title: 'Pod',
+    show: ({ cloudpod, blocker }) => (
+      <div>
+        <Text size="sm" fw={600}>
+          {cloudpod.name}
+        </Text>
+        {blocker && <Why>{blocker}</Why>}
+      </div>
+    ),
+  },
+  {
+    key: 'method',
+    title: 'How',
+    show: ({ method }) =>
+      method ? (
+        METHODS[method]
+      ) : (
+        <Pill tone="warn" icon={IconBan}>
+          Stays
+        </Pill>
+      ),
+  },
+  { key: 'target', title: 'To', show: ({ target }) => target?.name ?? '–' },
+  { key: 'copies', title: 'Copies', show: ({ bytes: size }) => (size == null ? '–' : bytes(size)) },
+];

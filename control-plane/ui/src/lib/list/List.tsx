@@ -56,7 +56,7 @@ export function List<T>(props: ListProps<T>) {
   const { query, empty } = props;
   if (query.isPending) {
     return (
-      <Stack gap={8} aria-busy="true" aria-label="Loading">
+      <Stack gap={8} role="status" aria-busy="true" aria-label="Loading">
         {PLACES.map((place) => (
           <Skeleton key={place} h={44} />
         ))}

@@ -25,7 +25,8 @@ export function serverQuery(id: string) {
   return queryOptions({
     queryKey: key('server', 'one', id),
     queryFn: ({ signal }) => unwrap(api.GET('/api/platform/servers/{id}', { params: { path: { id } }, signal })),
-    refetchInterval: LOAD_MS,
+    // One that is not there is not asked for again and again.
+    refetchInterval: ({ state: { status } }) => (status === 'error' ? false : LOAD_MS),
   });
 }
 

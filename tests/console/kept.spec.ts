@@ -1,17 +1,6 @@
 // What must not be lost: what somebody types, whose data they look at, their sign-in, and the change of another.
 import { expect, type Page, type Route, test } from '@playwright/test';
-import { api, fresh, signIn, STAFF } from './stage';
-
-interface Named {
-  id: string;
-  name: string;
-}
-
-async function first(path: string): Promise<Named> {
-  const [item] = (await api('GET', path)).items as Named[];
-  if (!item) throw new Error(`nothing at ${path}`);
-  return item;
-}
+import { api, first, fresh, signIn, STAFF } from './stage';
 
 /** The tenants of the requests that the page makes from now on. */
 function tenantsAsked(page: Page): string[] {
@@ -41,7 +30,7 @@ test("pointing at a tenant's link changes nothing, and pressing it does", async 
   await link.click();
   await expect(page.getByRole('button', { name: `Shown: ${tenant.name}. Choose a tenant` })).toBeVisible();
   await expect.poll(() => asked).toContain(tenant.id);
-  check();
+  await check();
 });
 
 test('a firewall that two people change loses neither', async ({ browser }) => {
@@ -65,7 +54,7 @@ test('a firewall that two people change loses neither', async ({ browser }) => {
   await expect(dialog).toHaveCount(0);
   const { rules } = (await api('GET', `/api/admin/hosting/cloudpods/${id}/firewall`)) as { rules: { comment: string }[] };
   expect(rules.map(({ comment }) => comment)).toEqual(['theirs', 'mine']);
-  check();
+  await check();
 });
 
 test('an outage while the sign-in is renewed signs nobody out', async ({ browser }) => {
@@ -82,7 +71,20 @@ test('an outage while the sign-in is renewed signs nobody out', async ({ browser
   await page.unroute('**/api/auth/refresh');
   await page.getByRole('dialog').getByRole('button', { name: /^(Make|Add|Create)/ }).click();
   await expect(page.getByRole('heading', { name: 'typed with care', level: 1 })).toBeVisible();
-  check();
+  await check();
+});
+
+test('a tab that waits at the sign-in goes on when another has signed in', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  await page.goto('/servers?region=eu');
+  await expect(page.getByRole('button', { name: 'Sign in', exact: true })).toBeVisible();
+  const other = await page.context().newPage();
+  await signIn(other, STAFF);
+  // Without a screen all tabs have the focus always.
+  await page.evaluate(() => window.dispatchEvent(new Event('focus')));
+  await expect(page.getByRole('heading', { name: 'Servers', level: 1 })).toBeVisible();
+  expect(page.url()).toContain('region=eu');
+  await check();
 });
 
 test('what changes before the stream of events begins is shown, and a stream that falls silent is opened anew', async ({ browser }) => {
@@ -102,7 +104,7 @@ test('what changes before the stream of events begins is shown, and a stream tha
   await expect(page.getByRole('link', { name: 'renamed', exact: true })).toBeVisible();
   await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { name });
   await expect(page.getByRole('link', { name, exact: true })).toBeVisible();
-  check();
+  await check();
 });
 
 test('what is shown of one thing is read anew by events of that thing alone', async ({ browser }) => {
@@ -128,7 +130,7 @@ test('what is shown of one thing is read anew by events of that thing alone', as
   await expect(list.getByRole('link', { name: 'elsewhere', exact: true })).toBeVisible();
   expect(reads).toHaveLength(after);
   for (const { id, name } of [shown, other]) await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { name });
-  check();
+  await check();
 });
 
 test('a change whose answer was lost is made once, however often one presses', async ({ browser }) => {
@@ -146,7 +148,7 @@ test('a change whose answer was lost is made once, however often one presses', a
   // With another key its name would be taken.
   await dialog.getByRole('button', { name: /^(Make|Add|Create)/ }).click();
   await expect(page.getByRole('heading', { name: 'made but once', level: 1 })).toBeVisible();
-  check();
+  await check();
 });
 
 test('a filter is shown as it was typed', async ({ browser }) => {
@@ -158,7 +160,7 @@ test('a filter is shown as it was typed', async ({ browser }) => {
   await filter.pressSequentially('luxe');
   await expect(page).toHaveURL(/name_prefix=de(\+|%20)luxe$/);
   await expect(filter).toHaveValue('de luxe');
-  check();
+  await check();
 });
 
 test('the previous page of a list is there after a dialog and a reload', async ({ browser }) => {
@@ -176,5 +178,5 @@ test('the previous page of a list is there after a dialog and a reload', async (
   await shown('pve1');
   await expect(page.getByRole('dialog')).toHaveCount(0);
   await expect(page.getByRole('button', { name: 'Previous' })).toHaveCount(0);
-  check();
+  await check();
 });

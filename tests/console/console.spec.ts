@@ -31,7 +31,7 @@ test('a wrong password is refused, the right one leads to where one wanted to go
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Servers', level: 1 })).toBeVisible();
   expect(page.url()).toContain('region=eu');
-  check();
+  await check();
 });
 
 test('a server is added, and the drawer turns green when its agent arrives', async ({ browser }) => {
@@ -51,7 +51,7 @@ test('a server is added, and the drawer turns green when its agent arrives', asy
   await still();
   await page.getByRole('link', { name: 'Go to pve9' }).click();
   await expect(page.getByRole('heading', { name: 'pve9', level: 1 })).toBeVisible();
-  check();
+  await check();
 });
 
 test('a pod is created and seen to reach running', async ({ browser }) => {
@@ -71,7 +71,7 @@ test('a pod is created and seen to reach running', async ({ browser }) => {
   await expect(page.getByRole('heading', { name: 'web-1', level: 1 })).toBeVisible();
   await expect(page.getByText('Running', { exact: true }).first()).toBeVisible();
   await still();
-  check();
+  await check();
 });
 
 test('a job that fails again and again is shown with its reason, and succeeds when it is tried again', async ({ browser }) => {
@@ -93,7 +93,37 @@ test('a job that fails again and again is shown with its reason, and succeeds wh
   await dialog(page).getByRole('button', { name: 'Try again now' }).click();
   await expect(dialog(page).getByText('Succeeded', { exact: true }).first()).toBeVisible({ timeout: 120_000 });
   await still();
-  check();
+  await check();
+});
+
+test('a job that has failed is asked for again, and succeeds', async ({ browser }) => {
+  const asked = { name: `stopped-${Date.now()}`, plan: 'small', image: 'debian', placement: { server: 'pve9' } };
+  const { id } = (await api('POST', '/api/admin/hosting/cloudpods', asked)).cloudpod as { id: string };
+  const isPod = (state: object) => expect.poll(() => api('GET', `/api/provisioning/cloudpods/${id}`)).toMatchObject(state);
+  await isPod({ state: 'active', observed_power: 'running' });
+  await api('POST', `/api/admin/hosting/cloudpods/${id}/stop`, {});
+  await isPod({ observed_power: 'stopped' });
+  // A refusal does not change by trying: the job is over with it.
+  const reason = 'permission check failed (VM.PowerMgmt)';
+  await fault('POST', { path: '/nodes/*/qemu/*/status/start', method: 'POST', action: { do: 'status', status: 403, reason } });
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF, `/provisioning/cloudpods/${id}`);
+  const still = await note(page);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  const corner = page.getByRole('region', { name: 'Jobs begun here' });
+  await expect(corner.getByText('Failed', { exact: true })).toBeVisible();
+  await corner.getByRole('link', { name: 'Details' }).click();
+  await expect(dialog(page).getByText(/VM\.PowerMgmt/).first()).toBeVisible();
+  await expect(dialog(page).getByRole('button', { name: 'Try again now' })).toHaveCount(0);
+  await accessible(page, 'a job that has failed');
+  await fault('DELETE');
+  await dialog(page).getByRole('link', { name: 'Ask for it again' }).click();
+  await expect(page.getByRole('heading', { name: asked.name, level: 1 })).toBeVisible();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(corner.getByText('Succeeded', { exact: true })).toBeVisible();
+  await expect(page.getByRole('main').getByText('Running', { exact: true }).first()).toBeVisible();
+  await still();
+  await check();
 });
 
 test('a server is drained after its name was typed, and the drain is cancelled', async ({ browser }) => {
@@ -115,7 +145,7 @@ test('a server is drained after its name was typed, and the drain is cancelled',
   await dialog(page).getByRole('button', { name: 'Cancel the drain' }).click();
   await expect(page.getByText('Cancelled', { exact: true }).first()).toBeVisible();
   await still();
-  check();
+  await check();
 });
 
 test('somebody is invited, accepts, becomes something else, and is suspended', async ({ browser }) => {
@@ -150,8 +180,8 @@ test('somebody is invited, accepts, becomes something else, and is suspended', a
   await still();
   await theirs.page.goto('/');
   await expect(theirs.page.getByRole('button', { name: 'Sign in', exact: true })).toBeVisible();
-  check();
-  theirs.check();
+  await check();
+  await theirs.check();
 });
 
 test('who may only look sees no actions', async ({ browser }) => {
@@ -180,5 +210,5 @@ test('who may only look sees no actions', async ({ browser }) => {
     await expect(page.getByRole('main').getByRole('button', { name: acts }), path).toHaveCount(0);
     await expect(page.getByRole('main').getByRole('link', { name: acts }), path).toHaveCount(0);
   }
-  check();
+  await check();
 });

@@ -190,8 +190,8 @@ impl App {
         let drains = Arc::new(drains_of(&config, &db, &clock, &servers, &cloudpods, &jobs, &hub));
         let (audit, drift, invariants) =
             compared(&config, &db, &clock, (&servers, &cloudpods, &jobs, &drains), (&authority, tls.as_ref()));
-        let engine = Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone());
         Ok(Arc::new(Self {
+            engine: Engine::new(db.clone(), clock.clone(), pace, sagas, hub.clone(), instance, tasks.clone()),
             feed: Arc::new(feed::service::Service::new(db.clone())),
             customers: customers_of(&db, &clock, (&tenants, &users, &cloudpods, &audit)),
             webhooks: webhooks_of(&config, &db, &clock, &secrets, &tasks),
@@ -222,7 +222,6 @@ impl App {
             ipam,
             servers,
             jobs,
-            engine,
             metrics: telemetry::metrics()?,
             readiness: Readiness::default(),
             attempts: Attempts::default(),

@@ -8902,6 +8902,8 @@ export interface paths {
                     staff?: boolean;
                     /** @description In this state. */
                     state?: "active" | "suspended";
+                    /** @description Whose address is this one. */
+                    email?: string;
                     /** @description Whose address begins so. */
                     email_prefix?: string;
                     /** @description Items on a page; at most 200. */

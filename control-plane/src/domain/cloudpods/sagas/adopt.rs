@@ -65,6 +65,8 @@ impl Saga for Adopt {
     }
 
     async fn began(&self, tx: &mut Tx, job: &Job) -> Result<()> {
+        // Its first step wants it too, in the same transaction: before the pod is held.
+        tenant_of(tx, job).await?;
         let pod = pod_of(tx, job).await?;
         let to = pod.state.clone().provision_begin()?;
         state_store(tx, &self.books, job, &pod, to).await

@@ -108,10 +108,12 @@ impl Saga for Restore {
     }
 
     async fn began(&self, tx: &mut Tx, job: &Job) -> Result<()> {
-        let pod = pod_of(tx, job).await?;
         if params_of::<RestoreParams>(job)?.in_place {
             return Ok(());
         }
+        // Its first step wants it too, in the same transaction: before the pod is held.
+        tenant_of(tx, job).await?;
+        let pod = pod_of(tx, job).await?;
         let to = pod.state.clone().provision_begin()?;
         state_store(tx, &self.books, job, &pod, to).await
     }

@@ -20,7 +20,7 @@ use mpanel_tests::pod_bench::{PodBench, actor, vm};
 use super::drift::{kinds, open, over, placed};
 
 /// What the host of the pod's VM tells of its network, as it was given to it.
-async fn network_told(bench: &PodBench, id: CloudPodId, seen: &InventoryVm) -> InventoryVm {
+fn network_told(bench: &PodBench, id: CloudPodId, seen: &InventoryVm) -> InventoryVm {
     let (_, _, made) = bench.agents.vms().into_iter().find(|(.., vm)| vm.pod == Some(id)).unwrap();
     let (configure, firewall) = (made.configure.unwrap(), made.firewall.unwrap());
     let card = |nic: &Nic| Card {
@@ -53,7 +53,9 @@ async fn another_network_is_shown_and_put_right_also_while_the_pod_is_suspended(
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
         let (id, server, seen) = placed(&bench, "web-1").await;
-        let told = network_told(&bench, id, &seen).await;
+        let told = network_told(&bench, id, &seen);
+        let (_, _, made) = bench.agents.vms().into_iter().find(|(.., vm)| vm.pod == Some(id)).unwrap();
+        assert!(made.configure.unwrap().exact_nics, "what other cards its template has is not its own");
         let own = &told.cards.as_ref().unwrap()[0];
         assert!(!own.mac.is_empty(), "{told:?}");
         bench.inventory(server, vec![told.clone()]).await;
@@ -105,7 +107,7 @@ async fn a_network_is_put_right_by_itself_only_where_that_is_configured() {
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
         let (id, server, seen) = placed(&bench, "web-1").await;
-        let told = network_told(&bench, id, &seen).await;
+        let told = network_told(&bench, id, &seen);
         let forging = FirewallOptions { ip_filter: false, ..told.firewall.unwrap() };
         bench.inventory(server, vec![InventoryVm { firewall: Some(forging), ..told }]).await;
         let policy = Policy { grace: Duration::ZERO, heal_power: false, heal_network: true, heal_tries: 1 };
@@ -128,7 +130,7 @@ async fn a_network_that_a_job_changes_or_that_a_vm_came_with_is_no_drift() {
         let bench = PodBench::new(&database).await;
         bench.server("pve1", 16).await;
         let (id, server, seen) = placed(&bench, "web-1").await;
-        let told = network_told(&bench, id, &seen).await;
+        let told = network_told(&bench, id, &seen);
         let off = FirewallOptions { enabled: false, mac_filter: false, ..told.firewall.unwrap() };
         bench.agents.hold("set_firewall");
         let put =
@@ -154,7 +156,7 @@ async fn a_network_that_a_job_changes_or_that_a_vm_came_with_is_no_drift() {
         let resize = Resize { vcpu: Some(1), ..Resize::default() };
         let (_, job) = bench.pods.cloudpod_resize(&actor(), Scope::Platform, id, &resize).await.unwrap();
         over(&bench, &job).await;
-        let given = InventoryVm { vcpu: 1, ..network_told(&bench, id, &seen).await };
+        let given = InventoryVm { vcpu: 1, ..network_told(&bench, id, &seen) };
         assert_eq!(given.cards.as_ref().unwrap()[0].vlan, Some(9));
         bench.inventory(server, vec![given]).await;
         assert_eq!(kinds(&bench).await, []);

@@ -109,7 +109,9 @@ impl<S: Subject> Step for Configure<S> {
             Turn::Go(pod) => pod,
             Turn::Rest(why) => return Ok(Action::Done(why)),
         };
-        let configure = configuration_of(tx, &self.0, &pod).await?;
+        let mut configure = configuration_of(tx, &self.0, &pod).await?;
+        // A template's other cards lead into networks that the pod was never given.
+        configure.exact_nics = !pod.condition.as_found;
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
     }
 

@@ -17,7 +17,7 @@ use super::vm::{not_placed, server_of, vm_missing, vmid_replace};
 use super::{Books, PowerParams, QUICK, kind, order, params_of, pod_of, power_store, require_absent, state_store};
 use crate::db::Tx;
 use crate::domain::cloudpods::upkeep::require_unseen;
-use crate::domain::cloudpods::{CloudPod, DesiredPower, State, store};
+use crate::domain::cloudpods::{CloudPod, DesiredPower, GivenCard, State, store};
 use crate::domain::jobs::{
     Action, CommandFailure, CommandKind, CommandOutput, End, FailureKind, Job, Saga, Step, Verdict,
 };
@@ -146,7 +146,14 @@ impl Step for Stop {
     /// The last look at the VM that goes.
     async fn complete(&self, tx: &mut Tx, job: &Job, output: &CommandOutput) -> Result<()> {
         let pod = pod_of(tx, job).await?;
-        store::pod_macs_set(tx, pod.id, &output.macs).await?;
+        let mut macs = output.macs.clone();
+        // What somebody made of a card by hand is not what it was given.
+        for GivenCard { index, mac, .. } in store::pod_cards(tx.conn(), pod.id).await?.unwrap_or_default() {
+            if let Some(mac) = mac {
+                macs.insert(index, mac);
+            }
+        }
+        store::pod_macs_set(tx, pod.id, &macs).await?;
         power_store(tx, &self.0, job, output).await
     }
 

@@ -159,9 +159,10 @@ impl Pve {
             Some(seen) => seen,
             None => match self.vm_config(vmid).await {
                 Ok(config) => {
-                    // While a clone runs, its description may still follow.
                     let seen = self.seen(vmid, &config).await;
-                    if config.lock().is_none() {
+                    // While a clone runs, its description may still follow; what could not be read is read again.
+                    let is_whole = seen.cards.is_none() || seen.firewall.is_some();
+                    if is_whole && config.lock().is_none() {
                         let known = Known { seen: seen.clone(), looks: looks_of(&entry), read };
                         self.cache().known.insert(vmid, known);
                     }

@@ -26,7 +26,7 @@ impl Sides {
     }
 
     fn differ(self) -> Option<(Value, Value)> {
-        (!self.expected.is_empty()).then(|| (Value::Object(self.expected), Value::Object(self.seen)))
+        (!self.expected.is_empty()).then_some((Value::Object(self.expected), Value::Object(self.seen)))
     }
 }
 

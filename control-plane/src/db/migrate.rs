@@ -105,7 +105,8 @@ async fn run_between_others(url: &str, connection: &mut PgConnection) -> std::re
 
 /// Somebody else has what was asked for: waited for it for long enough, or each for the other.
 fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }
 
 /// How many migrations the database has seen; `None`: it is empty.

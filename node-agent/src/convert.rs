@@ -119,15 +119,7 @@ pub fn job_of(command: &wire::RunCommand) -> Result<Job, Refusal> {
     let known = command.kind.as_ref().filter(|_| fault::knows(kind_name(command)));
     let Some(kind) = known else { return Err(unsupported()) };
     let action = match kind {
-        Kind::Clone(wire::Clone { template_vmid, name, full, storage, pool }) => {
-            Action::Change(Operation::Clone(CloneSpec {
-                template_vmid: *template_vmid,
-                name: name.clone(),
-                full: *full,
-                storage: given(storage),
-                pool: given(pool),
-            }))
-        }
+        Kind::Clone(clone) => Action::Change(Operation::Clone(clone_of(clone))),
         Kind::Configure(configure) => Action::Change(Operation::Configure(configure_of(configure, false)?)),
         Kind::ConfigureExactly(configure) => Action::Change(Operation::Configure(configure_of(configure, true)?)),
         Kind::ResizeDisk(wire::ResizeDisk { disk, size_gib }) => {
@@ -189,6 +181,16 @@ pub(crate) fn given(text: &str) -> Option<String> {
 
 pub(crate) fn needed(field: &str, text: &str) -> Result<String, Refusal> {
     given(text).ok_or_else(|| refuse(field, "it is missing"))
+}
+
+fn clone_of(wire::Clone { template_vmid, name, full, storage, pool }: &wire::Clone) -> CloneSpec {
+    CloneSpec {
+        template_vmid: *template_vmid,
+        name: name.clone(),
+        full: *full,
+        storage: given(storage),
+        pool: given(pool),
+    }
 }
 
 fn configure_of(configure: &wire::Configure, exact: bool) -> Result<ConfigureSpec, Refusal> {

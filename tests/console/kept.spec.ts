@@ -180,3 +180,27 @@ test('the previous page of a list is there after a dialog and a reload', async (
   await expect(page.getByRole('button', { name: 'Previous' })).toHaveCount(0);
   await check();
 });
+
+test('what the checks of the whole fleet take their time for, nothing else waits for', async ({ browser }) => {
+  const { page, check } = await fresh(browser);
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  let asked = 0;
+  await page.route('**/api/platform/invariants', async (route) => {
+    asked += 1;
+    await held;
+    await route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify({ title: 'busy', detail: 'it takes too long' }) });
+  });
+  await signIn(page, STAFF, '/');
+  // The third host's agent ended with the tests before.
+  await expect(page.getByRole('heading', { name: 'Servers are offline' })).toBeVisible();
+  await expect(page.getByText('Looking at the rest')).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Capacity' })).toBeVisible();
+  answer();
+  await expect(page.getByText('Whether the rest is well is not known')).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Servers are offline' })).toBeVisible();
+  expect(asked, 'it is asked for once').toBe(1);
+  check();
+});

@@ -38,7 +38,7 @@ const CHANGED_BY: Record<string, Noun[]> = {
   cloudpod: ['cloudpod', 'quota'],
   customer: ['customer'],
   drain: ['drain', 'server'],
-  drift: ['drift', 'invariant'],
+  drift: ['drift'],
   image: ['image'],
   invitation: ['invitation'],
   ip_pool: ['ip_pool'],

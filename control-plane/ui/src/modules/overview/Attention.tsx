@@ -24,13 +24,16 @@ export function Attention() {
   const offline = useQuery(offlineQuery());
   const away = offline.data?.items ?? [];
   const wrong = query.data?.checks.filter((check) => !check.ok) ?? [];
-  if (query.isPending) return <Skeleton h={64} aria-busy="true" aria-label="Looking at what needs attention" />;
-  if (!query.data) {
+  // The checks look at the whole fleet, which may take its time: what else is known does not wait for them.
+  if (away.length === 0 && (query.isPending || offline.isPending)) {
+    return <Skeleton h={64} aria-busy="true" aria-label="Looking at what needs attention" />;
+  }
+  if (away.length === 0 && !query.data) {
     return (
       <ProblemAlert problem={query.error} title="Whether all is well is not known" retry={() => void query.refetch()} />
     );
   }
-  if (wrong.length === 0 && away.length === 0) {
+  if (query.data && offline.data && wrong.length === 0 && away.length === 0) {
     return (
       <Alert color="green" icon={<IconCircleCheck aria-hidden />} title="Nothing needs attention">
         All {query.data.checks.length} checks hold and no server is offline; looked at{' '}
@@ -41,16 +44,14 @@ export function Attention() {
   return (
     <Section
       title="Needs attention"
-      about={
-        <>
-          {wrong.length === 0
-            ? `All ${query.data.checks.length} checks hold`
-            : `${wrong.length} of ${query.data.checks.length} checks do not hold`}
-          ; looked at <Time at={query.data.checked_at} />
-        </>
-      }
+      about={query.data ? <Looked checks={query.data.checks} at={query.data.checked_at} /> : 'Looking at the rest'}
     >
-      <ProblemAlert problem={query.error} title="This is how it was before" />
+      <ProblemAlert problem={offline.error} title="Whether servers are offline is not known" />
+      <ProblemAlert
+        problem={query.error}
+        title={query.data ? 'This is how it was before' : 'Whether the rest is well is not known'}
+        retry={() => void query.refetch()}
+      />
       <Stack gap="md">
         {away.length > 0 && (
           <Kind title="Servers are offline" holds="Every agent that was enrolled is heard">
@@ -80,6 +81,16 @@ export function Attention() {
         ))}
       </Stack>
     </Section>
+  );
+}
+
+function Looked({ checks, at }: { checks: Invariant[]; at: string }) {
+  const wrong = checks.filter((check) => !check.ok).length;
+  return (
+    <>
+      {wrong === 0 ? `All ${checks.length} checks hold` : `${wrong} of ${checks.length} checks do not hold`}; looked at{' '}
+      <Time at={at} />
+    </>
   );
 }
 

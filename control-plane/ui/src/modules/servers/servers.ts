@@ -25,8 +25,8 @@ export function serverQuery(id: string) {
   return queryOptions({
     queryKey: key('server', 'one', id),
     queryFn: ({ signal }) => unwrap(api.GET('/api/platform/servers/{id}', { params: { path: { id } }, signal })),
-    // One that is not there is not asked for again and again.
-    refetchInterval: ({ state: { status } }) => (status === 'error' ? false : LOAD_MS),
+    // One that was never there is not asked for again and again; after an outage it goes on.
+    refetchInterval: ({ state: { data, error } }) => (error && !data ? false : LOAD_MS),
   });
 }
 

@@ -73,7 +73,6 @@ function Again({ job: { kind, cloudpod_id } }: { job: Job }) {
   if (!cloudpod_id || !can('cloudpods:write')) return null;
   return (
     <Text size="sm" mt={6}>
-      What it did is undone.{' '}
       <Anchor
         size="sm"
         renderRoot={(props) =>

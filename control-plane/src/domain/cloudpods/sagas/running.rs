@@ -13,7 +13,7 @@ use super::restart::{restart_note, restarted};
 use super::vm::{configuration_of, macs_note};
 use super::{BESIDE_GUEST, Books, QUICK, active_pod_of, order, pod_of, power_store};
 use crate::db::Tx;
-use crate::domain::cloudpods::{CloudPod, RestartCause};
+use crate::domain::cloudpods::{CloudPod, RestartCause, State};
 use crate::domain::jobs::{Action, CommandFailure, CommandKind, CommandOutput, Job, Power, Step, Verdict};
 use crate::error::Result;
 
@@ -110,8 +110,9 @@ impl<S: Subject> Step for Configure<S> {
             Turn::Rest(why) => return Ok(Action::Done(why)),
         };
         let mut configure = configuration_of(tx, &self.0, &pod).await?;
-        // A template's other cards lead into networks that the pod was never given.
-        configure.exact_nics = !pod.condition.as_found;
+        // A new VM's other cards are its template's, and lead into networks that the pod was never given.
+        let is_new = pod.state == State::Provisioning || pod.condition.rebuilding;
+        configure.exact_nics = is_new && !pod.condition.as_found;
         Ok(Action::Command(order(&pod, CommandKind::Configure(Box::new(configure)), QUICK)?))
     }
 

@@ -4,7 +4,7 @@ use control_plane::db::Db;
 use control_plane::fetch_one;
 use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts};
 use mpanel_tests::several::Several;
-use mpanel_tests::{databases, eventually};
+use mpanel_tests::{TestDatabase, databases, eventually};
 use serde_json::{Value, json};
 
 use super::PROGRAMS;
@@ -108,14 +108,20 @@ async fn heal(fleet: &Fleet, drift: &Value) {
     .await;
 }
 
+/// A fleet that is told of its VMs every two seconds, and the VMID of its pod.
+async fn with_a_pod(database: TestDatabase) -> (Fleet, u32) {
+    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+    let id = fleet.create_answered("web", "web").await;
+    let pod = fleet.pod_until(&id, &["active"]).await;
+    let vmid = u32::try_from(pod["vmid"].as_u64().unwrap()).unwrap();
+    fleet.control_restart(&[("MPANEL__AGENTS__INVENTORY_INTERVAL", "2s")]).await;
+    (fleet, vmid)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vm_s_network_that_is_changed_by_hand_is_shown_and_put_right() {
     for database in databases().await {
-        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-        let id = fleet.create_answered("web", "web").await;
-        let pod = fleet.pod_until(&id, &["active"]).await;
-        let vmid = u32::try_from(pod["vmid"].as_u64().unwrap()).unwrap();
-        fleet.control_restart(&[("MPANEL__AGENTS__INVENTORY_INTERVAL", "2s")]).await;
+        let (fleet, vmid) = with_a_pod(database).await;
         let hand = fleet.hosts[0].sim.hand();
         let card = || {
             let config = hand.vm(vmid).unwrap().config;
@@ -154,11 +160,7 @@ async fn a_vm_s_network_that_is_changed_by_hand_is_shown_and_put_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vm_that_is_no_longer_to_start_with_its_host_is_shown_with_the_next_inventory() {
     for database in databases().await {
-        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-        let id = fleet.create_answered("web", "web").await;
-        let pod = fleet.pod_until(&id, &["active"]).await;
-        let vmid = u32::try_from(pod["vmid"].as_u64().unwrap()).unwrap();
-        fleet.control_restart(&[("MPANEL__AGENTS__INVENTORY_INTERVAL", "2s")]).await;
+        let (fleet, vmid) = with_a_pod(database).await;
         // The agent knows the VM as it is wanted.
         let (sim, config) = (fleet.hosts[0].sim.clone(), format!("/nodes/pve1/qemu/{vmid}/config"));
         let reads = async |more: usize| {

@@ -203,17 +203,17 @@ pub async fn what_is_missing_is_told_as_absent(rig: Arc<Rig>) {
     assert!(done.tasks.is_empty() && done.state.presence == Presence::Absent, "{done:?}");
 }
 
+fn with_two_cards(rig: &Rig) -> ConfigureSpec {
+    let mut full = configuration(rig);
+    let addresses = vec!["192.0.2.11/24".to_owned()];
+    full.nics.push(Nic { index: 1, addresses, gateway4: None, gateway6: None, ..full.nics[0].clone() });
+    full
+}
+
 pub async fn what_an_exact_configuration_does_not_name_is_taken_away(rig: Arc<Rig>) {
     let target = rig.vm().await;
     let settings = async || rig.pve.settings(target.vmid).await.unwrap();
-    let mut full = configuration(&rig);
-    full.nics.push(Nic {
-        index: 1,
-        addresses: vec!["192.0.2.11/24".to_owned()],
-        gateway4: None,
-        gateway6: None,
-        ..full.nics[0].clone()
-    });
+    let mut full = with_two_cards(&rig);
     full.password = Some(Secret::new("not-for-logs-2"));
     rig.drive(target, Operation::Configure(full.clone())).await.unwrap();
     let before = settings().await;
@@ -241,14 +241,7 @@ pub async fn what_an_exact_configuration_does_not_name_is_taken_away(rig: Arc<Ri
 pub async fn what_exact_cards_do_not_name_is_taken_away_and_nothing_else(rig: Arc<Rig>) {
     let target = rig.vm().await;
     let settings = async || rig.pve.settings(target.vmid).await.unwrap();
-    let mut full = configuration(&rig);
-    full.nics.push(Nic {
-        index: 1,
-        addresses: vec!["192.0.2.11/24".to_owned()],
-        gateway4: None,
-        ..full.nics[0].clone()
-    });
-    full.nics[1].gateway6 = None;
+    let mut full = with_two_cards(&rig);
     full.password = Some(Secret::new("not-for-logs-3"));
     rig.drive(target, Operation::Configure(full.clone())).await.unwrap();
     let before = settings().await;

@@ -1,4 +1,4 @@
-import { Alert, Button, Radio, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Radio, Stack, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
 import { api, unwrap } from '@/api/client';
@@ -7,7 +7,7 @@ import type { components } from '@/api/schema';
 import { TenantSelect } from '@/frame/TenantSelect';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
-import { Secret } from '@/lib/show/Secret';
+import { SecretLink } from '@/lib/show/SecretLink';
 import { ROLES, useGivable } from './roles';
 import type { Role } from './users';
 
@@ -69,16 +69,7 @@ function Invited({ made, close }: { made: components['schemas']['InvitationCreat
   const { invitation, token } = made;
   return (
     <Stack gap="sm">
-      {token ? (
-        <>
-          <Alert color="yellow">
-            Copy the link now and give it to {invitation.email}: it is shown this once, and mPanel sends no mails here.
-          </Alert>
-          <Secret value={`${location.origin}/accept-invitation#${token}`} label="Link of the invitation" />
-        </>
-      ) : (
-        <Text size="sm">A mail with the link is on its way to {invitation.email}.</Text>
-      )}
+      <SecretLink label="Link of the invitation" page="/accept-invitation" secret={token} email={invitation.email} />
       <Button onClick={close}>Done</Button>
     </Stack>
   );

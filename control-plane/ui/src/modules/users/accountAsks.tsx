@@ -1,9 +1,9 @@
 // What is asked before an account is changed, in every tenant at once.
-import { Alert, Button, Stack, Text } from '@mantine/core';
+import { Button, Stack, Text } from '@mantine/core';
 import { modals } from '@mantine/modals';
 import { api, ifMatch, unwrap } from '@/api/client';
 import { confirm } from '@/lib/confirm/confirm';
-import { Secret } from '@/lib/show/Secret';
+import { SecretLink } from '@/lib/show/SecretLink';
 import { exact } from '@/lib/show/Time';
 import type { Account, Recovery } from './accounts';
 
@@ -75,16 +75,7 @@ function showLink({ account, secret, expires_at }: Recovery): void {
     closeOnClickOutside: false,
     children: (
       <Stack gap="sm">
-        {secret ? (
-          <>
-            <Alert color="yellow">
-              Copy the link now and give it to {account.email}: it is shown this once, and mPanel sends no mails here.
-            </Alert>
-            <Secret value={`${location.origin}/reset-password#${secret}`} label="Link to set a password" />
-          </>
-        ) : (
-          <Text size="sm">A mail with the link is on its way to {account.email}.</Text>
-        )}
+        <SecretLink label="Link to set a password" page="/reset-password" secret={secret} email={account.email} />
         <Text size="sm">It is good until {exact(expires_at)}.</Text>
         <Button onClick={() => modals.close(id)}>Done</Button>
       </Stack>

@@ -1,6 +1,7 @@
 //! The invariants find what is wrong, say since when and what to do, and nothing where nothing is.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use control_plane::clock::{Clock, Ms};
@@ -206,6 +207,21 @@ async fn a_certificate_that_only_the_operator_replaces_is_found_before_its_end()
         let api = Api::trusting(&app.running.url(), mpanel_tests::app::TOKEN, &renewed);
         let shown = broken(&api).await;
         assert_eq!(shown.len(), 1, "{}: the API shows it, with its new certificate: {shown:#?}", database.name);
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn all_who_ask_while_somebody_looks_share_the_next_look() {
+    for database in databases().await {
+        let (app, db) = started(&database).await;
+        let invariants = &app.running.app.invariants;
+        let asked = futures::future::join_all((0..8).map(|_| invariants.invariants_check())).await;
+        let reports: Vec<_> = asked.into_iter().map(Result::unwrap).collect();
+        assert!(!Arc::ptr_eq(&reports[0], &reports[1]), "{}: nobody is told of before they asked", database.name);
+        assert!(reports[2..].iter().all(|report| Arc::ptr_eq(report, &reports[1])), "{}", database.name);
+        run(&db, &["UPDATE servers SET reserved_vcpu = 3"]).await;
+        assert_eq!(broken(&app.api).await.len(), 1, "{}: who asks later is told what is so then", database.name);
         app.stop().await;
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,7 +23,8 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// more; each finding with since when and what to do.
 #[utoipa::path(get, path = "/invariants", tag = "Operations", responses((status = 200, body = Report)),
     extensions(("x-permission" = json!("invariants:read"))))]
-async fn invariants_check(State(app): State<Arc<App>>, auth: Auth) -> Result<Json<Report>> {
+async fn invariants_check(State(app): State<Arc<App>>, auth: Auth) -> Result<Response> {
     auth.require(Permission::InvariantsRead)?;
-    Ok(Json(app.invariants.invariants_check().await?))
+    let report = app.invariants.invariants_check().await?;
+    Ok(Json(report.as_ref()).into_response())
 }

@@ -1,6 +1,9 @@
 //! Looks at all of them.
 
 use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Mutex;
 
 use super::{Check, OwnCertificates, Report};
 use crate::clock::Clock;
@@ -38,6 +41,8 @@ pub struct Service {
     drift: Arc<Drift>,
     audit: Arc<Audit>,
     certificates: OwnCertificates,
+    /// The last look, and when it began.
+    last: Mutex<Option<(Instant, Arc<Report>)>>,
 }
 
 impl Service {
@@ -52,11 +57,24 @@ impl Service {
         (drift, audit): (Arc<Drift>, Arc<Audit>),
         certificates: OwnCertificates,
     ) -> Self {
-        Self { db, clock, servers, cloudpods, jobs, drains, drift, audit, certificates }
+        Self { db, clock, servers, cloudpods, jobs, drains, drift, audit, certificates, last: Mutex::default() }
     }
 
-    /// Looks at all of them, as they are at one moment.
-    pub async fn invariants_check(&self) -> Result<Report> {
+    /// All of them as they are at one moment after this was called. Looking at a large fleet is work: all who ask while somebody
+    /// looks share the look after that one.
+    pub async fn invariants_check(&self) -> Result<Arc<Report>> {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        if let Some((_, report)) = last.as_ref().filter(|(began, _)| *began >= asked) {
+            return Ok(report.clone());
+        }
+        let began = Instant::now();
+        let report = Arc::new(self.look().await?);
+        *last = Some((began, report.clone()));
+        Ok(report)
+    }
+
+    async fn look(&self) -> Result<Report> {
         let checked_at = self.clock.now();
         let own: Findings = (self.certificates)().into_iter().filter_map(|own| own.ending(checked_at)).collect();
         let mut at = self.db.snapshot().await?;

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::{JOBS, PODS, Stage, forbidden, job_of, wanted, with};
 
+const ISO_STORAGES: &str = "/api/provisioning/iso-storages";
+
 #[tokio::test]
 async fn hosts_and_storages_are_not_a_tenants_to_choose() {
     for database in databases().await {
@@ -14,6 +16,8 @@ async fn hosts_and_storages_are_not_a_tenants_to_choose() {
         let (backups, iso) = (format!("{pod}/backups"), "local:iso/rescue.iso");
         let restore = format!("{backups}/0198c5b2-7d43-7c1e-8a5f-6f0d4c2b9e10/restore");
         for (_, api) in stage.people() {
+            let offered = api.get(ISO_STORAGES).await.expect(200);
+            assert_eq!(offered, json!({ "items": [{ "name": "isos" }], "next_page_token": null }));
             for (path, body, says) in [
                 (PODS, with(wanted("web-2"), &json!({ "placement": { "server": "pve1" } })), "placement.server"),
                 (PODS, with(wanted("web-2"), &json!({ "placement": { "server": "pve9" } })), "placement.server"),
@@ -43,6 +47,7 @@ async fn hosts_and_storages_are_not_a_tenants_to_choose() {
 async fn of_isos_nothing_is_offered_unless_a_storage_is_named() {
     for database in databases().await {
         let stage = Stage::new(&database, |_| {}).await;
+        assert_eq!(stage.member.get(ISO_STORAGES).await.expect(200)["items"], json!([]));
         let pod = stage.runs("web-1").await;
         let answer = stage.owner.post(&format!("{pod}/rescue"), &json!({ "iso": "local:iso/rescue.iso" })).await;
         assert!(answer.expect_field("iso").ends_with("the platform offers none"), "{}", answer.text);

@@ -8,6 +8,7 @@ use mpanel_tests::databases;
 use mpanel_tests::people::{member, staff, tenant};
 use serde_json::{Value, json};
 
+use super::pods::pod;
 use super::{Host, NOW, at_rest, catalogue};
 
 /// The item of a list of which this holds.
@@ -111,8 +112,35 @@ async fn the_audit_and_the_jobs_name_who_acted_as_far_as_the_reader_may_know() {
 
         let shown = owner.api.get(&format!("/api/provisioning/jobs/{job}")).await.expect(200);
         assert_eq!(shown["created_by_name"], "anna@home.example", "{}", database.name);
+        assert_eq!(shown["tenant_name"], "home");
         let list = owner.api.get("/api/provisioning/jobs").await.expect(200);
         assert_eq!(list["items"][0]["created_by_name"], "anna@home.example");
+        assert_eq!(list["items"][0]["tenant_name"], "home");
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn pods_and_images_name_their_tenants() {
+    const OWN: &str = "UPDATE images SET tenant_id = $1 WHERE id = $2";
+    for database in databases().await {
+        let app = at_rest(&database).await;
+        let boss = staff(&app, "boss@platform.example").await.api;
+        let of = catalogue(&app).await;
+        let (tenant, _, image) = of;
+        let pod = pod(&app, of, ("active", "running"), None).await;
+        let mut tx = app.running.app.db.begin().await.unwrap();
+        execute!(tx.conn(), OWN, tenant, image).unwrap();
+        tx.commit().await.unwrap();
+        let (images, pods) = ("/api/platform/images", "/api/platform/provisioning/cloudpods");
+        for path in [images.to_owned(), format!("{images}?active=true"), pods.to_owned()] {
+            let list = boss.get(&path).await.expect(200);
+            assert_eq!(list["items"][0]["tenant_name"], format!("tenant-{tenant}"), "{} {path}", database.name);
+        }
+        for path in [format!("{images}/{image}"), format!("{pods}/{pod}")] {
+            let one = boss.get(&path).await.expect(200);
+            assert_eq!(one["tenant_name"], format!("tenant-{tenant}"), "{} {path}", database.name);
+        }
         app.stop().await;
     }
 }

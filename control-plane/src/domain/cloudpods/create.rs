@@ -21,6 +21,7 @@ const POOLS_MAX: usize = 8;
 /// A create request whose names were looked up.
 pub(super) struct Resolved {
     pub(super) tenant: TenantId,
+    tenant_name: String,
     plan: Plan,
     image: Image,
     wish: Wish,
@@ -37,7 +38,7 @@ impl Service {
         input: &CloudPodCreate,
     ) -> Result<Resolved> {
         let tenant = self.tenant_resolve(conn.again(), scope, input.tenant).await?;
-        let Tenant { id: tenant, default_region, .. } = tenant;
+        let Tenant { id: tenant, name: tenant_name, default_region, .. } = tenant;
         let mut checks = Checks::new();
         if let Err(message) = check::name(&input.name) {
             checks.wrong("name", message);
@@ -72,7 +73,7 @@ impl Service {
             return Err(Error::internal("a plan or image is missing, and no field was found wrong"));
         };
         let user = input.user.clone().unwrap_or_else(|| image.default_user.clone());
-        Ok(Resolved { tenant, plan, image, wish, ssh_keys, user })
+        Ok(Resolved { tenant, tenant_name, plan, image, wish, ssh_keys, user })
     }
 
     async fn tenant_resolve(&self, conn: Conn<'_>, scope: Scope, wanted: Option<TenantId>) -> Result<Tenant> {
@@ -164,10 +165,11 @@ pub(super) fn taken(pod: &CloudPod, addresses: usize) -> Amounts {
 
 /// The pod that was asked for.
 pub(super) fn pod_new(name: &str, resolved: Resolved, now: Ms) -> CloudPod {
-    let Resolved { tenant, plan, image, wish, ssh_keys, user } = resolved;
+    let Resolved { tenant, tenant_name, plan, image, wish, ssh_keys, user } = resolved;
     CloudPod {
         id: CloudPodId::generate(),
         tenant,
+        tenant_name,
         name: name.to_owned(),
         state: State::Requested,
         desired_power: DesiredPower::Running,

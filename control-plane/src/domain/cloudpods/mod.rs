@@ -72,6 +72,8 @@ pub struct CloudPod {
     pub id: CloudPodId,
     /// Whose it is.
     pub tenant: TenantId,
+    /// What that is called.
+    pub tenant_name: String,
     /// A DNS label, one live pod of the tenant each.
     pub name: String,
     /// Where it is in its life.

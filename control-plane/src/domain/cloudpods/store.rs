@@ -22,7 +22,7 @@ pub(super) use condition::*;
 macro_rules! select_pods {
     ($($tail:expr),+ $(,)?) => {
         concat!(
-            "SELECT p.id, p.tenant_id, p.name, p.state, p.desired_power, p.observed_power, p.observed_at,
+            "SELECT p.id, p.tenant_id, tenants.name AS tenant_name, p.name, p.state, p.desired_power, p.observed_power, p.observed_at,
                     p.plan_id, plans.name AS plan_name, p.image_id, images.name AS image_name,
                     p.vcpu, p.memory_mib, p.disk_gib, p.placement, p.ssh_keys, p.cloud_init_user,
                     p.server_id, servers.name AS server_name,
@@ -32,6 +32,7 @@ macro_rules! select_pods {
                     p.as_found,
                     moves.server_id AS moving_to_id, towards.name AS moving_to_name
                FROM cloudpods p
+               JOIN tenants ON tenants.id = p.tenant_id
                JOIN plans ON plans.id = p.plan_id
                JOIN images ON images.id = p.image_id
                LEFT JOIN servers ON servers.id = p.server_id
@@ -50,6 +51,7 @@ pub(super) use list::pod_list;
 struct PodRow {
     id: CloudPodId,
     tenant_id: TenantId,
+    tenant_name: String,
     name: String,
     state: String,
     desired_power: String,
@@ -122,6 +124,7 @@ impl TryFrom<PodRow> for CloudPod {
         let PodRow {
             id,
             tenant_id,
+            tenant_name,
             name,
             state,
             desired_power,
@@ -156,6 +159,7 @@ impl TryFrom<PodRow> for CloudPod {
         Ok(Self {
             id,
             tenant: tenant_id,
+            tenant_name,
             name,
             state: state_load(&state, failure, deleted_at)?,
             desired_power: DesiredPower::parse(&desired_power),

@@ -20,6 +20,7 @@ use crate::ids::{CloudPodId, ImageId, IpPoolId, PlanId, ServerId, TenantId};
 pub struct CloudPodView {
     id: CloudPodId,
     tenant_id: TenantId,
+    tenant_name: String,
     name: String,
     /// requested, provisioning, active, suspended, deleting, deleted or failed
     state: &'static str,
@@ -115,6 +116,7 @@ impl From<Detail> for CloudPodView {
         let CloudPod {
             id,
             tenant,
+            tenant_name,
             name,
             state,
             desired_power,
@@ -149,6 +151,7 @@ impl From<Detail> for CloudPodView {
         Self {
             id,
             tenant_id: tenant,
+            tenant_name,
             name,
             state: state_name,
             failure,

@@ -32,6 +32,8 @@ pub struct ImageView {
     id: ImageId,
     /// Whose it is alone; null: the platform's, for everybody.
     tenant_id: Option<TenantId>,
+    /// Null also where a tenant's own list shows it.
+    tenant_name: Option<String>,
     name: String,
     /// For people.
     os: String,
@@ -96,6 +98,7 @@ impl From<Image> for ImageView {
         Self {
             id,
             tenant_id: tenant,
+            tenant_name: None,
             name,
             os,
             default_user,
@@ -201,8 +204,24 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().nest(PATH, images)
 }
 
-fn tagged(image: Image) -> Tagged<ImageView> {
-    Tagged { version: image.version, body: image.into() }
+/// Images with the names of their tenants.
+async fn named(app: &App, images: Vec<Image>) -> Result<Vec<ImageView>> {
+    let tenants: Vec<_> = images.iter().filter_map(|image| image.tenant).collect();
+    let names = app.tenants.tenant_names(&tenants).await?;
+    let view = |image: Image| {
+        let tenant_name = image.tenant.and_then(|tenant| names.get(&tenant).cloned());
+        ImageView { tenant_name, ..image.into() }
+    };
+    Ok(images.into_iter().map(view).collect())
+}
+
+/// One image with the name of its tenant.
+async fn tagged(app: &App, image: Image) -> Result<Tagged<ImageView>> {
+    let tenant_name = match image.tenant {
+        Some(tenant) => app.tenants.tenant_names(&[tenant]).await?.remove(&tenant),
+        None => None,
+    };
+    Ok(Tagged { version: image.version, body: ImageView { tenant_name, ..image.into() } })
 }
 
 /// Images, page by page.
@@ -215,7 +234,8 @@ async fn image_list(
 ) -> Result<Json<Page<ImageView>>> {
     auth.require(Permission::ImagesRead)?;
     let images = app.images.image_list(list.filter.active, list.page.window()?).await?;
-    Ok(Json(list.page.page(images, |image| image.id)?.map(ImageView::from)))
+    let Page { items, next_page_token } = list.page.page(images, |image| image.id)?;
+    Ok(Json(Page { items: named(&app, items).await?, next_page_token }))
 }
 
 /// Makes an image.
@@ -235,7 +255,7 @@ async fn image_create(State(app): State<Arc<App>>, auth: Auth, Body(body): Body<
     responses((status = 200, body = ImageView)), extensions(("x-permission" = json!("images:read"))))]
 async fn image_get(State(app): State<Arc<App>>, auth: Auth, Path(id): Path<String>) -> Result<Tagged<ImageView>> {
     auth.require(Permission::ImagesRead)?;
-    Ok(tagged(app.images.image_show(&id).await?))
+    tagged(&app, app.images.image_show(&id).await?).await
 }
 
 /// Changes an image. With `If-Match`, only if it is still as it was read.
@@ -253,7 +273,7 @@ async fn image_update(
     let PatchBody { name, os, default_user, min_disk_gib, template_vmid, template_name, templates, active } = body;
     let templates = templates.map(overrides);
     let patch = ImagePatch { name, os, default_user, min_disk_gib, template_vmid, template_name, templates, active };
-    Ok(tagged(app.images.image_update(&auth.actor, &id, if_match.version(), patch).await?))
+    tagged(&app, app.images.image_update(&auth.actor, &id, if_match.version(), patch).await?).await
 }
 
 /// Deletes an image that no pod is made of. The templates stay where they are.

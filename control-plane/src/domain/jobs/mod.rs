@@ -293,9 +293,11 @@ impl Registry {
     }
 }
 
-/// What a job's pod and server are called.
+/// What a job's tenant, pod and server are called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobNames {
+    /// `None`: it is the platform's own.
+    pub tenant: Option<String>,
     /// `None`: it has none.
     pub pod: Option<String>,
     /// `None`: it has none.

@@ -29,6 +29,8 @@ pub struct JobView {
     id: JobId,
     /// Null: the platform's own.
     tenant_id: Option<TenantId>,
+    /// Null also where the job is told beside its pod, and not read by itself.
+    tenant_name: Option<String>,
     /// `provision`, `start`, `destroy`, …
     kind: String,
     cloudpod_id: Option<CloudPodId>,
@@ -115,8 +117,8 @@ impl JobView {
 
     fn named(mut self, names: &HashMap<JobId, JobNames>, actors: &ActorNames) -> Self {
         self.created_by_name = actors.get(&self.created_by).cloned();
-        if let Some(JobNames { pod, server }) = names.get(&self.id).cloned() {
-            (self.cloudpod_name, self.server_name) = (pod, server);
+        if let Some(JobNames { tenant, pod, server }) = names.get(&self.id).cloned() {
+            (self.tenant_name, self.cloudpod_name, self.server_name) = (tenant, pod, server);
         }
         if let (Some(waits), Some(name)) = (&mut self.waits_for, &self.server_name)
             && waits.server_id == self.server_id
@@ -179,6 +181,7 @@ impl JobView {
         Self {
             id,
             tenant_id: tenant,
+            tenant_name: None,
             kind,
             cloudpod_id: pod,
             cloudpod_name: None,

@@ -389,6 +389,7 @@ struct StoredStep {
 #[derive(sqlx::FromRow)]
 struct NamesRow {
     id: JobId,
+    tenant_name: Option<String>,
     pod_name: Option<String>,
     server_name: Option<String>,
 }
@@ -398,13 +399,17 @@ pub(super) async fn job_names(conn: Conn<'_>, jobs: &[Job]) -> Result<HashMap<Jo
     let rows = fetch_by_ids!(
         conn,
         NamesRow,
-        "SELECT j.id, p.name AS pod_name, s.name AS server_name
-           FROM jobs j LEFT JOIN cloudpods p ON p.id = j.pod_id LEFT JOIN servers s ON s.id = j.server_id
+        "SELECT j.id, t.name AS tenant_name, p.name AS pod_name, s.name AS server_name
+           FROM jobs j LEFT JOIN tenants t ON t.id = j.tenant_id
+           LEFT JOIN cloudpods p ON p.id = j.pod_id LEFT JOIN servers s ON s.id = j.server_id
           WHERE j.id",
         "",
         &ids
     )?;
-    let named = |NamesRow { id, pod_name, server_name }| (id, JobNames { pod: pod_name, server: server_name });
+    let named = |row: NamesRow| {
+        let NamesRow { id, tenant_name: tenant, pod_name: pod, server_name: server } = row;
+        (id, JobNames { tenant, pod, server })
+    };
     Ok(rows.into_iter().map(named).collect())
 }
 

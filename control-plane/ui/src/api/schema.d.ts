@@ -9534,6 +9534,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/provisioning/iso-storages": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                "X-Tenant-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** The storages whose ISO images everybody may put into their CloudPods' drives, by name; the configuration's `[media] iso_storages`. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Items on a page; at most 200. */
+                    limit?: number;
+                    /** @description `next_page_token` of the page before, with the same filters. */
+                    page_token?: string;
+                };
+                header?: {
+                    /** @description Whose data: for who belongs to several tenants, one of them; for staff any */
+                    "X-Tenant-Id"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Page_IsoStorage"];
+                    };
+                };
+                /** @description What is wrong, as a problem document */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/provisioning/jobs": {
         parameters: {
             query?: never;
@@ -11459,6 +11514,7 @@ export interface components {
             state: string;
             storage?: string | null;
             tenant_id: components["schemas"]["TenantId"];
+            tenant_name: string;
             updated_at: components["schemas"]["Ms"];
             /** @description The user that the SSH keys are for. */
             user: string;
@@ -12601,6 +12657,8 @@ export interface components {
             /** @description Where it is on particular servers. */
             templates: components["schemas"]["ImageTemplate"][];
             tenant_id?: components["schemas"]["TenantId"] | null;
+            /** @description Null also where a tenant's own list shows it. */
+            tenant_name?: string | null;
             updated_at: components["schemas"]["Ms"];
             /**
              * Format: int64
@@ -12846,6 +12904,10 @@ export interface components {
              */
             vlan?: number | null;
         };
+        /** @description A storage whose ISO images everybody may put into their CloudPods' drives. */
+        IsoStorage: {
+            name: string;
+        };
         /** @description A job as the API shows it. */
         Job: {
             /**
@@ -12890,6 +12952,8 @@ export interface components {
             /** @description In order; only where one job is read, not in lists. */
             steps?: components["schemas"]["StepView"][];
             tenant_id?: components["schemas"]["TenantId"] | null;
+            /** @description Null also where the job is told beside its pod, and not read by itself. */
+            tenant_name?: string | null;
             updated_at: components["schemas"]["Ms"];
             waits_for?: components["schemas"]["WaitsFor"] | null;
         };
@@ -13266,6 +13330,7 @@ export interface components {
                 state: string;
                 storage?: string | null;
                 tenant_id: components["schemas"]["TenantId"];
+                tenant_name: string;
                 updated_at: components["schemas"]["Ms"];
                 /** @description The user that the SSH keys are for. */
                 user: string;
@@ -13365,6 +13430,8 @@ export interface components {
                 /** @description Where it is on particular servers. */
                 templates: components["schemas"]["ImageTemplate"][];
                 tenant_id?: components["schemas"]["TenantId"] | null;
+                /** @description Null also where a tenant's own list shows it. */
+                tenant_name?: string | null;
                 updated_at: components["schemas"]["Ms"];
                 /**
                  * Format: int64
@@ -13458,6 +13525,15 @@ export interface components {
             next_page_token?: string | null;
         };
         /** @description One page of a list. */
+        Page_IsoStorage: {
+            /** @description The items of this page. */
+            items: {
+                name: string;
+            }[];
+            /** @description To be given as `page_token` for the next page; null: there is none. */
+            next_page_token?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Job: {
             /** @description The items of this page. */
             items: {
@@ -13503,6 +13579,8 @@ export interface components {
                 /** @description In order; only where one job is read, not in lists. */
                 steps?: components["schemas"]["StepView"][];
                 tenant_id?: components["schemas"]["TenantId"] | null;
+                /** @description Null also where the job is told beside its pod, and not read by itself. */
+                tenant_name?: string | null;
                 updated_at: components["schemas"]["Ms"];
                 waits_for?: components["schemas"]["WaitsFor"] | null;
             }[];

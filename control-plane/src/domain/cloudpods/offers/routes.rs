@@ -27,7 +27,7 @@ pub fn plans() -> OpenApiRouter<Arc<App>> {
 
 /// The routes of this part beside what a tenant's own people read.
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(placement_fit)).routes(routes!(region_list))
+    OpenApiRouter::new().routes(routes!(placement_fit)).routes(routes!(region_list)).routes(routes!(iso_storage_list))
 }
 
 /// Whether a CloudPod would fit at present.
@@ -45,6 +45,13 @@ struct FitView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Region)]
 struct RegionView {
+    name: String,
+}
+
+/// A storage whose ISO images everybody may put into their CloudPods' drives.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = IsoStorage)]
+struct IsoStorageView {
     name: String,
 }
 
@@ -80,6 +87,23 @@ async fn region_list(
     auth.require(Permission::CloudpodsRead)?;
     let regions = app.servers.region_list(page.window()?).await?;
     Ok(Json(page.page(regions, String::clone)?.map(|name| RegionView { name })))
+}
+
+/// The storages whose ISO images everybody may put into their CloudPods' drives, by name; the configuration's `[media] iso_storages`.
+#[utoipa::path(get, path = "/iso-storages", tag = "CloudPods", params(PageQuery),
+    responses((status = 200, body = Page<IsoStorageView>)), extensions(("x-permission" = json!("cloudpods:read"))))]
+async fn iso_storage_list(
+    auth: Auth,
+    Shared(app): Shared<Arc<App>>,
+    Listing { filter: NoFilter {}, page }: Listing<NoFilter>,
+) -> Result<Json<Page<IsoStorageView>>> {
+    auth.require(Permission::CloudpodsRead)?;
+    let after = page.window::<String>()?.after;
+    let mut names = app.config.media.iso_storages.clone();
+    names.retain(|name| after.as_ref().is_none_or(|after| name > after));
+    names.sort_unstable();
+    names.dedup();
+    Ok(Json(page.page(names, String::clone)?.map(|name| IsoStorageView { name })))
 }
 
 /// Whether a CloudPod would fit at present, within the tenant's quotas and on the platform, and in which region. Nothing is reserved.

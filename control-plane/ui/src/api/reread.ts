@@ -6,8 +6,8 @@ import { queries } from './queries';
 
 const GATHER_MS = 1000;
 const LISTS_MS = 5000;
-/** What no event tells: read by the clock, or as one types. */
-const UNTOLD: unknown[] = ['health', 'placement', 'placement-preview', 'report', 'traffic'];
+/** What no event tells: of the configuration, read by the clock, or as one types. */
+const UNTOLD: unknown[] = ['health', 'iso-storages', 'placement', 'placement-preview', 'report', 'traffic'];
 
 const waiting = new Set<Query>();
 let gathering: ReturnType<typeof setTimeout> | undefined;

@@ -131,6 +131,21 @@ export function regionsQuery() {
   });
 }
 
+/** The storages whose CDs everybody may use. */
+export function isoStoragesQuery() {
+  return queryOptions({
+    queryKey: key('cloudpod', 'iso-storages'),
+    queryFn: async ({ signal }) => {
+      const { items } = await unwrap(
+        api.GET('/api/provisioning/iso-storages', { params: { query: { limit: 200 } }, signal }),
+      );
+      return items.map(({ name }) => name);
+    },
+    // It is of the configuration, which no event tells of.
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
 /** Whether its customer may start, stop and change it. */
 export function isUsable(pod: CloudPod): boolean {
   return pod.state === 'active';

@@ -3,10 +3,12 @@ import { useForm } from '@mantine/form';
 import { api, unwrap } from '@/api/client';
 import { useAction } from '@/lib/forms/useAction';
 import { podParams } from '../pods';
+import { useCds } from './cds';
 import { FormEnd } from './FormEnd';
 import type { ActionFormProps } from './PodActionModal';
 
 export function MediaForm({ pod, close }: ActionFormProps) {
+  const { about } = useCds();
   const { iso, boot_from_cd } = pod.media;
   const form = useForm({ initialValues: { iso: iso ?? '', boot_from_cd } });
   const action = useAction({
@@ -23,7 +25,7 @@ export function MediaForm({ pod, close }: ActionFormProps) {
       <Stack gap="sm">
         <TextInput
           label="CD"
-          description="An ISO file of one of its server's storages, as STORAGE:iso/NAME; empty: no CD"
+          description={`${about}; empty: no CD`}
           placeholder="local:iso/debian-13.iso"
           maxLength={305}
           spellCheck={false}

@@ -24,6 +24,7 @@ import { useCan } from '@/api/me';
 import { useAction } from '@/lib/forms/useAction';
 import { type CloudPod, isGone, isUsable } from '../pods';
 import type { PodAction } from '../routes';
+import { useCds } from './cds';
 import { destroy, reboot, start, stop, suspend, unrescue, unsuspend } from './simple';
 
 interface Item {
@@ -34,6 +35,8 @@ interface Item {
   /** In which state of the pod it can be done. */
   isPossible: (pod: CloudPod) => boolean;
   isStaffs?: boolean;
+  /** Which takes a CD. */
+  isOfCds?: boolean;
 }
 
 const hasVm = (pod: CloudPod) => isUsable(pod) && pod.vmid != null;
@@ -50,8 +53,20 @@ const GROUPS: Item[][] = [
     { label: 'Resize', icon: IconResize, action: 'resize', isPossible: isUsable },
     { label: 'Set a password', icon: IconPassword, action: 'password', isPossible: isUsable },
     { label: 'SSH keys', icon: IconKey, action: 'keys', isPossible: isUsable },
-    { label: 'CD drive', icon: IconDisc, action: 'media', isPossible: (pod) => isUsable(pod) && !pod.rescue_iso },
-    { label: 'Rescue', icon: IconLifebuoy, action: 'rescue', isPossible: (pod) => isUsable(pod) && !pod.rescue_iso },
+    {
+      label: 'CD drive',
+      icon: IconDisc,
+      action: 'media',
+      isPossible: (pod) => isUsable(pod) && !pod.rescue_iso,
+      isOfCds: true,
+    },
+    {
+      label: 'Rescue',
+      icon: IconLifebuoy,
+      action: 'rescue',
+      isPossible: (pod) => isUsable(pod) && !pod.rescue_iso,
+      isOfCds: true,
+    },
     { label: 'End the rescue', icon: IconLifebuoy, action: unrescue, isPossible: (pod) => Boolean(pod.rescue_iso) },
     { label: 'Make an image of it', icon: IconCamera, action: 'capture', isPossible: hasVm },
   ],
@@ -89,9 +104,12 @@ export function PodActions({ pod }: { pod: CloudPod }) {
   const can = useCan();
   const navigate = useNavigate({ from: '/provisioning/cloudpods/$id' });
   const starting = useAction({ run: () => start(pod), changes: ['cloudpod', 'job'], tell: true });
+  const { hasCds } = useCds();
   if (!can('cloudpods:write') || isGone(pod)) return null;
+  // One that is in the drive can be taken out, wherever it came from.
+  const isOffered = ({ action, isOfCds }: Item) => !isOfCds || hasCds || (action === 'media' && pod.media.iso != null);
   const allowed = (items: Item[]) =>
-    items.filter((item) => item.isPossible(pod) && (!item.isStaffs || can('cloudpods:manage')));
+    items.filter((item) => item.isPossible(pod) && isOffered(item) && (!item.isStaffs || can('cloudpods:manage')));
   const run = ({ action }: Item) => {
     if (typeof action === 'string') void navigate({ search: (before) => ({ ...before, action }) });
     else action(pod);

@@ -3,10 +3,12 @@ import { useForm } from '@mantine/form';
 import { api, unwrap } from '@/api/client';
 import { useAction } from '@/lib/forms/useAction';
 import { podParams } from '../pods';
+import { useCds } from './cds';
 import { FormEnd } from './FormEnd';
 import type { ActionFormProps } from './PodActionModal';
 
 export function RescueForm({ pod, close }: ActionFormProps) {
+  const { about } = useCds();
   const form = useForm({ initialValues: { iso: '' } });
   const action = useAction({
     form,
@@ -24,7 +26,7 @@ export function RescueForm({ pod, close }: ActionFormProps) {
         </Text>
         <TextInput
           label="Rescue CD"
-          description="An ISO file of one of its server's storages, as STORAGE:iso/NAME"
+          description={about}
           placeholder="local:iso/rescue.iso"
           required
           maxLength={305}

@@ -31,18 +31,6 @@ export function useTenantName(tenant: string | undefined): string {
   return own ?? listed.data?.items[0]?.name ?? shortOf(tenant);
 }
 
-/** So many are named in lists at most: one page of the API. */
-const NAMED_MAX = 200;
-
-/** What tenants are called, for lists of many. */
-export function tenantNamesQuery() {
-  return queryOptions({
-    queryKey: key('tenant', 'names'),
-    queryFn: ({ signal }) => unwrap(api.GET('/api/admin/tenants', { params: { query: { limit: NAMED_MAX } }, signal })),
-    staleTime: 300_000,
-  });
-}
-
 function shortOf(tenant: string): string {
   return `Tenant …${tenant.slice(-6)}`;
 }

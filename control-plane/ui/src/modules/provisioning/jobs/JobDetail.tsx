@@ -3,7 +3,6 @@ import { IconAlertTriangle, IconHourglass } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCan, useScope } from '@/api/me';
-import { TenantOf } from '@/frame/TenantOf';
 import { isOver, jobQuery } from '@/lib/jobs/job';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { JobPill } from '@/lib/pills/pills';
@@ -107,7 +106,7 @@ function JobFacts({ job }: { job: Job }) {
   const { isPlatform } = useScope();
   const facts: (Fact | false)[] = [
     { title: 'CloudPod', value: cloudpod_id ? <PodLink id={cloudpod_id} /> : '–' },
-    isPlatform && { title: 'Tenant', value: job.tenant_id ? <TenantOf id={job.tenant_id} /> : 'Platform' },
+    isPlatform && { title: 'Tenant', value: job.tenant_name ?? 'Platform' },
     can('servers:read') && { title: 'Server', value: server_name ?? '–' },
     { title: 'Asked for', value: <Time at={created_at} /> },
     { title: 'By', value: <Actor actor={created_by} name={created_by_name} /> },

@@ -1,7 +1,6 @@
 import { Anchor, Group, Progress, Stack, Text } from '@mantine/core';
 import { IconHourglass } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { TenantOf } from '@/frame/TenantOf';
 import { isOver, words } from '@/lib/jobs/job';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Pill } from '@/lib/pills/Pill';
@@ -62,11 +61,7 @@ export function jobColumns({
     withTenants && {
       key: 'tenant',
       title: 'Tenant',
-      show: ({ tenant_id }) => (
-        <Text size="sm" component="span">
-          {tenant_id ? <TenantOf id={tenant_id} /> : 'Platform'}
-        </Text>
-      ),
+      show: ({ tenant_name }) => <Text size="sm">{tenant_name ?? 'Platform'}</Text>,
     },
     withServers && {
       key: 'server',

@@ -1,7 +1,6 @@
 import { Group, Stack, Text } from '@mantine/core';
 import { IconLifebuoy, IconRefreshAlert, IconTransfer } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { TenantOf } from '@/frame/TenantOf';
 import { type Column, rowLink } from '@/lib/list/List';
 import { Pill } from '@/lib/pills/Pill';
 import { PodPill } from '@/lib/pills/pods';
@@ -46,11 +45,7 @@ const SERVER: Column<CloudPod> = {
 const TENANT: Column<CloudPod> = {
   key: 'tenant',
   title: 'Tenant',
-  show: ({ tenant_id }) => (
-    <Text size="sm" component="span">
-      <TenantOf id={tenant_id} />
-    </Text>
-  ),
+  show: ({ tenant_name }) => <Text size="sm">{tenant_name}</Text>,
 };
 
 const STATE: Column<CloudPod> = { key: 'state', title: 'State', show: (pod) => <PodStates pod={pod} /> };

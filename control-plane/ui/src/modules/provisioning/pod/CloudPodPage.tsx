@@ -2,7 +2,6 @@ import { Skeleton, Stack, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCan, useScope } from '@/api/me';
-import { TenantOf } from '@/frame/TenantOf';
 import { Page } from '@/lib/page/Page';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
 import { PodActionModal } from '../actions/PodActionModal';
@@ -47,16 +46,9 @@ function Shown({ pod }: { pod: CloudPod }) {
     <Page
       title={pod.name}
       beside={<PodStates pod={pod} />}
-      about={
-        <>
-          {isPlatform && (
-            <>
-              <TenantOf id={pod.tenant_id} /> ·{' '}
-            </>
-          )}
-          {[pod.plan.name, pod.image.name, pod.addresses[0]?.address].filter(Boolean).join(' · ')}
-        </>
-      }
+      about={[isPlatform && pod.tenant_name, pod.plan.name, pod.image.name, pod.addresses[0]?.address]
+        .filter(Boolean)
+        .join(' · ')}
       actions={<PodActions pod={pod} />}
     >
       <Notices pod={pod} />

@@ -1,7 +1,6 @@
 import { Code, Stack, Text } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useCan, useMe } from '@/api/me';
-import { TenantOf } from '@/frame/TenantOf';
 import { Section } from '@/lib/page/Section';
 import { type Fact, Facts } from '@/lib/show/Facts';
 import { Time } from '@/lib/show/Time';
@@ -40,7 +39,7 @@ export function OverviewTab({ pod }: { pod: CloudPod }) {
 function factsOf(pod: CloudPod, seesServers: boolean, isStaff: boolean): (Fact | false)[] {
   const { plan, image, server, storage, vmid, id, created_at, updated_at, deleted_at, user } = pod;
   return [
-    isStaff && { title: 'Tenant', value: <Whose tenant={pod.tenant_id} /> },
+    isStaff && { title: 'Tenant', value: <Whose pod={pod} /> },
     { title: 'Plan', value: plan.name },
     { title: 'Size', value: `${pod.vcpu} vCPU, ${mib(pod.memory_mib)} of memory, ${gib(pod.disk_gib)} of disk` },
     { title: 'Image', value: image.name },
@@ -62,12 +61,12 @@ function cdOf({ rescue_iso, media: { iso, boot_from_cd } }: CloudPod): string {
   return iso ? `${iso}${boot_from_cd ? ', booted first' : ''}` : 'empty';
 }
 
-function Whose({ tenant }: { tenant: string }) {
+function Whose({ pod: { tenant_id: tenant, tenant_name } }: { pod: CloudPod }) {
   const can = useCan();
-  if (!can('tenants:read')) return <TenantOf id={tenant} />;
+  if (!can('tenants:read')) return tenant_name;
   return (
     <Link to="/settings/tenants/$tenant" params={{ tenant }}>
-      <TenantOf id={tenant} />
+      {tenant_name}
     </Link>
   );
 }

@@ -3,7 +3,6 @@ import { IconPhoto, IconZoomExclamation } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCan } from '@/api/me';
-import { TenantOf } from '@/frame/TenantOf';
 import { FilterSelect, Filters, useIsFiltered } from '@/lib/list/Filters';
 import { type Column, List, rowLink } from '@/lib/list/List';
 import { OpenDrawer } from '@/lib/open/OpenDrawer';
@@ -71,7 +70,7 @@ const COLUMNS: Column<Image>[] = [
     title: 'State',
     show: ({ active }) => <ActivePill active={active} about="No new CloudPods are made of it" />,
   },
-  { key: 'tenant', title: 'For', show: ({ tenant_id }) => <Whose tenant={tenant_id} /> },
+  { key: 'tenant', title: 'For', show: ({ tenant_name }) => tenant_name ?? 'Everybody' },
   {
     key: 'template',
     title: 'Template',
@@ -94,10 +93,6 @@ const COLUMNS: Column<Image>[] = [
     show: ({ min_disk_gib }) => (min_disk_gib ? gib(min_disk_gib) : '–'),
   },
 ];
-
-function Whose({ tenant }: { tenant: string | null | undefined }) {
-  return tenant ? <TenantOf id={tenant} /> : 'Everybody';
-}
 
 function Opened({ id, close }: { id: string; close: () => void }) {
   const query = useQuery(imageQuery(id));

@@ -56,6 +56,8 @@ export const createPodRoute = createRoute({
     /** The job that makes it. */
     job: text,
     cloudpod: text,
+    /** The CloudPod as which it is asked for again. */
+    like: text,
   }),
   component: lazyRouteComponent(() => import('./create/CreatePodPage'), 'CreatePodPage'),
 });

@@ -3,25 +3,30 @@ import { useMediaQuery } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useEffect, useState } from 'react';
 import { api, unwrap } from '@/api/client';
-import { useScope } from '@/api/me';
+import { useCan, useScope } from '@/api/me';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
+import type { CloudPod } from '../pods';
 import { KeysInput } from './KeysInput';
 import { PlaceStep } from './PlaceStep';
 import { type CreateFormState, useCreateForm } from './useCreateForm';
-import { bodyOf, type CreateValues, STEPS } from './values';
+import { bodyOf, type CreateValues, EMPTY, STEPS, valuesOf } from './values';
 import { WhatStep } from './WhatStep';
 
 /** What is wrong with these is shown as well: their step is gone back to. */
 const EARLIER = STEPS.slice(0, -1).flat();
 
-/** Makes a pod in three steps. */
-export function CreateForm() {
+/** Makes a pod in three steps; as another one was asked for, where that is given. */
+export function CreateForm({ like }: { like?: CloudPod }) {
+  const can = useCan();
   const { isPlatform, tenant } = useScope();
   const navigate = useNavigate();
   const isNarrow = useMediaQuery('(max-width: 36em)', false, { getInitialValueInEffect: false });
   const [step, setStep] = useState(0);
-  const form = useCreateForm(isPlatform, tenant);
+  const form = useCreateForm(
+    isPlatform,
+    like ? valuesOf(like, can('servers:read')) : { ...EMPTY, tenant_id: tenant ?? '' },
+  );
   const action = useAction({
     form: { ...form, getInputNode: (path) => EARLIER.some((field) => field === path) || form.getInputNode(path) },
     run: async (values: CreateValues) => {

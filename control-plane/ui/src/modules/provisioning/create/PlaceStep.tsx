@@ -63,7 +63,7 @@ function StaffFields({ form }: { form: CreateFormState }) {
   return (
     <>
       <ServerSelect
-        by="name"
+        by="id"
         label="Server"
         placeholder="Any"
         {...form.getInputProps('placement.server')}
@@ -88,7 +88,7 @@ function Pools({ form }: { form: CreateFormState }) {
       placeholder={form.values.ip_pools.length === 0 ? "As the region's public pools allow" : undefined}
       searchable
       clearable
-      data={pools.map(({ name, free }) => ({ value: name, label: `${name} – ${free} free` }))}
+      data={pools.map(({ id, name, free }) => ({ value: id, label: `${name} – ${free} free` }))}
       {...form.getInputProps('ip_pools')}
     />
   );

@@ -1,15 +1,15 @@
 import { useForm } from '@mantine/form';
 import { keysOf } from './KeysInput';
-import { type CreateValues, EMPTY } from './values';
+import type { CreateValues } from './values';
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const KEYS_MAX = 32;
 
 export type CreateFormState = ReturnType<typeof useCreateForm>;
 
-export function useCreateForm(isPlatform: boolean, tenant: string | undefined) {
+export function useCreateForm(isPlatform: boolean, initialValues: CreateValues) {
   return useForm<CreateValues>({
-    initialValues: { ...EMPTY, tenant_id: tenant ?? '' },
+    initialValues,
     validate: {
       tenant_id: (value) => (isPlatform && !value ? 'Choose whose it will be' : null),
       plan: (value) => (value ? null : 'Choose one'),

@@ -1,4 +1,5 @@
 import type { components } from '@/api/schema';
+import type { CloudPod } from '../pods';
 import { keysOf } from './KeysInput';
 
 type Body = components['schemas']['CloudPodCreate'];
@@ -35,6 +36,24 @@ export const EMPTY: CreateValues = {
   labels: [],
   placement: { region: '', server: '', storage: '', anti_affinity: false },
 };
+
+/** As a pod was asked for. What only the platform chooses is left out for others: theirs with it is refused. */
+export function valuesOf(pod: CloudPod, isStaff: boolean): CreateValues {
+  const { tenant_id, plan, image, name, user, ssh_keys, placement } = pod;
+  const { region, labels, anti_affinity } = placement;
+  const { server, storage, ip_pools } = isStaff ? placement : { server: null, storage: null, ip_pools: [] };
+  return {
+    tenant_id,
+    plan: plan.name,
+    image: image.name,
+    name,
+    user,
+    ssh_keys: ssh_keys.join('\n'),
+    ip_pools,
+    labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`),
+    placement: { region: region ?? '', server: server ?? '', storage: storage ?? '', anti_affinity },
+  };
+}
 
 export function placementOf({ placement, labels }: CreateValues): NonNullable<Body['placement']> {
   const { region, server, storage, anti_affinity } = placement;

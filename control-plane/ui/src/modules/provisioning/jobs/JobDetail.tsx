@@ -76,7 +76,7 @@ function Again({ job: { kind, cloudpod_id } }: { job: Job }) {
         size="sm"
         renderRoot={(props) =>
           kind === 'provision' ? (
-            <Link to="/provisioning/cloudpods/new" search={{}} {...props} />
+            <Link to="/provisioning/cloudpods/new" search={{ like: cloudpod_id }} {...props} />
           ) : (
             <Link to="/provisioning/cloudpods/$id" params={{ id: cloudpod_id }} {...props} />
           )

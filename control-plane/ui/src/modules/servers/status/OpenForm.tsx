@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Stack, Text } from '@mantine/core';
+import { Button, Checkbox, Group, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { type FormEvent, useState } from 'react';
 import { api, unwrap } from '@/api/client';
@@ -15,6 +15,7 @@ interface Props {
 
 /** Lets new pods be placed on it again, and brings back what a drain moved away if one likes. */
 export function OpenForm({ server, drain, close }: Props) {
+  const [reason, setReason] = useState('');
   const [fill_back, setFillBack] = useState(false);
   const navigate = serverRoute.useNavigate();
   const moved = drain?.kind === 'drain' ? drain.counts.moved : 0;
@@ -23,7 +24,7 @@ export function OpenForm({ server, drain, close }: Props) {
       unwrap(
         api.POST('/api/platform/servers/{id}/status', {
           params: { path: { id: server.id } },
-          body: { status: 'online', fill_back },
+          body: { status: 'online', reason, fill_back },
         }),
       ),
     changes: ['server', 'drain'],
@@ -51,6 +52,13 @@ export function OpenForm({ server, drain, close }: Props) {
             onChange={(event) => setFillBack(event.currentTarget.checked)}
           />
         )}
+        <TextInput
+          label="Reason"
+          description="Kept in the audit"
+          maxLength={500}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
         <ProblemAlert problem={action.problem} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>

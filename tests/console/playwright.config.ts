@@ -7,9 +7,13 @@ export default defineConfig({
   fullyParallel: false,
   forbidOnly: true,
   maxFailures: 1,
+  // Each on a stage of its own.
+  projects: [
+    { name: 'hosts', testIgnore: 'fleet.spec.ts', outputDir: `${process.env.MPANEL_SCREENSHOTS}/failed` },
+    { name: 'fleet', testMatch: 'fleet.spec.ts', outputDir: `${process.env.MPANEL_SCREENSHOTS}/failed-fleet` },
+  ],
   timeout: 180_000,
   expect: { timeout: 45_000 },
-  outputDir: process.env.MPANEL_SCREENSHOTS + '/failed',
   reporter: [['list']],
   use: {
     baseURL: process.env.MPANEL_URL,

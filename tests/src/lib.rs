@@ -16,6 +16,7 @@ pub mod node;
 pub mod oidc_provider;
 pub mod people;
 pub mod pod_bench;
+pub mod populated;
 pub mod postgres;
 pub mod process;
 pub mod pve_rig;

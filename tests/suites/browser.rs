@@ -5,11 +5,12 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use mpanel_tests::TestDatabase;
 use mpanel_tests::app::{TOKEN, TestApp};
 use mpanel_tests::fleet::{Fleet, PODS, Programs};
 use mpanel_tests::node::installed;
+use mpanel_tests::populated::populate;
 use mpanel_tests::signing_in::PASSWORD;
+use mpanel_tests::{TestDatabase, assert_invariants};
 use pve_sim::Sim;
 use serde_json::json;
 
@@ -41,26 +42,49 @@ async fn stage(fleet: &Fleet) {
     }
 }
 
+/// What Playwright is to do at the control plane `url`, and where it leaves pictures.
+async fn played(project: &str, url: &str) -> tokio::process::Command {
+    let folder = tokio::task::spawn_blocking(|| installed("console")).await.expect("the packages");
+    let screenshots = folder.parent().expect("target/").join("console-screenshots");
+    let mut command = tokio::process::Command::new("node");
+    command.args(["node_modules/@playwright/test/cli.js", "test", "--project", project]).current_dir(&folder);
+    command.env("MPANEL_URL", url).env("MPANEL_TOKEN", TOKEN).env("MPANEL_PASSWORD", PASSWORD);
+    command.env("MPANEL_SCREENSHOTS", &screenshots).env("CHROMIUM", chromium()).env("CI", "1");
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Waits for it, and fails for what it failed for; `more` is told then.
+async fn passes(mut command: tokio::process::Command, more: impl FnOnce() -> String) {
+    let output = command.output().await.expect("node runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{}", more());
+    eprintln!("{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_console_works_in_a_browser() {
-    let folder = tokio::task::spawn_blocking(|| installed("console")).await.expect("the packages");
     let fleet = Fleet::start(PROGRAMS, TestDatabase::sqlite(), 2).await;
     stage(&fleet).await;
     let third = Sim::builder().node("pve9").control("127.0.0.1:0").start().await.expect("the third host");
     third.hand().datacenter_firewall(true);
     let (control, control_token) = third.control().expect("its control port");
     let agent_config = fleet.host_configure("pve9", &third);
-    let screenshots = folder.parent().expect("target/").join("console-screenshots");
-    let mut command = tokio::process::Command::new("node");
-    command.args(["node_modules/@playwright/test/cli.js", "test"]).current_dir(&folder);
-    command.env("MPANEL_URL", &fleet.api.url).env("MPANEL_TOKEN", TOKEN).env("MPANEL_PASSWORD", PASSWORD);
-    command.env("MPANEL_SCREENSHOTS", &screenshots).env("CHROMIUM", chromium()).env("CI", "1");
+    let mut command = played("hosts", &fleet.api.url).await;
     command.env("AGENT", PROGRAMS.agent).env("AGENT_CONFIG", agent_config);
     command.env("SIM_CONTROL_URL", format!("http://{control}")).env("SIM_CONTROL_TOKEN", control_token);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("node runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{}", fleet.said());
-    eprintln!("{said}");
+    passes(command, || fleet.said()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_servers_and_ten_thousand_pods_are_shown_page_by_page() {
+    let (app, _database) = TestApp::start().await;
+    populate(&app.running.app.db, app.running.app.clock.now(), 1_000).await;
+    let sam = json!({ "email": "sam@staff.example", "name": "Sam Staff", "staff": true, "password": PASSWORD });
+    app.api.post("/api/platform/users", &sam).await.expect(201);
+    assert_invariants(&app.api).await;
+    passes(played("fleet", &app.api.url).await, String::new).await;
+    app.stop().await;
 }
 
 /// The console's types are made of the API's description: `npm run types` makes them anew.

@@ -9,8 +9,9 @@ export default defineConfig({
   maxFailures: 1,
   // Each on a stage of its own.
   projects: [
-    { name: 'hosts', testIgnore: 'fleet.spec.ts', outputDir: `${process.env.MPANEL_SCREENSHOTS}/failed` },
+    { name: 'hosts', testIgnore: ['fleet.spec.ts', 'provider.spec.ts'], outputDir: `${process.env.MPANEL_SCREENSHOTS}/failed` },
     { name: 'fleet', testMatch: 'fleet.spec.ts', outputDir: `${process.env.MPANEL_SCREENSHOTS}/failed-fleet` },
+    { name: 'provider', testMatch: 'provider.spec.ts', outputDir: `${process.env.MPANEL_SCREENSHOTS}/failed-provider` },
   ],
   timeout: 180_000,
   expect: { timeout: 45_000 },

@@ -5,9 +5,12 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use control_plane::domain::oidc;
 use mpanel_tests::app::{TOKEN, TestApp};
+use mpanel_tests::daemon::free_port;
 use mpanel_tests::fleet::{Fleet, PODS, Programs};
 use mpanel_tests::node::installed;
+use mpanel_tests::oidc_provider::OidcProvider;
 use mpanel_tests::populated::populate;
 use mpanel_tests::signing_in::PASSWORD;
 use mpanel_tests::{TestDatabase, assert_invariants};
@@ -84,6 +87,37 @@ async fn a_thousand_servers_and_ten_thousand_pods_are_shown_page_by_page() {
     app.api.post("/api/platform/users", &sam).await.expect(201);
     assert_invariants(&app.api).await;
     passes(played("fleet", &app.api.url).await, String::new).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_signs_in_in_a_browser_by_a_provider() {
+    let here = format!("http://127.0.0.1:{}", free_port());
+    let provider = OidcProvider::start("mpanel", "s3cret", &format!("{here}/api/auth/oidc/corp/callback")).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "s3cret\n").expect("the client's secret");
+    let database = TestDatabase::sqlite();
+    let app = TestApp::start_with(&database, |config| {
+        config.http.listen = here.trim_start_matches("http://").parse().expect("an address");
+        config.http.public_url = Some(here.clone());
+        config.oidc = vec![oidc::Config {
+            name: "corp".to_owned(),
+            issuer: provider.issuer.clone(),
+            client_id: "mpanel".to_owned(),
+            client_secret_file: Some(secret),
+            ca_certificate: None,
+            email_domains: Vec::new(),
+            staff: false,
+        }];
+    });
+    let app = app.await;
+    let home = app.api.get("/api/admin/tenants").await.expect(200)["items"][0]["id"].clone();
+    let ann = json!({ "email": "ann@home.example", "name": "Ann", "tenant_id": home, "role": "OWNER" });
+    app.api.post("/api/platform/users", &ann).await.expect(201);
+    let mut command = played("provider", &here).await;
+    command.env("PROVIDER", &provider.issuer);
+    passes(command, String::new).await;
     app.stop().await;
 }
 

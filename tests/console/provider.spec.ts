@@ -15,14 +15,17 @@ async function byProvider(page: Page): Promise<void> {
   await page.getByRole('link', { name: /corp/ }).click();
 }
 
-test('who is known here comes in', async ({ page }) => {
+test('who is known here comes in, to where they were going', async ({ page }) => {
   await comes(OWNER);
-  await page.goto('/sign-in');
+  await page.goto('/users?sort=email');
   await expect(page.getByRole('link', { name: /corp/ })).toBeVisible();
   await accessible(page, 'sign-in with a provider');
   await byProvider(page);
   await settled(page, 'signed in');
   await expect(page.getByRole('navigation', { name: 'Modules' })).toBeVisible();
+  await expect(page).toHaveURL(/\/users\?sort=email$/);
+  await page.goto('/');
+  await expect(page, 'once').toHaveURL(/\/$/);
   await page.goto('/account');
   await expect(page.getByText(OWNER).first()).toBeVisible();
 });

@@ -10,9 +10,10 @@ import { queries } from '@/api/queries';
 import { csrfToken } from '@/api/session';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
+import { keepBack, safeBack } from './back';
 import { EntryPage } from './EntryPage';
 import { useRefusal } from './refusal';
-import { type Shown, safeBack, signIn } from './signIn';
+import { type Shown, signIn } from './signIn';
 
 export function SignInPage() {
   const { back } = useSearch({ from: '/sign-in' });
@@ -23,7 +24,7 @@ export function SignInPage() {
   return known ? (
     <SecondStep known={known} done={done} cancel={() => setKnown(undefined)} />
   ) : (
-    <FirstStep done={done} needSecond={setKnown} />
+    <FirstStep back={back} done={done} needSecond={setKnown} />
   );
 }
 
@@ -38,7 +39,13 @@ function useSignedInElsewhere(done: () => void) {
   });
 }
 
-function FirstStep({ done, needSecond }: { done: () => void; needSecond: (shown: Shown) => void }) {
+interface FirstProps {
+  back: string | undefined;
+  done: () => void;
+  needSecond: (shown: Shown) => void;
+}
+
+function FirstStep({ back, done, needSecond }: FirstProps) {
   const form = useForm<Shown>({ mode: 'uncontrolled', initialValues: { email: '', password: '' } });
   const action = useAction({
     form,
@@ -83,7 +90,7 @@ function FirstStep({ done, needSecond }: { done: () => void; needSecond: (shown:
         <>
           <Divider label="or" />
           {providers.data.items.map(({ name, start }) => (
-            <Button key={name} component="a" href={start} variant="default">
+            <Button key={name} component="a" href={start} variant="default" onClick={() => keepBack(back)}>
               Sign in with {name}
             </Button>
           ))}

@@ -9,8 +9,3 @@ export async function signIn(shown: Shown): Promise<void> {
   await unwrap(api.POST('/api/auth/login', { body: { ...shown, cookies: true } }));
   queries.clear();
 }
-
-/** Where to go on: only to paths of this console. */
-export function safeBack(back: string | undefined): string {
-  return back?.startsWith('/') && !back.startsWith('//') && !back.startsWith('/\\') ? back : '/';
-}

@@ -186,9 +186,18 @@ impl Chaos {
         Some(jobs.iter().map(|job| job["id"].as_str().expect("an id").to_owned()).collect())
     }
 
+    /// What is known of a job that does not end.
+    async fn told(&self, id: &str) -> String {
+        let of = |path: &str| self.several.fleet.api.request(Method::GET, &format!("{JOBS}/{id}{path}"));
+        let (job, log) = (try_send(of("")).await, try_send(of("/log?limit=200")).await);
+        let lines = log.ok().and_then(|answer| answer.body["items"].as_array().cloned()).unwrap_or_default();
+        let last = lines.iter().rev().take(40).rev().map(|line| format!("\n  {line}")).collect::<String>();
+        format!("{:#}{last}", job.map_or(Value::Null, |answer| answer.body))
+    }
+
     /// Every job ends, and what failed is removed.
     async fn come_to_rest(&mut self) {
-        let seen = &*self;
+        let (seen, began) = (&*self, Instant::now());
         eventually("every job to end", REST, async || {
             for stuck in seen.jobs("stuck").await? {
                 let retry =
@@ -196,7 +205,10 @@ impl Chaos {
                 try_send(retry).await.ok()?;
             }
             for state in ["queued", "running", "undoing", "stuck"] {
-                if !seen.jobs(state).await?.is_empty() {
+                let left = seen.jobs(state).await?;
+                if let Some(first) = left.first() {
+                    let late = began.elapsed() + Duration::from_secs(20) > REST;
+                    assert!(!late, "{} are {state}, among them {}", left.len(), seen.told(first).await);
                     return None;
                 }
             }

@@ -20,6 +20,9 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Where pods are.
 pub const PODS: &str = "/api/admin/hosting/cloudpods";
 
+/// In the fleet's folder: at which point a control plane is to die.
+pub(crate) const FAULT_FILE: &str = "fault-point";
+
 /// The template of every simulated host.
 const TEMPLATE: u32 = 9000;
 
@@ -218,6 +221,7 @@ impl Fleet {
             set("MPANEL__JOBS__RETRY_FIRST", "100ms".into()),
             set("MPANEL_BOOTSTRAP_TOKEN", TOKEN.into()),
             set("MPANEL__LOG__FILTER", "info,control_plane::http=warn".into()),
+            set("MPANEL_FAULT_FILE", dir.path().join(FAULT_FILE).display().to_string()),
         ];
         env.extend(ports.env());
         let api = Api::new(&format!("http://127.0.0.1:{}", front.http), TOKEN);

@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::process::ExitStatusExt as _;
 
 use crate::app::{Api, TOKEN, try_send};
 use crate::daemon::Daemon;
 use crate::database::{TestDatabase, eventually};
-use crate::fleet::{DEADLINE, Fleet, Hosts, Ports, Programs};
+use crate::fleet::{DEADLINE, FAULT_FILE, Fleet, Hosts, Ports, Programs};
 use crate::relay::Relay;
+
+const SIGKILL: i32 = 9;
 
 /// See the module.
 pub struct Several {
@@ -49,6 +52,12 @@ impl Plane {
     #[must_use]
     pub fn internal_url(&self) -> String {
         format!("https://127.0.0.1:{}", self.ports.grpc)
+    }
+
+    /// Where agents reach it, past the balancer.
+    #[must_use]
+    pub fn grpc_port(&self) -> u16 {
+        self.ports.grpc
     }
 }
 
@@ -127,6 +136,48 @@ impl Several {
             (answer.status == 200).then_some(())
         })
         .await;
+    }
+
+    /// Starts a control plane after its end, and waits until it takes requests.
+    pub async fn plane_restart(&mut self, n: usize) {
+        self.plane_start(n, &[]);
+        self.plane_ready(n).await;
+    }
+
+    /// From now on a control plane is to be killed as by kill -9 at this point, `name`, or `name#2` the second time that any of them
+    /// comes by: one of them, whichever it is.
+    pub fn dies_at(&self, point: &str) {
+        let file = self.fleet.dir.path().join(FAULT_FILE);
+        assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), "", "nobody was at the point before");
+        std::fs::write(file, point).expect("the fault point's file");
+    }
+
+    /// Waits until that has happened. Where there is another control plane it has to go on alone, until the one that is told is
+    /// brought back by [`Several::returns`]; the only one is started again.
+    pub async fn died(&mut self) -> usize {
+        let planes = self.planes.len();
+        let (n, status) = eventually("a control plane to be killed at its fault point", DEADLINE, async || {
+            (0..planes).find_map(|n| Some((n, self.daemon(n).is_over()?)))
+        })
+        .await;
+        assert_eq!(status.signal(), Some(SIGKILL), "control plane {n} is killed:\n{}", self.daemon(n).tail());
+        if planes == 1 {
+            self.plane_restart(n).await;
+        }
+        n
+    }
+
+    /// Brings a control plane back that has [died](Several::died).
+    pub async fn returns(&mut self, n: usize) {
+        if self.planes.len() > 1 {
+            self.plane_restart(n).await;
+        }
+    }
+
+    /// What all control planes have counted since they were started.
+    pub async fn counted(&self, metric: &str) -> f64 {
+        let each = self.planes.iter().map(|plane| plane.api.metric(metric));
+        futures::future::join_all(each).await.into_iter().sum()
     }
 
     /// The balancer finds that a control plane does not answer, and drops what it had there.

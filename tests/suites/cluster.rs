@@ -157,8 +157,7 @@ async fn two_control_planes_killed_and_started_in_turn_during_many_creates_make_
         while !all_asked.get() || kills < 6 {
             let plane = kills as usize % 2;
             several.daemon(plane).kill().await;
-            several.plane_start(plane, &[]);
-            several.plane_ready(plane).await;
+            several.plane_restart(plane).await;
             kills += 1;
             // Some work gets done, and in the midst of it the other one is killed.
             let enough = (done(&client, &mut own).await + 2 + u64::from(kills % 7)).min(2 * creates);
@@ -291,8 +290,7 @@ async fn a_rolling_restart_loses_nothing() {
             several.plane_out(plane);
             let status = several.daemon(plane).stop(REST).await;
             assert!(status.success(), "it ends in order:\n{}", several.daemon(plane).tail());
-            several.plane_start(plane, &[]);
-            several.plane_ready(plane).await;
+            several.plane_restart(plane).await;
             several.plane_back(plane);
         }
     };

@@ -187,8 +187,7 @@ async fn a_control_plane_that_vanishes_ends_its_consoles_and_no_others() {
     drop(lost);
 
     // The one that has the agent: the browser is told at once.
-    several.plane_start(1, &[]);
-    several.plane_ready(1).await;
+    several.plane_restart(1).await;
     let browser = terminal(&several.planes[1].api, &pod).await;
     several.daemon(0).kill().await;
     assert_eq!(browser.closed().await, "the agent's connection broke off");

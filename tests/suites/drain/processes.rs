@@ -57,15 +57,10 @@ async fn goes_on_through_kill_9(several: &mut Several, n: usize) {
     let moved = before["counts"]["moved"].as_u64().expect("a count");
     several.daemon(n).kill().await;
     if several.planes.len() == 1 {
-        starts_again(several, n).await;
+        several.plane_restart(n).await;
     }
     let more = |plan: &Value| plan["counts"]["moved"].as_u64() >= Some(moved + 4);
     plan_until(&several.fleet, "more to be moved after the kill", more).await;
-}
-
-async fn starts_again(several: &mut Several, n: usize) {
-    several.plane_start(n, &[]);
-    several.plane_ready(n).await;
 }
 
 /// The control plane that a drain is asked of is killed; where there is another one, that goes on with it alone, and takes what is
@@ -95,7 +90,7 @@ async fn drained_through_a_cancel_a_repeat_and_kills(mut several: Several) {
     assert!(left["counts"]["left"].as_u64() > Some(0), "{:#}", left["counts"]);
     each_runs_once(&several.fleet, &left).await;
     if first != last {
-        starts_again(&mut several, first).await;
+        several.plane_restart(first).await;
     }
 
     status(&several.planes[last].api, "pve1", json!({"status": "draining"})).await;

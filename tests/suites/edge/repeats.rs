@@ -149,9 +149,11 @@ async fn killed_at(point: &str, path: &str, body: &Value, check: impl Fn(Answer,
         let short = |command: &mut std::process::Command| {
             command.env("MPANEL__HTTP__REQUEST_TIMEOUT", "1s");
         };
+        let fault = dir.path().join("fault-point");
+        std::fs::write(&fault, point).unwrap();
         let mut first = setup.serve(|command| {
             short(command);
-            command.env("MPANEL_FAULT_POINT", point);
+            command.env("MPANEL_FAULT_FILE", &fault);
         });
         let request = first.api.request(Method::POST, path).header("Idempotency-Key", "k").json(body);
         assert!(request.send().await.is_err(), "it was killed before it answered");

@@ -1,6 +1,6 @@
 //! What becomes of pods and their jobs, as an operator sees them over REST, when hosts, agents, Proxmox, disks and networks
-//! fail: real processes, real TLS, on SQLite and PostgreSQL; on that, where a test does not itself stop and start the control plane or
-//! count what one has counted, with two control planes.
+//! fail: real processes, real TLS, on SQLite and PostgreSQL; on that, where a test does not itself stop and start the control plane,
+//! with two control planes.
 //!
 //! `MPANEL_TEST_CUT_S` says how long a network stays cut (default 8; a session is taken for lost after 4).
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]

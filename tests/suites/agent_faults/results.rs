@@ -5,7 +5,8 @@ use std::process::Command;
 use mpanel_tests::app::TOKEN;
 use mpanel_tests::databases;
 use mpanel_tests::eventually;
-use mpanel_tests::fleet::{DEADLINE, Fleet, PODS};
+use mpanel_tests::fleet::{DEADLINE, Fleet, Hosts, PODS};
+use mpanel_tests::several::Several;
 use pve_sim::{Action, Fault, TaskAction};
 use serde_json::{Value, json};
 
@@ -14,24 +15,25 @@ use super::{CLONE, PROGRAMS, active_once, job_until};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_comes_again_is_acknowledged_ignored_and_counted() {
     for database in databases().await {
-        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-        // It dies once the clone's result is stored and before the agent is told so: the agent tells it again.
-        fleet.control_restart(&[("MPANEL_FAULT_POINT", "result.stored")]).await;
+        let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &[]).await;
+        // A control plane dies once the clone's result is stored and before the agent is told so: the agent tells it again, where
+        // there is another one, to that.
+        fleet.dies_at("result.stored");
         fleet.create_answered("pod", "key").await;
-        fleet.control.ended(DEADLINE).await;
-        fleet.control_start(&[]);
-        fleet.ready().await;
+        let dead = fleet.died().await;
         let id = fleet.create_answered("pod", "key").await;
         active_once(&fleet, &id, 1, 1).await;
+        fleet.returns(dead).await;
+        let late = "mpanel_results_late_total";
         eventually("the late result to be counted", DEADLINE, async || {
-            (fleet.api.metric("mpanel_results_late_total").await >= 1.0).then_some(())
+            (fleet.counted(late).await >= 1.0).then_some(())
         })
         .await;
         // Acknowledged: it is not told a third time.
-        let late = fleet.api.metric("mpanel_results_late_total").await;
+        let before = fleet.counted(late).await;
         let second = fleet.create_answered("second", "second").await;
         active_once(&fleet, &second, 2, 2).await;
-        assert!((fleet.api.metric("mpanel_results_late_total").await - late).abs() < 0.5, "it is told again and again");
+        assert!((fleet.counted(late).await - before).abs() < 0.5, "it is told again and again");
         assert_eq!(fleet.hosts[0].sim.faults().count("POST", CLONE), 2);
     }
 }
@@ -52,9 +54,8 @@ fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_that_fails_for_good_is_stuck_shown_and_retryable_and_what_it_holds_stays_held() {
     for database in databases().await {
-        let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
-        fleet.control_set("MPANEL__JOBS__RETRY_MAX", "200ms");
-        fleet.control_restart(&[]).await;
+        let settings = [("MPANEL__JOBS__RETRY_MAX", "200ms")];
+        let fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &settings).await;
         let faults = fleet.hosts[0].sim.faults();
         // The clone is made, its configuration is refused, and its VM cannot be removed.
         let refused = Action::Status { status: 400, reason: "Parameter verification failed.".to_owned() };
@@ -72,8 +73,10 @@ async fn an_undo_that_fails_for_good_is_stuck_shown_and_retryable_and_what_it_ho
             "the first cause: {job:#}"
         );
         // Alerted.
-        assert!((fleet.api.metric("mpanel_jobs{state=\"stuck\"").await - 1.0).abs() < 0.5);
-        assert!(fleet.api.metric("mpanel_jobs_ended_total{kind=\"provision\",state=\"stuck\"").await >= 1.0);
+        for plane in &fleet.planes {
+            assert!((plane.api.metric("mpanel_jobs{state=\"stuck\"").await - 1.0).abs() < 0.5);
+        }
+        assert!(fleet.counted("mpanel_jobs_ended_total{kind=\"provision\",state=\"stuck\"").await >= 1.0);
         let report = fleet.api.get("/api/platform/invariants").await.expect(200);
         let stuck = check(&report, "jobs_stuck");
         assert_eq!((&report["ok"], &stuck["ok"]), (&json!(false), &json!(false)), "{report:#}");
@@ -95,7 +98,7 @@ async fn an_undo_that_fails_for_good_is_stuck_shown_and_retryable_and_what_it_ho
         assert!(pod["failure"].as_str().unwrap().contains("Parameter verification"), "{pod:#}");
         job_until(&fleet, &id, "ends", |job| job["state"] == "failed").await;
         assert_eq!(fleet.invariants().await, 0, "{said}");
-        assert!(fleet.api.metric("mpanel_jobs{state=\"stuck\"").await.abs() < 0.5);
+        assert!(fleet.counted("mpanel_jobs{state=\"stuck\"").await.abs() < 0.5);
         let log = mpanel(&fleet, &format!("job log {job_id} --limit 1000"));
         let of = |which: &str, words: &str| log.lines().any(|line| line.contains(which) && line.contains(words));
         assert!(of(" undo clone #2  ", "device is busy"), "each line says which try it is of: {log}");

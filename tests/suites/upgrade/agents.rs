@@ -1,9 +1,9 @@
 //! Agents and control planes of different ages.
 
 use mpanel_tests::app::try_send;
-use mpanel_tests::databases;
-use mpanel_tests::eventually;
-use mpanel_tests::fleet::{Fleet, PODS};
+use mpanel_tests::fleet::{Fleet, Hosts, PODS};
+use mpanel_tests::several::Several;
+use mpanel_tests::{TestDatabase, databases, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,11 +14,11 @@ const NEWER_COMMANDS: &str = "set_options,set_password,take_snapshot,rollback,de
                               restore_backup,delete_backup,list_backups,migrate,remote_migrate,make_template,set_media,\
                               set_firewall,adopt,check_migrate,configure_exactly";
 
-/// A fleet of one host, its processes as old as this says.
-async fn fleet_of(database: mpanel_tests::TestDatabase, control: &str, agent: &[(&str, &str)]) -> Fleet {
-    let mut fleet = Fleet::start(PROGRAMS, database, 1).await;
+/// A fleet of one host, its processes as old as this says; on PostgreSQL there are two control planes.
+async fn fleet_of(database: TestDatabase, control: &str, agent: &[(&str, &str)]) -> Several {
+    let settings = [("MPANEL_FAULT_PROTOCOL", control)];
+    let mut fleet = Several::as_applies(PROGRAMS, database, Hosts::Apart(1), &settings).await;
     fleet.hosts[0].agent.kill().await;
-    fleet.control_restart(&[("MPANEL_FAULT_PROTOCOL", control)]).await;
     fleet.hosts[0].agent_start(agent);
     fleet
 }
@@ -35,7 +35,7 @@ async fn online(fleet: &Fleet) {
 /// A pod from its creation to its end, with `between` while it lives.
 async fn live_and_die(fleet: &Fleet, between: impl AsyncFnOnce(&str)) {
     online(fleet).await;
-    let id = fleet.create_answered("web", "key-web").await;
+    let id = fleet.create_answered("web", &uuid::Uuid::new_v4().to_string()).await;
     let pod = fleet.pod_until(&id, &["active", "failed"]).await;
     assert_eq!(pod["state"], "active", "{pod:#}");
     for operation in ["stop", "start"] {
@@ -119,6 +119,32 @@ async fn an_old_agent_makes_no_pod_of_another_s_backup_that_would_keep_the_other
 async fn a_new_agent_with_an_old_control_plane_makes_pods() {
     for database in databases().await {
         let fleet = fleet_of(database, "0-0", &[("MPANEL_FAULT_PROTOCOL", "0-1")]).await;
+        live_and_die(&fleet, async |_| {}).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_only_one_of_two_control_planes_was_updated_either_serves_the_agent() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let mut fleet = Several::start(PROGRAMS, database, Hosts::Apart(1), 2).await;
+    let age = |versions| [("MPANEL_FAULT_PROTOCOL", versions)];
+    let ages = [age("0-0"), age("0-1")];
+    fleet.hosts[0].agent.kill().await;
+    fleet.hosts[0].agent_start(&age("0-1"));
+    for n in [0, 1] {
+        for plane in [0, 1] {
+            fleet.daemon(plane).kill().await;
+        }
+        // Alone for a while, it has the agent from then on.
+        let before = fleet.hosts[0].agent.times_said("session begun");
+        fleet.plane_start(n, &ages[n]);
+        fleet.plane_ready(n).await;
+        eventually("the agent's session", REST, async || {
+            (fleet.hosts[0].agent.times_said("session begun") > before).then_some(())
+        })
+        .await;
+        fleet.plane_start(1 - n, &ages[1 - n]);
+        fleet.plane_ready(1 - n).await;
         live_and_die(&fleet, async |_| {}).await;
     }
 }

@@ -5,6 +5,8 @@
 mod customers;
 #[path = "tenants/interleavings.rs"]
 mod interleavings;
+#[path = "tenants/locks.rs"]
+mod locks;
 #[path = "tenants/quotas.rs"]
 mod quotas;
 #[path = "tenants/rest.rs"]

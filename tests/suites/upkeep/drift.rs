@@ -8,9 +8,9 @@ use control_plane::domain::cloudpods::{DesiredPower, State};
 use control_plane::domain::drift::{Drift, Filter, Kind};
 use control_plane::domain::jobs::{FailureKind, Job, JobState, Power};
 use control_plane::domain::servers::InventoryVm;
-use control_plane::ids::{CloudPodId, ServerId};
+use control_plane::ids::{CloudPodId, JobId, ServerId};
 use mpanel_tests::databases;
-use mpanel_tests::pod_bench::{PodBench, actor, vm};
+use mpanel_tests::pod_bench::{PodBench, actor, two_stuck, vm};
 use mpanel_tests::scripted_agent::Fail;
 
 const ONE_POD: [i64; 4] = [1, 2, 1, 1];
@@ -124,6 +124,30 @@ async fn what_a_job_is_doing_is_no_drift() {
         stopped.power = Power::Stopped;
         bench.inventory(server, vec![stopped]).await;
         assert_eq!(kinds(&bench).await, []);
+    }
+}
+
+#[tokio::test]
+async fn what_a_job_may_be_doing_is_not_taken_and_the_refusal_says_how_that_job_ends() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, seen) = placed(&bench, "web-1").await;
+        bench.inventory(server, vec![InventoryVm { vmid: 150, ..seen }]).await;
+        assert_eq!(kinds(&bench).await, [Kind::Moved], "{}", database.name);
+        let drift = open(&bench).await[0].id;
+        let refused = async |job: JobId, way_out: &str| {
+            let error = bench.drift.drift_accept(&actor(), drift).await.unwrap_err();
+            let detail = error.to_string();
+            assert_eq!(error.code(), "cloudpod_busy", "{}: {error}", database.name);
+            assert!(detail.contains(&job.to_string()) && detail.contains(way_out), "{}: {detail}", database.name);
+        };
+        let (_, queued) = bench.pods.cloudpod_start(&actor(), Scope::Platform, id).await.unwrap();
+        refused(queued.id, "wait for it, or cancel it").await;
+        over(&bench, &queued).await;
+        // Neither is of use with one that is stuck.
+        let [stuck, _] = two_stuck(&bench, id).await;
+        refused(stuck, &format!("`mpanel job retry {stuck}`")).await;
     }
 }
 

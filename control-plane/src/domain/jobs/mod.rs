@@ -121,6 +121,20 @@ pub struct Job {
     pub updated_at: Ms,
 }
 
+impl Job {
+    /// How it comes to its end, for people who wait for that.
+    #[must_use]
+    pub fn way_out(&self) -> String {
+        match self.state {
+            JobState::Stuck => {
+                format!("it is stuck: put right what its log tells, then `mpanel job retry {}`", self.id)
+            }
+            JobState::Undoing => "what it did is being undone: wait for it".to_owned(),
+            _ => "wait for it, or cancel it".to_owned(),
+        }
+    }
+}
+
 /// Why a try failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct JobError {

@@ -284,7 +284,7 @@ impl Service {
         let live = self.jobs.jobs_live_of_pod(tx.conn(), pod.id).await?;
         if let Some(other) = live.iter().find(|job| job.kind == kind::RESTORE || job.kind == kind::REHOME) {
             let detail =
-                format!("the job {} ({}) brings the pod back already: wait for it, or cancel it", other.id, other.kind);
+                format!("the job {} ({}) brings the pod back already: {}", other.id, other.kind, other.way_out());
             return Err(Error::conflict("cloudpod_busy", detail));
         }
         if let Some(target) = target

@@ -295,12 +295,11 @@ impl Service {
     }
 
     async fn idle(&self, tx: &mut Tx, pod: CloudPodId) -> Result<()> {
-        if self.jobs.pods_busy(tx.conn(), &[pod]).await?.contains(&pod) {
-            let detail =
-                "a job of this pod is not over, and may be what makes the difference: wait for it, or cancel it";
-            return Err(Error::conflict("cloudpod_busy", detail));
-        }
-        Ok(())
+        let Some(job) = self.jobs.job_busy(tx.conn(), pod).await? else { return Ok(()) };
+        let (id, kind, way_out) = (job.id, &job.kind, job.way_out());
+        let detail =
+            format!("the job {id} ({kind}) of this pod is not over, and may be what makes the difference: {way_out}");
+        Err(Error::conflict("cloudpod_busy", detail))
     }
 }
 

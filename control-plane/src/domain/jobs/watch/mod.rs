@@ -51,6 +51,11 @@ impl Service {
             .collect())
     }
 
+    /// A job of the pod that is not over, or is stuck.
+    pub async fn job_busy(&self, conn: Conn<'_>, pod: CloudPodId) -> Result<Option<Job>> {
+        store::job_busy(conn, pod).await
+    }
+
     /// Those of these pods that a job is not over for, or is stuck for.
     pub async fn pods_busy(&self, conn: Conn<'_>, pods: &[CloudPodId]) -> Result<HashSet<CloudPodId>> {
         if pods.is_empty() {

@@ -8,7 +8,7 @@ use crate::domain::jobs::Job;
 use crate::domain::jobs::store::{JobRow, all};
 use crate::error::Result;
 use crate::ids::{CloudPodId, IdList, ServerId};
-use crate::{fetch_all, sql_by_db};
+use crate::{fetch_all, fetch_optional, sql_by_db};
 
 /// Begun jobs whose lease ended before `lease`, and queued ones that were due before `queue` though nothing that counts
 /// against a limit of theirs is being worked on.
@@ -35,6 +35,12 @@ pub(super) async fn jobs_stuck(conn: Conn<'_>, limit: i64) -> Result<Vec<Job>> {
     const SQL: &str = "SELECT * FROM jobs WHERE state = 'stuck' AND state IN ('queued', 'running', 'undoing', 'stuck')
                        ORDER BY id LIMIT $1";
     all(fetch_all!(conn, JobRow, SQL, limit)?)
+}
+
+/// The first that is not over, or is stuck.
+pub(super) async fn job_busy(conn: Conn<'_>, pod: CloudPodId) -> Result<Option<Job>> {
+    const SQL: &str = "SELECT * FROM jobs WHERE pod_id = $1 AND state IN ('queued', 'running', 'undoing', 'stuck') ORDER BY id LIMIT 1";
+    fetch_optional!(conn, JobRow, SQL, pod)?.map(Job::try_from).transpose()
 }
 
 pub(super) async fn pods_busy(conn: Conn<'_>, pods: &[CloudPodId]) -> Result<HashSet<CloudPodId>> {

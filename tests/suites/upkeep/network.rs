@@ -76,6 +76,8 @@ async fn another_network_is_shown_and_put_right_also_while_the_pod_is_suspended(
             let drift = open(&bench).await.remove(0);
             let refused = bench.drift.drift_accept(&actor(), drift.id).await.unwrap_err();
             assert_eq!(refused.code(), "drift_action", "nobody wants that by a click");
+            bench.inventory(server, vec![told.clone()]).await;
+            assert_eq!(kinds(&bench).await, []);
             // An agent of before says nothing of it.
             bench.inventory(server, vec![seen.clone()]).await;
             assert_eq!(kinds(&bench).await, []);
@@ -98,6 +100,47 @@ async fn another_network_is_shown_and_put_right_also_while_the_pod_is_suspended(
         assert_eq!((&nics[0].bridge, nics[0].vlan, &nics[0].mac), (&own.bridge, own.vlan, &own.mac));
         assert!(!nics[0].addresses.is_empty(), "{nics:?}");
         assert!(vm.firewall.unwrap().mac_filter);
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_is_not_told_leaves_what_differed_as_it_was_with_its_tries() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        let (id, server, seen) = placed(&bench, "web-1").await;
+        let told = network_told(&bench, id, &seen);
+        let forging = FirewallOptions { mac_filter: false, ..told.firewall.unwrap() };
+        let elsewhere = card_changed(&told, |card| {
+            card.bridge = "vmbr7".into();
+            card.firewall = false;
+        });
+        let changed = InventoryVm { firewall: Some(forging), ..elsewhere };
+        bench.inventory(server, vec![changed.clone()]).await;
+        assert_eq!(kinds(&bench).await, [Kind::Network, Kind::Firewall], "{}", database.name);
+        let (network, job) = bench.drift.drift_heal(&actor(), open(&bench).await[0].id).await.unwrap();
+        over(&bench, &job).await;
+        let before = open(&bench).await;
+        assert_eq!(
+            (before[0].id, before[0].heal_tries),
+            (network.id, 1),
+            "{}: it did not help: {before:#?}",
+            database.name
+        );
+        for untold in [
+            InventoryVm { cards: None, firewall: None, ..changed.clone() },
+            // Its cards lead past a firewall whose options nobody knows.
+            InventoryVm { firewall: None, ..changed.clone() },
+            InventoryVm { cards: None, ..changed.clone() },
+        ] {
+            bench.inventory(server, vec![untold.clone()]).await;
+            bench.drift.reconcile().await.unwrap();
+            assert_eq!(open(&bench).await, before, "{}: {untold:?}", database.name);
+            bench.inventory(server, vec![changed.clone()]).await;
+            assert_eq!(open(&bench).await, before, "{}: the same as before {untold:?}", database.name);
+        }
+        bench.inventory(server, vec![told]).await;
+        assert_eq!(kinds(&bench).await, [], "{}", database.name);
     }
 }
 

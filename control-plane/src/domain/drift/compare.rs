@@ -23,6 +23,21 @@ pub(super) struct Known {
     pub(super) busy: HashSet<CloudPodId>,
 }
 
+impl Known {
+    /// Whether the host does not tell now what such a difference is about, so that one that is open stays as it is.
+    pub(super) fn is_untold(&self, (kind, pod, vmid): (Kind, CloudPodId, u32)) -> bool {
+        let vm = self.vms.iter().find(|vm| (vm.server, vm.pod, vm.vmid) == (self.server, pod, vmid));
+        let (Some(vm), Some(pod)) = (vm, self.pods.get(&pod)) else { return false };
+        is_own(pod, vm)
+            && has_vm(pod)
+            && match kind {
+                Kind::Network => network::are_cards_untold(pod, vm),
+                Kind::Firewall => network::is_firewall_untold(pod, vm),
+                _ => false,
+            }
+    }
+}
+
 /// A difference that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Difference {

@@ -1,5 +1,5 @@
 //! The network cards and the firewall of a pod's VM against those that mPanel gave it. What was not given is not compared: of an
-//! adopted VM neither, until somebody says otherwise. What a host does not tell differs from nothing.
+//! adopted VM neither, until somebody says otherwise. What a host does not tell differs from nothing, and leaves what differed as it is.
 
 use std::collections::BTreeSet;
 
@@ -48,6 +48,11 @@ pub(super) fn cards_differ(pod: &PodBrief, vm: &StampedVm) -> Option<(Value, Val
     sides.differ()
 }
 
+/// Whether there are cards to compare, and the host does not tell them.
+pub(super) fn are_cards_untold(pod: &PodBrief, vm: &StampedVm) -> bool {
+    pod.cards.is_some() && vm.cards.is_none()
+}
+
 fn given_shown(card: &GivenCard) -> Value {
     json!({ "bridge": card.bridge, "vlan": card.vlan, "mac": card.mac })
 }
@@ -71,11 +76,7 @@ fn card_differs(given: &GivenCard, seen: &Card) -> (Value, Value) {
 
 /// The options that differ, and the cards that lead past a firewall that is to filter.
 pub(super) fn firewall_differs(pod: &PodBrief, vm: &StampedVm) -> Option<(Value, Value)> {
-    let wanted = pod.firewall?;
-    // What was told before its host took it is out of date.
-    if pod.firewall_at.is_some_and(|at| vm.observed_at < at) {
-        return None;
-    }
+    let wanted = pod.firewall.filter(|_| !is_outdated(pod, vm))?;
     let mut sides = Sides::default();
     if let Some(seen) = vm.firewall {
         let FirewallOptions { enabled, policy_in, policy_out, mac_filter, ip_filter } = wanted;
@@ -97,6 +98,17 @@ pub(super) fn firewall_differs(pod: &PodBrief, vm: &StampedVm) -> Option<(Value,
         sides.note("unfiltered", json!([]), past.collect());
     }
     sides.differ()
+}
+
+/// What was told before the pod's host took its firewall is out of date.
+fn is_outdated(pod: &PodBrief, vm: &StampedVm) -> bool {
+    pod.firewall_at.is_some_and(|at| vm.observed_at < at)
+}
+
+/// Whether there is a firewall to compare, and the host does not tell all of it.
+pub(super) fn is_firewall_untold(pod: &PodBrief, vm: &StampedVm) -> bool {
+    let untold = |wanted: FirewallOptions| vm.firewall.is_none() || wanted.enabled && vm.cards.is_none();
+    pod.firewall.is_some_and(untold) && !is_outdated(pod, vm)
 }
 
 #[cfg(test)]

@@ -68,12 +68,12 @@ impl Service {
     pub async fn server_compare(&self, tx: &mut Tx, server: ServerId) -> Result<()> {
         let now = self.clock.now();
         let open = store::drifts_open(tx.conn(), server).await?;
-        let found = match self.known(tx.conn(), server).await? {
-            Some(known) => differences(&known),
-            // The host is deleted or lost, or has not told its VMs yet.
-            None => Vec::new(),
-        };
-        for drift in &open {
+        // `None`: the host is deleted or lost, or has not told its VMs yet.
+        let known = self.known(tx.conn(), server).await?;
+        let found = known.as_ref().map(differences).unwrap_or_default();
+        let is_untold =
+            |drift: &Drift| known.as_ref().is_some_and(|known| known.is_untold((drift.kind, drift.pod, drift.vmid)));
+        for drift in open.iter().filter(|drift| !is_untold(drift)) {
             match found.iter().find(|d| is_same(drift, d)) {
                 None => self.close(tx, drift, now).await?,
                 Some(d) if d.seen != drift.seen || d.expected != drift.expected => {

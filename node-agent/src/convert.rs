@@ -330,8 +330,8 @@ pub fn vm(vm: Vm) -> wire::Vm {
 }
 
 fn card(card: Card) -> wire::VmCard {
-    let Card { index, bridge, vlan, mac, firewall } = card;
-    wire::VmCard { index, bridge, vlan: vlan.map_or(0, u32::from), mac, firewall }
+    let Card { index, bridge, vlan, mac, firewall, link_down, trunks } = card;
+    wire::VmCard { index, bridge, vlan: vlan.map_or(0, u32::from), mac, firewall, link_down, trunks }
 }
 
 fn firewall_options(options: FirewallOptions) -> wire::VmFirewall {

@@ -208,8 +208,9 @@ fn vm(vm: wire::Vm) -> InventoryVm {
 }
 
 fn card(card: wire::VmCard) -> Card {
-    let wire::VmCard { index, bridge, vlan, mac, firewall } = card;
-    Card { index, bridge: name(bridge), vlan: Some(vlan).filter(|tag| *tag > 0), mac: name(mac), firewall }
+    let wire::VmCard { index, bridge, vlan, mac, firewall, link_down, trunks } = card;
+    let (bridge, mac, trunks) = (name(bridge), name(mac), name(trunks));
+    Card { index, bridge, vlan: Some(vlan).filter(|tag| *tag > 0), mac, firewall, link_down, trunks }
 }
 
 fn action(action: wire::FirewallAction) -> Option<FirewallAction> {

@@ -73,8 +73,8 @@ fn changes(config: &VmConfig, spec: &ConfigureSpec) -> std::result::Result<Optio
     }
     for nic in &spec.nics {
         check_nic(nic)?;
-        let (key, wanted) =
-            (format!("net{}", nic.index), network_card(config.get(&format!("net{}", nic.index)).as_deref(), nic));
+        let key = format!("net{}", nic.index);
+        let wanted = network_card(config.get(&key).as_deref(), nic, spec.exact || spec.exact_nics);
         if differs(&key, &wanted) {
             params.nets.insert(nic.index, wanted);
         }
@@ -157,16 +157,21 @@ fn cloud_init_drive(config: &VmConfig) -> std::result::Result<HashMap<u32, Strin
     Ok(HashMap::from([(index, format!("{storage}:cloudinit"))]))
 }
 
-/// The card's setting: what is there stays, model and address included, but for what the request says.
-fn network_card(existing: Option<&str>, nic: &Nic) -> String {
+/// The card's setting: what is there stays, model and address included, but for what the request says; where that says everything,
+/// also but for what else decides which network the card is in.
+fn network_card(existing: Option<&str>, nic: &Nic, exact: bool) -> String {
     const OURS: [&str; 3] = ["bridge", "tag", "rate"];
+    const NOBODYS: [&str; 2] = ["link_down", "trunks"];
     let mut parts = existing.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
     let (model, old_mac) = match parts.next().unwrap_or("virtio") {
         first if first.contains('=') => first.split_once('=').map_or((first, None), |(model, mac)| (model, Some(mac))),
         first => (first, None),
     };
-    let is_ours = |part: &&str| OURS.contains(&part.split('=').next().unwrap_or_default());
-    let mut settings: Vec<String> = parts.filter(|part| !is_ours(part)).map(str::to_owned).collect();
+    let is_kept = |part: &&str| {
+        let key = part.split('=').next().unwrap_or_default();
+        !(OURS.contains(&key) || exact && NOBODYS.contains(&key))
+    };
+    let mut settings: Vec<String> = parts.filter(is_kept).map(str::to_owned).collect();
     settings.push(format!("bridge={}", nic.bridge));
     settings.extend(nic.rate_mbps.map(|rate| format!("rate={rate}")));
     settings.extend(nic.vlan.map(|vlan| format!("tag={vlan}")));
@@ -319,13 +324,14 @@ mod tests {
     fn a_card_keeps_what_the_request_does_not_name() {
         let card = Nic { vlan: Some(100), rate_mbps: Some(12.5), ..nic(0) };
         let expected = "virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,queues=2,rate=12.5,tag=100";
-        assert_eq!(network_card(config().get("net0").as_deref(), &card), expected);
-        assert_eq!(network_card(None, &nic(1)), "virtio,bridge=vmbr0");
+        assert_eq!(network_card(config().get("net0").as_deref(), &card, true), expected);
+        assert_eq!(network_card(None, &nic(1), false), "virtio,bridge=vmbr0");
         let named = Nic { mac: Some("bc:24:11:00:00:02".to_owned()), ..nic(1) };
-        assert_eq!(
-            network_card(Some("e1000=BC:24:11:00:00:01,bridge=a,tag=3"), &named),
-            "e1000=BC:24:11:00:00:02,bridge=vmbr0"
-        );
+        let other = Some("e1000=BC:24:11:00:00:01,bridge=a,tag=3");
+        assert_eq!(network_card(other, &named, false), "e1000=BC:24:11:00:00:02,bridge=vmbr0");
+        let cut_off = Some("virtio=BC:24:11:00:00:01,bridge=vmbr0,link_down=1,mtu=1,trunks=5;7-9");
+        assert_eq!(network_card(cut_off, &nic(0), false), cut_off.unwrap());
+        assert_eq!(network_card(cut_off, &nic(0), true), "virtio=BC:24:11:00:00:01,bridge=vmbr0,mtu=1");
     }
 
     #[test]

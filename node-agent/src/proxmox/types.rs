@@ -202,7 +202,7 @@ pub struct ConfigureSpec {
     pub name: Option<String>,
     /// No other cards, addresses, resolvers and password: what else is there is taken away.
     pub exact: bool,
-    /// No other cards, with their addresses: what else is there is taken away.
+    /// No other cards, with their addresses: what else is there is taken away, trunks and pulled plugs too.
     pub exact_nics: bool,
 }
 
@@ -360,6 +360,10 @@ pub struct Card {
     pub mac: String,
     /// It leads through the VM's firewall.
     pub firewall: bool,
+    /// Its plug is pulled.
+    pub link_down: bool,
+    /// The VLANs that pass through with their tags, as Proxmox writes them, `5;7-9`; empty: none.
+    pub trunks: String,
 }
 
 /// The host's own figures.

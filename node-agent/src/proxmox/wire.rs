@@ -216,12 +216,16 @@ impl VmConfig {
             let mut parts = value.split(',').map(str::trim);
             let mac = parts.next().and_then(|model| model.split_once('=')).map(|(_, mac)| mac);
             let settings: BTreeMap<&str, &str> = parts.filter_map(|part| part.split_once('=')).collect();
+            let text = |key: &str| settings.get(key).copied().unwrap_or_default().to_owned();
+            let is_set = |key: &str| settings.get(key).and_then(|flag| flag_of(flag)) == Some(true);
             Some(Card {
                 index,
-                bridge: settings.get("bridge").copied().unwrap_or_default().to_owned(),
+                bridge: text("bridge"),
                 vlan: settings.get("tag").and_then(|tag| tag.parse().ok()),
                 mac: mac.filter(|mac| is_mac(mac)).unwrap_or_default().to_owned(),
-                firewall: settings.get("firewall").and_then(|flag| flag_of(flag)) == Some(true),
+                firewall: is_set("firewall"),
+                link_down: is_set("link_down"),
+                trunks: text("trunks"),
             })
         };
         let mut cards: Vec<Card> = self.iter().filter_map(card).collect();
@@ -327,7 +331,7 @@ mod tests {
     fn the_cards_are_read() {
         let found = config(
             r#"{"net0":"virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,queues=2,tag=7","net12":"e1000=bc:24:11:00:00:02",
-                "net1":"virtio,bridge=a,firewall=0","netdev":"x"}"#,
+                "net1":"virtio,bridge=a,firewall=0,link_down=0","net13":"virtio,link_down=1,trunks=5;7-9","netdev":"x"}"#,
         );
         let card = |index, bridge: &str, vlan, mac: &str, firewall| Card {
             index,
@@ -335,11 +339,14 @@ mod tests {
             vlan,
             mac: mac.to_owned(),
             firewall,
+            link_down: false,
+            trunks: String::new(),
         };
         let cards = [
             card(0, "vmbr0", Some(7), "BC:24:11:00:00:01", true),
             card(1, "a", None, "", false),
             card(12, "", None, "bc:24:11:00:00:02", false),
+            Card { link_down: true, trunks: "5;7-9".to_owned(), ..card(13, "", None, "", false) },
         ];
         assert_eq!(found.cards(), cards);
         let expected = [(0, "BC:24:11:00:00:01".to_owned()), (12, "bc:24:11:00:00:02".to_owned())];

@@ -133,8 +133,10 @@ async fn a_vm_s_network_that_is_changed_by_hand_is_shown_and_put_right() {
         assert!(before.0.contains(&"firewall=1".to_owned()), "{before:?}");
         nothing_differs(&fleet).await;
 
-        // Another MAC address and VLAN, past the firewall; a second card; its guest may forge what it likes.
-        assert!(hand.set_config(vmid, "net0", Some("virtio=BC:24:11:AA:AA:0A,bridge=vmbr0,tag=7")));
+        // Another MAC address and VLAN, past the firewall, further VLANs, the plug pulled; a second card; its guest may forge what it
+        // likes.
+        let by_hand = "virtio=BC:24:11:AA:AA:0A,bridge=vmbr0,link_down=1,tag=7,trunks=5;8-9";
+        assert!(hand.set_config(vmid, "net0", Some(by_hand)));
         assert!(hand.set_config(vmid, "net1", Some("virtio=BC:24:11:AA:AA:0B,bridge=vmbr0,firewall=1")));
         assert!(hand.set_firewall_option(vmid, "macfilter", Some("0")));
         let open = drift_until(&fleet, &["network", "firewall"]).await;
@@ -142,7 +144,8 @@ async fn a_vm_s_network_that_is_changed_by_hand_is_shown_and_put_right() {
         let of = |kind: &str| open.iter().find(|drift| drift["kind"] == kind).unwrap();
         let (network, firewall) = (of("network"), of("firewall"));
         let second = json!({ "bridge": "vmbr0", "vlan": null, "mac": "BC:24:11:AA:AA:0B" });
-        let seen = json!({ "net0": { "vlan": 7, "mac": "BC:24:11:AA:AA:0A" }, "net1": second });
+        let first = json!({ "vlan": 7, "mac": "BC:24:11:AA:AA:0A", "link_down": true, "trunks": "5;8-9" });
+        let seen = json!({ "net0": first, "net1": second });
         assert_eq!(network["seen"], seen, "{network:#}");
         assert_eq!((&network["expected"]["net0"]["vlan"], &network["expected"]["net1"]), (&Value::Null, &Value::Null));
         assert_eq!(firewall["expected"], json!({ "mac_filter": true, "unfiltered": [] }), "{firewall:#}");

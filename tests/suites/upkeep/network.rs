@@ -29,6 +29,8 @@ fn network_told(bench: &PodBench, id: CloudPodId, seen: &InventoryVm) -> Invento
         vlan: nic.vlan,
         mac: made.macs.get(&nic.index).cloned().unwrap_or_default(),
         firewall: true,
+        link_down: false,
+        trunks: String::new(),
     };
     let options = FirewallOptions {
         enabled: firewall.enabled,
@@ -66,6 +68,8 @@ async fn another_network_is_shown_and_put_right_also_while_the_pod_is_suspended(
             (card_changed(&told, |card| card.bridge = "vmbr7".into()), Kind::Network),
             (card_changed(&told, |card| card.vlan = Some(7)), Kind::Network),
             (card_changed(&told, |card| card.mac = "BC:24:11:FF:FF:01".into()), Kind::Network),
+            (card_changed(&told, |card| card.link_down = true), Kind::Network),
+            (card_changed(&told, |card| card.trunks = "5;7-9".into()), Kind::Network),
             (InventoryVm { cards: Some(Vec::new()), ..told.clone() }, Kind::Network),
             (card_changed(&told, |card| card.firewall = false), Kind::Firewall),
             (InventoryVm { firewall: Some(forging), ..told.clone() }, Kind::Firewall),

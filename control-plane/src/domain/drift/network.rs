@@ -61,7 +61,7 @@ fn seen_shown(card: &Card) -> Value {
     json!({ "bridge": card.bridge, "vlan": card.vlan, "mac": card.mac.to_ascii_uppercase() })
 }
 
-/// Both sides, of what differs of a card; alike where nothing does.
+/// Both sides, of what differs of a card; alike where nothing does. No card is given with its link down, or with trunks.
 fn card_differs(given: &GivenCard, seen: &Card) -> (Value, Value) {
     let mut sides = Sides::default();
     sides.note("bridge", json!(given.bridge), json!(seen.bridge));
@@ -71,6 +71,8 @@ fn card_differs(given: &GivenCard, seen: &Card) -> (Value, Value) {
     {
         sides.note("mac", json!(mac.to_ascii_uppercase()), json!(seen.mac.to_ascii_uppercase()));
     }
+    sides.note("link_down", json!(false), json!(seen.link_down));
+    sides.note("trunks", Value::Null, Some(seen.trunks.as_str()).filter(|trunks| !trunks.is_empty()).into());
     (Value::Object(sides.expected), Value::Object(sides.seen))
 }
 
@@ -119,7 +121,8 @@ mod tests {
     use crate::domain::jobs::command::FirewallAction;
 
     fn card(index: u32) -> Card {
-        Card { index, bridge: "vmbr0".into(), vlan: Some(7), mac: "BC:24:11:00:00:01".into(), firewall: true }
+        let (bridge, mac) = ("vmbr0".into(), "BC:24:11:00:00:01".into());
+        Card { index, bridge, vlan: Some(7), mac, firewall: true, link_down: false, trunks: String::new() }
     }
 
     fn given(index: u32) -> GivenCard {
@@ -153,6 +156,10 @@ mod tests {
         check(own(), other(|card| card.vlan = None), differs(json!({"vlan": 7}), json!({"vlan": null})));
         let macs = differs(json!({"mac": "BC:24:11:00:00:01"}), json!({"mac": "BC:24:11:00:00:0A"}));
         check(own(), other(|card| card.mac = "BC:24:11:00:00:0a".into()), macs);
+        let links = differs(json!({"link_down": false}), json!({"link_down": true}));
+        check(own(), other(|card| card.link_down = true), links);
+        let trunks = differs(json!({"trunks": null}), json!({"trunks": "5;7-9"}));
+        check(own(), other(|card| card.trunks = "5;7-9".into()), trunks);
         let whole = json!({ "bridge": "vmbr0", "vlan": 7, "mac": "BC:24:11:00:00:01" });
         check(Some(Vec::new()), Some(vec![card(0)]), differs(Value::Null, whole));
         let whole = json!({ "bridge": "vmbr0", "vlan": 7, "mac": "bc:24:11:00:00:01" });

@@ -298,7 +298,7 @@ pub struct Configure {
     pub name: String,
     /// No other cards, addresses, resolvers and password: what else is there is taken away.
     pub exact: bool,
-    /// No other cards, with their addresses: what else is there is taken away.
+    /// No other cards, with their addresses: what else is there is taken away, trunks and pulled plugs too.
     pub exact_nics: bool,
 }
 

@@ -180,6 +180,12 @@ pub struct Card {
     pub mac: String,
     /// It leads through the VM's firewall.
     pub firewall: bool,
+    /// Its plug is pulled. An agent from before this is told says `false`.
+    #[serde(default)]
+    pub link_down: bool,
+    /// The VLANs that pass through with their tags, as in `5;7-9`; empty: none. Likewise.
+    #[serde(default)]
+    pub trunks: String,
 }
 
 /// The options of a VM's firewall.

@@ -1,24 +1,10 @@
 // What people do in the console, each step as they see it, without a reload.
 import type { ChildProcess } from 'node:child_process';
-import { expect, type Page, test } from '@playwright/test';
-import { accessible, agentStart, api, BILLING, fault, fresh, PASSWORD, settled, signIn, STAFF } from './stage';
+import { expect, test } from '@playwright/test';
+import { accessible, agentEnrol, agentRun, api, BILLING, choose, dialog, fault, fresh, note, PASSWORD, settled, signIn, STAFF } from './stage';
 
 let agent: ChildProcess | undefined;
 test.afterAll(() => agent?.kill());
-
-const dialog = (page: Page) => page.getByRole('dialog').last();
-
-/** A choice of a select of the component library, which is a text box. */
-async function choose(page: Page, name: string | RegExp, option: string | RegExp): Promise<void> {
-  await page.getByRole('combobox', { name }).or(page.getByRole('textbox', { name })).first().click();
-  await page.getByRole('option', { name: option }).first().click();
-}
-
-/** Nobody may load the page anew: what was noted in it is still there. */
-async function note(page: Page): Promise<() => Promise<void>> {
-  await page.evaluate(() => Object.assign(window, { noted: true }));
-  return async () => expect(await page.evaluate(() => 'noted' in window), 'the page was not loaded anew').toBe(true);
-}
 
 test('a wrong password is refused, the right one leads to where one wanted to go', async ({ browser }) => {
   const { page, check } = await fresh(browser);
@@ -46,7 +32,8 @@ test('a server is added, and the drawer turns green when its agent arrives', asy
   await page.getByRole('button', { name: 'Add and show' }).click();
   await expect(page.getByText('Waiting for its agent')).toBeVisible();
   await accessible(page, 'a server that is waited for');
-  agent = agentStart(await page.getByLabel('Command to enrol the agent', { exact: true }).innerText());
+  agentEnrol(await page.getByLabel('Command to enrol the agent', { exact: true }).innerText());
+  agent = agentRun();
   await expect(page.getByText('pve9 is connected')).toBeVisible();
   await still();
   await page.getByRole('link', { name: 'Go to pve9' }).click();
@@ -126,29 +113,7 @@ test('a job that has failed is asked for again, and succeeds', async ({ browser 
   await check();
 });
 
-test('a server is drained after its name was typed, and the drain is cancelled', async ({ browser }) => {
-  // It can go nowhere else: the drain stays open until somebody cancels it.
-  await api('POST', '/api/admin/hosting/cloudpods', { name: 'pinned', plan: 'small', image: 'debian', placement: { server: 'pve1' } });
-  const { page, check } = await fresh(browser);
-  await signIn(page, STAFF, '/provisioning/cloudpods');
-  await expect(page.getByRole('row', { name: /pinned/ }).getByText('Running')).toBeVisible();
-  await page.goto('/servers/pve1?open=drain');
-  const still = await note(page);
-  const begin = page.getByRole('button', { name: 'Drain pve1' });
-  await expect(dialog(page).getByRole('row', { name: /pinned/ })).toBeVisible();
-  await expect(begin).toBeDisabled();
-  await accessible(page, 'the preview of a drain');
-  await page.getByLabel(/Type pve1/).fill('pve1');
-  await begin.click();
-  await expect(page.getByRole('tab', { name: 'Drain' })).toHaveAttribute('aria-selected', 'true');
-  await page.getByRole('button', { name: 'Cancel the drain' }).click();
-  await dialog(page).getByRole('button', { name: 'Cancel the drain' }).click();
-  await expect(page.getByText('Cancelled', { exact: true }).first()).toBeVisible();
-  await still();
-  await check();
-});
-
-test('somebody is invited, accepts, becomes something else, and is suspended', async ({ browser }) => {
+test('somebody is invited, accepts, becomes something else, is suspended, and let in again', async ({ browser }) => {
   const { page, check } = await fresh(browser);
   await signIn(page, STAFF, '/users');
   await page.getByRole('button', { name: 'Invite somebody' }).click();
@@ -177,9 +142,14 @@ test('somebody is invited, accepts, becomes something else, and is suspended', a
   await page.getByRole('menuitem', { name: 'Suspend' }).click();
   await dialog(page).getByRole('button', { name: 'Suspend' }).click();
   await expect(page.getByRole('row', { name: /mia@home\.example/ }).getByText('Suspended', { exact: true })).toBeVisible();
-  await still();
   await theirs.page.goto('/');
   await expect(theirs.page.getByRole('button', { name: 'Sign in', exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Actions for mia@home.example' }).click();
+  await page.getByRole('menuitem', { name: 'Reactivate' }).click();
+  await dialog(page).getByRole('button', { name: 'Reactivate' }).click();
+  await expect(page.getByRole('row', { name: /mia@home\.example/ }).getByText('Active', { exact: true })).toBeVisible();
+  await still();
+  await signIn(theirs.page, 'mia@home.example', '/sign-in');
   await check();
   await theirs.check();
 });

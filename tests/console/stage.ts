@@ -1,5 +1,6 @@
 // What the tests stand on: the control plane that `tests/suites/browser.rs` has started, and a page that must keep to its origin.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, type BrowserContextOptions, expect, type Page } from '@playwright/test';
 
@@ -72,20 +73,42 @@ export async function first(path: string): Promise<Named> {
   return item;
 }
 
-/** What the simulated Proxmox VE of the third host is to do wrong. */
-export async function fault(method: 'POST' | 'DELETE', what?: unknown): Promise<void> {
+/** What the simulated Proxmox VE of the third host is to do wrong: with requests, or with tasks. */
+export async function fault(method: 'POST' | 'DELETE', what?: unknown, of: 'faults' | 'task-faults' = 'faults'): Promise<void> {
   const headers = { authorization: `Bearer ${setting('SIM_CONTROL_TOKEN')}`, 'content-type': 'application/json' };
   const body = what === undefined ? {} : { body: JSON.stringify(what) };
-  const answer = await fetch(`${setting('SIM_CONTROL_URL')}/faults`, { method, headers, ...body });
-  expect(answer.ok, `${method} /faults: ${answer.status}`).toBe(true);
+  const answer = await fetch(`${setting('SIM_CONTROL_URL')}/${of}`, { method, headers, ...body });
+  expect(answer.ok, `${method} /${of}: ${answer.status}`).toBe(true);
 }
 
-/** The third host's agent, enrolled by the command that the console shows, and running. */
-export function agentStart(command: string): ChildProcess {
+/** Where the configuration of a host's agent is. */
+export function agentConfig(host: string): string {
+  return join(dirname(dirname(setting('AGENT_CONFIG'))), host, 'agent.toml');
+}
+
+/** The third host's agent, enrolled by the command that the console shows. */
+export function agentEnrol(command: string): void {
   const words = command.trim().split(/\s+/).filter((word) => word !== '\\');
-  const config = ['--config', setting('AGENT_CONFIG')];
-  execFileSync(setting('AGENT'), [...words.slice(words.indexOf('mpanel-agent') + 1), ...config]);
-  return spawn(setting('AGENT'), ['run', ...config], { stdio: 'ignore' });
+  execFileSync(setting('AGENT'), [...words.slice(words.indexOf('mpanel-agent') + 1), '--config', setting('AGENT_CONFIG')]);
+}
+
+/** The third host's agent, running. */
+export function agentRun(): ChildProcess {
+  return spawn(setting('AGENT'), ['run', '--config', setting('AGENT_CONFIG')], { stdio: 'ignore' });
+}
+
+export const dialog = (page: Page) => page.getByRole('dialog').last();
+
+/** A choice of a select of the component library, which is a text box. */
+export async function choose(page: Page, name: string | RegExp, option: string | RegExp): Promise<void> {
+  await page.getByRole('combobox', { name }).or(page.getByRole('textbox', { name })).first().click();
+  await page.getByRole('option', { name: option }).first().click();
+}
+
+/** Nobody may load the page anew: what was noted in it is still there. */
+export async function note(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(() => Object.assign(window, { noted: true }));
+  return async () => expect(await page.evaluate(() => 'noted' in window), 'the page was not loaded anew').toBe(true);
 }
 
 /** A page with what is on it: while that is being read, there are skeletons. */

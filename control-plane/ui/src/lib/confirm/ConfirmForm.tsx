@@ -81,7 +81,7 @@ export function ConfirmForm<R>({
         <ProblemAlert problem={action.problem} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>
-            Cancel
+            Back
           </Button>
           <Button type="submit" color={isDanger ? 'red' : undefined} disabled={!isReady} loading={action.isPending}>
             {label}

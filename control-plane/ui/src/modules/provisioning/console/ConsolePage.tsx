@@ -3,6 +3,8 @@ import { IconPlugConnectedX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useRef } from 'react';
+import { useCan } from '@/api/me';
+import { RefusedPage } from '@/frame/RefusedPage';
 import { Page } from '@/lib/page/Page';
 import { PodStates } from '../list/podColumns';
 import { podQuery } from '../pods';
@@ -11,9 +13,14 @@ import classes from './Console.module.css';
 import { ConsoleTools } from './ConsoleTools';
 import { useScreen } from './useScreen';
 
-/** A pod's screen and keyboard. */
 export function ConsolePage() {
   const { id } = consoleRoute.useParams();
+  const can = useCan();
+  return can('cloudpods:write') ? <Console id={id} /> : <RefusedPage title="Console" />;
+}
+
+/** A pod's screen and keyboard. */
+function Console({ id }: { id: string }) {
   const { data: pod } = useQuery(podQuery(id));
   const frame = useRef<HTMLDivElement>(null);
   const place = useRef<HTMLDivElement>(null);

@@ -111,8 +111,12 @@ test('the pages of who is not signed in', async ({ browser }) => {
 });
 
 test('the pages of the staff', async ({ browser }) => {
+  const tenant = await first('/api/admin/tenants?name_prefix=Default');
   await lookAs(browser, STAFF, {
     overview: '/',
+    'overview-of-tenant': `/?tenant=${tenant.id}`,
+    'tenant-none-chosen': '/settings/tenant',
+    'tenant-as-they-see-it': `/settings/tenant?tenant=${tenant.id}`,
     servers: '/servers',
     'server-add': at('/servers?add=true'),
     server: '/servers/pve1',
@@ -125,6 +129,7 @@ test('the pages of the staff', async ({ browser }) => {
     'server-edit': at('/servers/pve1?open=edit'),
     'server-endpoint': at('/servers/pve1?open=endpoint'),
     'server-token': at('/servers/pve1?open=token'),
+    'server-open': at('/servers/pve1?open=online'),
     'server-drain-preview': [
       '/servers/pve1?open=drain',
       async (page) => {
@@ -180,6 +185,11 @@ test('the pages of what is sold', async ({ browser }) => {
     'cloudpod-backups': `${here}?tab=backups`,
     'cloudpod-activity': `${here}?tab=activity`,
     'cloudpod-job': at(`${here}?job=${job.id}`),
+    'cloudpod-rename': at(`${here}?action=rename`),
+    'cloudpod-shutdown': at(`${here}?action=shutdown`),
+    'cloudpod-password': at(`${here}?action=password`),
+    'cloudpod-media': at(`${here}?action=media`),
+    'cloudpod-capture': at(`${here}?action=capture`),
     'cloudpod-resize': at(`${here}?action=resize`),
     'cloudpod-rebuild': at(`${here}?action=rebuild`),
     'cloudpod-move': at(`${here}?action=migrate`),

@@ -1,6 +1,6 @@
 // Who may only look sees nothing to be done: on no page that they can reach, nor by an address that somebody gave them.
 import { expect, type Page, test } from '@playwright/test';
-import { BILLING, first, fresh, OWNER, settled, signIn } from './stage';
+import { BILLING, first, fresh, OWNER, settled, signIn, STAFF } from './stage';
 
 /** All that can be pressed or filled in, but what chooses what one looks at: the filters, sorts and tabs of a list or page. */
 const PRESSABLE = ['button:enabled:not([role="tab"])', 'input:enabled:not([type="hidden"])', 'select:enabled', 'textarea:enabled']
@@ -102,4 +102,20 @@ test('who may only look can do nothing by an address either', async ({ browser }
     await onlyReads(page, path);
   }
   await check();
+});
+
+test('CDs are offered to who has some', async ({ browser }) => {
+  const { id } = await first('/api/provisioning/cloudpods?name_prefix=db-1');
+  // The platform offers customers no storage of CDs here; its staff take them from any.
+  for (const [email, count] of [
+    [OWNER, 0],
+    [STAFF, 1],
+  ] as const) {
+    const { page, check } = await fresh(browser);
+    await signIn(page, email, `/provisioning/cloudpods/${id}`);
+    await page.getByRole('button', { name: 'Actions' }).click();
+    await expect(page.getByRole('menuitem', { name: 'Resize' })).toBeVisible();
+    for (const name of ['CD drive', 'Rescue']) await expect(page.getByRole('menuitem', { name }), `${name} of ${email}`).toHaveCount(count);
+    await check();
+  }
 });

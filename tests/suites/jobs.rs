@@ -5,6 +5,8 @@
 mod fairness;
 #[path = "jobs/limits.rs"]
 mod limits;
+#[path = "jobs/locks.rs"]
+mod locks;
 #[path = "jobs/queue.rs"]
 mod queue;
 #[path = "jobs/storages.rs"]

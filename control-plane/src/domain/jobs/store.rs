@@ -294,6 +294,23 @@ pub(super) async fn commands_out(tx: &mut Tx, now: Ms, server: ServerId) -> Resu
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+// Changes many jobs at once, on PostgreSQL in the order of their ids: two that take them in different orders wait for each other.
+macro_rules! in_order {
+    ($conn:expr, $set:literal, $which:literal, $end:literal) => {
+        sql_by_db!(
+            $conn,
+            sqlite: concat!($set, " WHERE ", $which, $end),
+            postgres: concat!(
+                $set,
+                " WHERE id IN (SELECT id FROM jobs WHERE ",
+                $which,
+                " ORDER BY id FOR NO KEY UPDATE)",
+                $end
+            )
+        )
+    };
+}
+
 /// The commands that are out at a server's agent become this control plane's, under a new epoch, to be sent again.
 pub(super) async fn commands_take_over(
     tx: &mut Tx,
@@ -301,10 +318,14 @@ pub(super) async fn commands_take_over(
     server: ServerId,
     lease: (InstanceId, Ms),
 ) -> Result<Vec<Job>> {
-    const SQL: &str = "
-        UPDATE jobs SET epoch = epoch + 1, lease_owner = $2, lease_until = $3, waits_for = NULL, updated_at = $4
-        WHERE command_server = $1 AND state IN ('running', 'undoing') RETURNING *";
-    all(fetch_all!(tx.conn(), JobRow, SQL, server, lease.0, lease.1, now)?)
+    let conn = tx.conn();
+    let sql = in_order!(
+        conn,
+        "UPDATE jobs SET epoch = epoch + 1, lease_owner = $2, lease_until = $3, waits_for = NULL, updated_at = $4",
+        "command_server = $1 AND state IN ('running', 'undoing')",
+        " RETURNING *"
+    );
+    all(fetch_all!(conn, JobRow, sql, server, lease.0, lease.1, now)?)
 }
 
 /// The servers that live jobs wait for.
@@ -315,16 +336,21 @@ pub(super) async fn servers_waited_for(conn: Conn<'_>) -> Result<Vec<ServerId>> 
 
 /// What waited for a server may be claimed again.
 pub(super) async fn waiting_release(tx: &mut Tx, now: Ms, server: ServerId) -> Result<u64> {
-    const SQL: &str = "UPDATE jobs SET waits_for = NULL, updated_at = $2 WHERE waits_for = $1";
-    Ok(execute!(tx.conn(), SQL, server, now)?)
+    let conn = tx.conn();
+    let sql = in_order!(conn, "UPDATE jobs SET waits_for = NULL, updated_at = $2", "waits_for = $1", "");
+    Ok(execute!(conn, sql, server, now)?)
 }
 
 /// What is out at a server, or held for it here, waits for it.
 pub(super) async fn commands_wait(tx: &mut Tx, now: Ms, server: ServerId, owner: InstanceId) -> Result<u64> {
-    const SQL: &str = "
-        UPDATE jobs SET waits_for = $1, lease_owner = NULL, lease_until = NULL, updated_at = $3
-        WHERE command_server = $1 AND lease_owner = $2 AND state IN ('running', 'undoing')";
-    Ok(execute!(tx.conn(), SQL, server, owner, now)?)
+    let conn = tx.conn();
+    let sql = in_order!(
+        conn,
+        "UPDATE jobs SET waits_for = $1, lease_owner = NULL, lease_until = NULL, updated_at = $3",
+        "command_server = $1 AND lease_owner = $2 AND state IN ('running', 'undoing')",
+        ""
+    );
+    Ok(execute!(conn, sql, server, owner, now)?)
 }
 
 /// Renews the lease on an order that is out; `false`: it is past its deadline, and is left to lapse and be sent again, or it

@@ -88,7 +88,9 @@ impl Engine {
 
     /// Renews the leases on what is out at agents.
     pub async fn leases_renew(&self) -> Result<u64> {
-        let out: Vec<(JobId, Sent)> = self.sent().iter().map(|(job, sent)| (*job, *sent)).collect();
+        let mut out: Vec<(JobId, Sent)> = self.sent().iter().map(|(job, sent)| (*job, *sent)).collect();
+        // In the order in which all who change many jobs at once take them.
+        out.sort_by_key(|(job, _)| *job);
         let mut renewed = 0;
         for batch in out.chunks(RENEWALS_BATCH) {
             let now = self.0.clock.now();

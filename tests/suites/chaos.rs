@@ -83,7 +83,8 @@ async fn run(database: TestDatabase, planes: usize) {
     chaos.come_to_rest().await;
     let live = chaos.several.fleet.invariants().await;
     eprintln!("seed {seed}: {live} live pods; answers {:?}; faults {:?}", chaos.answers, chaos.faults);
-    assert!(chaos.answers.keys().all(|status| *status != 500), "a request was answered with 500: {:?}", chaos.answers);
+    let wrong: String = (0..planes).map(|n| chaos.went_wrong(n)).collect();
+    assert!(!chaos.answers.contains_key(&500), "a request was answered with 500: {:?}\n{wrong}", chaos.answers);
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -184,6 +185,12 @@ impl Chaos {
         let answer = try_send(request).await.ok().filter(|answer| answer.status == 200)?;
         let jobs = answer.body["items"].as_array().expect("items");
         Some(jobs.iter().map(|job| job["id"].as_str().expect("an id").to_owned()).collect())
+    }
+
+    /// What a control plane says that it has no name for.
+    fn went_wrong(&mut self, plane: usize) -> String {
+        let said = self.several.daemon(plane).said();
+        said.lines().filter(|line| line.contains(" ERROR ")).map(|line| format!("{plane}: {line}\n")).collect()
     }
 
     /// What is known of a job that does not end.

@@ -329,9 +329,9 @@ mod tests {
         let named = Nic { mac: Some("bc:24:11:00:00:02".to_owned()), ..nic(1) };
         let other = Some("e1000=BC:24:11:00:00:01,bridge=a,tag=3");
         assert_eq!(network_card(other, &named, false), "e1000=BC:24:11:00:00:02,bridge=vmbr0");
-        let cut_off = Some("virtio=BC:24:11:00:00:01,bridge=vmbr0,link_down=1,mtu=1,trunks=5;7-9");
-        assert_eq!(network_card(cut_off, &nic(0), false), cut_off.unwrap());
-        assert_eq!(network_card(cut_off, &nic(0), true), "virtio=BC:24:11:00:00:01,bridge=vmbr0,mtu=1");
+        let cut_off = "virtio=BC:24:11:00:00:01,bridge=vmbr0,link_down=1,mtu=1,trunks=5;7-9";
+        assert_eq!(network_card(Some(cut_off), &nic(0), false), cut_off);
+        assert_eq!(network_card(Some(cut_off), &nic(0), true), "virtio=BC:24:11:00:00:01,bridge=vmbr0,mtu=1");
     }
 
     #[test]

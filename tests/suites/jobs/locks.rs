@@ -38,12 +38,14 @@ async fn many_jobs_are_changed_in_the_order_of_their_ids() {
     let mut own = PgConnection::connect(&database.url).await.unwrap();
     let jobs = [bench.create().await, bench.create().await];
     bench.order(2).await;
-    let behind = async |own: &mut PgConnection| drop(sqlx::query(BEHIND).bind(jobs[0].0).execute(own).await.unwrap());
+    let behind = async |own: &mut PgConnection| {
+        sqlx::query(BEHIND).bind(jobs[0].0).execute(own).await.unwrap();
+    };
     behind(&mut own).await;
     takes_in_order(&mut own, "a renewal of leases", jobs, async { bench.engine.leases_renew().await.unwrap() }).await;
     behind(&mut own).await;
     takes_in_order(&mut own, "the end of a session", jobs, async {
-        bench.engine.session_ended(bench.server).await.unwrap()
+        bench.engine.session_ended(bench.server).await.unwrap();
     })
     .await;
     behind(&mut own).await;

@@ -1,6 +1,6 @@
 //! The web console as people use it, in a browser: Playwright in the machine's Chromium, against a real control plane with real agents and
 //! the simulated Proxmox VE. What is done there is in `tests/console`; its pictures are left in `target/console-screenshots`.
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::Path;
 use std::process::Stdio;

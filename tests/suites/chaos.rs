@@ -190,7 +190,8 @@ impl Chaos {
     /// What a control plane says that it has no name for.
     fn went_wrong(&mut self, plane: usize) -> String {
         let said = self.several.daemon(plane).said();
-        said.lines().filter(|line| line.contains(" ERROR ")).map(|line| format!("{plane}: {line}\n")).collect()
+        let wrong: Vec<_> = said.lines().filter(|line| line.contains(" ERROR ")).collect();
+        format!("control plane {plane}:\n{}\n", wrong.join("\n"))
     }
 
     /// What is known of a job that does not end.
@@ -198,8 +199,8 @@ impl Chaos {
         let of = |path: &str| self.several.fleet.api.request(Method::GET, &format!("{JOBS}/{id}{path}"));
         let (job, log) = (try_send(of("")).await, try_send(of("/log?limit=200")).await);
         let lines = log.ok().and_then(|answer| answer.body["items"].as_array().cloned()).unwrap_or_default();
-        let last = lines.iter().rev().take(40).rev().map(|line| format!("\n  {line}")).collect::<String>();
-        format!("{:#}{last}", job.map_or(Value::Null, |answer| answer.body))
+        let last: Vec<_> = lines.iter().rev().take(40).rev().map(Value::to_string).collect();
+        format!("{:#}\n{}", job.map_or(Value::Null, |answer| answer.body), last.join("\n"))
     }
 
     /// Every job ends, and what failed is removed.

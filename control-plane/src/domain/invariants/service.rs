@@ -1,7 +1,7 @@
 //! Looks at all of them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
@@ -41,8 +41,10 @@ pub struct Service {
     drift: Arc<Drift>,
     audit: Arc<Audit>,
     certificates: OwnCertificates,
-    /// The last look, and when it began.
-    last: Mutex<Option<(Instant, Arc<Report>)>>,
+    /// How many looks have begun.
+    begun: AtomicU64,
+    /// The last one that came to its end, and which it was.
+    last: Mutex<Option<(u64, Arc<Report>)>>,
 }
 
 impl Service {
@@ -57,20 +59,32 @@ impl Service {
         (drift, audit): (Arc<Drift>, Arc<Audit>),
         certificates: OwnCertificates,
     ) -> Self {
-        Self { db, clock, servers, cloudpods, jobs, drains, drift, audit, certificates, last: Mutex::default() }
+        Self {
+            db,
+            clock,
+            servers,
+            cloudpods,
+            jobs,
+            drains,
+            drift,
+            audit,
+            certificates,
+            begun: AtomicU64::new(0),
+            last: Mutex::default(),
+        }
     }
 
     /// All of them as they are at one moment after this was called. Looking at a large fleet is work: all who ask while somebody
     /// looks share the look after that one.
     pub async fn invariants_check(&self) -> Result<Arc<Report>> {
-        let asked = Instant::now();
+        let before = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
-        if let Some((_, report)) = last.as_ref().filter(|(began, _)| *began >= asked) {
+        if let Some((_, report)) = last.as_ref().filter(|(look, _)| *look > before) {
             return Ok(report.clone());
         }
-        let began = Instant::now();
+        let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let report = Arc::new(self.look().await?);
-        *last = Some((began, report.clone()));
+        *last = Some((look, report.clone()));
         Ok(report)
     }
 

@@ -32,9 +32,24 @@ test('who is known here comes in, to where they were going', async ({ page }) =>
 
 test('who is not is told so where they can begin anew', async ({ page }) => {
   await comes('stranger@home.example');
-  await page.goto('/sign-in');
+  await page.goto('/users?sort=email');
   await byProvider(page);
   await expect(page.getByRole('alert')).toContainText(/account/);
   await expect(page.getByLabel('E-mail address')).toBeVisible();
   await accessible(page, 'turned away by a provider');
+  await comes(OWNER);
+  // The provider would know who came before.
+  await page.context().clearCookies();
+  await byProvider(page);
+  await expect(page, 'it is not forgotten').toHaveURL(/\/users\?sort=email$/);
 });
+
+for (const back of ['//evil.example/', '/\\evil.example/', '/\t/evil.example/', '/.//evil.example/', 'https://evil.example/']) {
+  test(`a link that would lead elsewhere leads to the overview: ${JSON.stringify(back)}`, async ({ page }) => {
+    await comes(OWNER);
+    await page.goto(`/sign-in?back=${encodeURIComponent(back)}`);
+    await byProvider(page);
+    await expect(page.getByRole('navigation', { name: 'Modules' })).toBeVisible();
+    expect(page.url()).toBe(new URL('/', page.url()).href);
+  });
+}

@@ -10,7 +10,7 @@ import { queries } from '@/api/queries';
 import { csrfToken } from '@/api/session';
 import { useAction } from '@/lib/forms/useAction';
 import { ProblemAlert } from '@/lib/page/ProblemAlert';
-import { keepBack, safeBack } from './back';
+import { keepBack, safeBack, takeBack } from './back';
 import { EntryPage } from './EntryPage';
 import { useRefusal } from './refusal';
 import { type Shown, signIn } from './signIn';
@@ -19,7 +19,11 @@ export function SignInPage() {
   const { back } = useSearch({ from: '/sign-in' });
   const router = useRouter();
   const [known, setKnown] = useState<Shown>();
-  const done = () => router.history.push(safeBack(back));
+  const done = () => {
+    // Somebody may have tried a provider before.
+    const kept = takeBack();
+    router.history.push(safeBack(back ?? kept));
+  };
   useSignedInElsewhere(done);
   return known ? (
     <SecondStep known={known} done={done} cancel={() => setKnown(undefined)} />

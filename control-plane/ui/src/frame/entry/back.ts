@@ -2,20 +2,27 @@
 
 const PLACE = 'mpanel.back';
 
-/** Where to go on: only to paths of this console. */
+/** Where to go on: only to paths of this console, as the browser reads them. */
 export function safeBack(back: string | undefined): string {
-  return back?.startsWith('/') && !back.startsWith('//') && !back.startsWith('/\\') ? back : '/';
+  if (!back?.startsWith('/') || !URL.canParse(back, location.origin)) return '/';
+  const { origin, pathname, search, hash } = new URL(back, location.origin);
+  return origin === location.origin && !pathname.startsWith('//') ? pathname + search + hash : '/';
 }
 
-/** A provider sends to the overview whoever signs in by it. */
+/** A provider sends to the overview whoever signs in by it, and back to the sign-in whom it does not know. */
 export function keepBack(back: string | undefined): void {
-  sessionStorage.setItem(PLACE, safeBack(back));
+  if (back) sessionStorage.setItem(PLACE, back);
 }
 
-/** Goes on from there to where they were going, once. */
-export function goBack(): void {
-  if (location.pathname !== '/') return;
-  const back = sessionStorage.getItem(PLACE);
+/** Where they were going, once. */
+export function takeBack(): string | undefined {
+  const back = sessionStorage.getItem(PLACE) ?? undefined;
   sessionStorage.removeItem(PLACE);
+  return back;
+}
+
+/** Goes on to it from where a provider sends. */
+export function goBack(): void {
+  const back = location.pathname === '/' ? takeBack() : undefined;
   if (back) history.replaceState(null, '', safeBack(back));
 }

@@ -446,8 +446,7 @@ impl PodBench {
         let admission = self.books.servers.session_open(&mut tx, server, &hello, self.instance).await;
         assert!(matches!(admission, Ok(Admission::Opened(_))), "a session opens: {admission:?}");
         tx.commit().await.expect("it commits");
-        self.agents.connect(server);
-        self.engine.session_started(server).await.expect("what waits goes on");
+        self.engine.session_started(server, || self.agents.connect(server)).await.expect("what waits goes on");
     }
 
     /// Asks for a pod.

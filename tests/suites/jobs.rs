@@ -44,6 +44,12 @@ struct Agents {
     cancelled: Mutex<Vec<(CommandId, u64)>>,
 }
 
+impl Agents {
+    fn connect(&self, server: ServerId) {
+        self.connected.lock().unwrap().push(server);
+    }
+}
+
 impl AgentPort for Agents {
     fn send(&self, order: Order) -> Result<(), NotConnected> {
         if !self.connected().contains(&order.command.server) {
@@ -206,7 +212,7 @@ impl Bench {
         let saga = ToySaga { steps, script: script.clone() };
         let registry = Registry::new(vec![Arc::new(saga)]);
         let agents = Arc::new(Agents::default());
-        agents.connected.lock().unwrap().push(server);
+        agents.connect(server);
         let tasks = TaskTracker::new();
         let engine = engine(&db, &registry, &agents, &tasks);
         let jobs = Service::new(db.clone(), Clock::system(), registry.clone(), agents.clone());
@@ -227,6 +233,11 @@ impl Bench {
 
     async fn job(&self, id: JobId) -> Job {
         self.jobs.job_get(Scope::Platform, id).await.unwrap().0
+    }
+
+    /// An agent begins a session.
+    async fn agent_back(&self, server: ServerId) {
+        self.engine.session_started(server, || self.agents.connect(server)).await.unwrap();
     }
 
     /// Dispatches until the job is as `wanted`.
@@ -426,7 +437,7 @@ async fn a_late_a_repeated_and_a_stranger_s_result_change_nothing() {
         let id = bench.create().await;
         let order = bench.order(1).await;
         // The agent comes back: the same command is sent again, under a later epoch.
-        bench.engine.session_started(bench.server).await.unwrap();
+        bench.agent_back(bench.server).await;
         let again = bench.order(2).await;
         assert_eq!(order.id, again.id);
         assert!(again.epoch > order.epoch);
@@ -451,14 +462,12 @@ async fn work_for_an_absent_agent_waits_and_goes_on_when_it_is_back() {
         let id = bench.create().await;
         let job = bench.until(id, "waiting", |job| job.waits_for.is_some()).await;
         assert_eq!((job.state, job.waits_for), (JobState::Running, Some(bench.server)));
-        bench.agents.connected.lock().unwrap().push(bench.server);
-        bench.engine.session_started(bench.server).await.unwrap();
+        bench.agent_back(bench.server).await;
         let order = bench.order(1).await;
         bench.agents.connected.lock().unwrap().clear();
         bench.engine.session_ended(bench.server).await.unwrap();
         assert_eq!(bench.job(id).await.waits_for, Some(bench.server), "{}", database.name);
-        bench.agents.connected.lock().unwrap().push(bench.server);
-        bench.engine.session_started(bench.server).await.unwrap();
+        bench.agent_back(bench.server).await;
         let again = bench.order(2).await;
         assert_eq!(order.id, again.id);
         bench.report(&again, done()).await;

@@ -202,8 +202,7 @@ async fn a_destroy_waits_for_its_server_and_can_be_cancelled_only_before_it_begi
         let late = bench.jobs.job_cancel(&actor(), Scope::Platform, destroy.id).await.unwrap_err();
         assert_eq!(late.code(), "job_past_return");
         assert_eq!(bench.held().await, ONE_POD);
-        bench.agents.connect(server);
-        bench.engine.session_started(server).await.unwrap();
+        bench.engine.session_started(server, || bench.agents.connect(server)).await.unwrap();
         assert_eq!(bench.over(destroy.id).await.state, JobState::Succeeded);
         assert_eq!(bench.held().await, NOTHING);
     }

@@ -49,8 +49,7 @@ pub(super) async fn begin(context: &Arc<Context>, server: ServerId, live: &Live)
 }
 
 async fn open(context: &Context, server: ServerId, live: &Live) -> Result<()> {
-    live.ready.store(true, Ordering::Release);
-    context.engine.session_started(server).await
+    context.engine.session_started(server, || live.ready.store(true, Ordering::Release)).await
 }
 
 /// One try. An error says what is not fenced yet.

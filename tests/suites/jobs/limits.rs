@@ -80,8 +80,7 @@ async fn a_flood_of_one_tenant_leaves_room_for_another_and_what_only_waits_is_no
         let last = bench.create_for(Some(other), None).await;
         bench.until(last, "waiting", |job| job.waits_for.is_some()).await;
         // It is back: the other tenant's one job is not behind the six.
-        bench.agents.connected.lock().unwrap().push(bench.server);
-        bench.engine.session_started(bench.server).await.unwrap();
+        bench.agent_back(bench.server).await;
         let own = bench.until(last, "its order", |job| job.command.is_some()).await;
         assert_eq!(own.tenant, Some(other), "{}", database.name);
     }
@@ -121,8 +120,7 @@ async fn an_agent_that_returns_to_a_cancelled_job_is_asked_to_abort_and_nothing_
         bench.agents.connected.lock().unwrap().clear();
         bench.engine.session_ended(bench.server).await.unwrap();
         bench.jobs.job_cancel(&Actor::system("test"), Scope::Platform, id).await.unwrap();
-        bench.agents.connected.lock().unwrap().push(bench.server);
-        bench.engine.session_started(bench.server).await.unwrap();
+        bench.agent_back(bench.server).await;
         let (command, epoch) = eventually("the cancellation", SOON, async || {
             bench.engine.dispatch().await.unwrap();
             bench.agents.cancelled.lock().unwrap().first().copied()

@@ -9,19 +9,28 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{Bench, SOON};
 
+async fn hold(own: &mut PgConnection, job: JobId) {
+    const HOLD: &str = "SELECT id FROM jobs WHERE id = $1 FOR NO KEY UPDATE";
+    sqlx::query(HOLD).bind(job.0).execute(own).await.unwrap();
+}
+
+/// Until somebody waits for what this connection holds.
+async fn waited_for(own: &mut PgConnection, what: &str) {
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+    eventually(&format!("{what} to wait for the job that is held"), SOON, async || {
+        let (waiting,): (i64,) = sqlx::query_as(WAITING).fetch_one(&mut *own).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+}
+
 /// While this connection holds the first of two jobs, `change` waits for it and has not taken the second.
 async fn takes_in_order(own: &mut PgConnection, what: &str, [first, second]: [JobId; 2], change: impl Future) {
-    const HOLD: &str = "SELECT id FROM jobs WHERE id = $1 FOR NO KEY UPDATE";
     const TAKE: &str = "SELECT id FROM jobs WHERE id = $1 FOR NO KEY UPDATE NOWAIT";
-    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
     let mut tx = own.begin().await.unwrap();
-    sqlx::query(HOLD).bind(first.0).execute(&mut *tx).await.unwrap();
+    hold(&mut tx, first).await;
     let looked = async {
-        eventually(&format!("{what} to wait for the first"), SOON, async || {
-            let (waiting,): (i64,) = sqlx::query_as(WAITING).fetch_one(&mut *tx).await.unwrap();
-            (waiting > 0).then_some(())
-        })
-        .await;
+        waited_for(&mut tx, what).await;
         let taken = sqlx::query(TAKE).bind(second.0).execute(&mut *tx).await;
         assert!(taken.is_ok(), "{what} holds the second while it waits for the first: {taken:?}");
         tx.rollback().await.unwrap();
@@ -51,6 +60,31 @@ async fn many_jobs_are_changed_in_the_order_of_their_ids() {
     behind(&mut own).await;
     takes_in_order(&mut own, "a release", jobs, async { bench.engine.waiting_release().await.unwrap() }).await;
     behind(&mut own).await;
-    takes_in_order(&mut own, "a session", jobs, async { bench.engine.session_started(bench.server).await.unwrap() })
-        .await;
+    takes_in_order(&mut own, "a session", jobs, bench.agent_back(bench.server)).await;
+}
+
+/// An order that went out earlier would be taken over with the others, and be sent twice.
+#[tokio::test]
+async fn an_agent_is_given_no_order_before_what_is_out_at_it_is_taken_over() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let bench = Bench::new(&database).await;
+    let out = bench.create().await;
+    let order = bench.order(1).await;
+    bench.agents.connected.lock().unwrap().clear();
+    bench.engine.session_ended(bench.server).await.unwrap();
+    let mut own = PgConnection::connect(&database.url).await.unwrap();
+    let mut tx = own.begin().await.unwrap();
+    hold(&mut tx, out).await;
+    let next = async {
+        waited_for(&mut tx, "the session").await;
+        let next = bench.create().await;
+        bench.until(next, "the next job to wait", |job| job.waits_for == Some(bench.server)).await;
+        tx.rollback().await.unwrap();
+        next
+    };
+    let ((), next) = tokio::join!(bench.agent_back(bench.server), next);
+    bench.order(3).await;
+    let sent = bench.agents.sent.lock().unwrap().clone();
+    assert_eq!(sent.iter().filter(|again| again.id == order.id).count(), 2, "what was out, once more");
+    assert_eq!(bench.job(next).await.epoch, sent.iter().find(|other| other.id != order.id).unwrap().epoch, "sent once");
 }

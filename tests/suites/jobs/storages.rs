@@ -85,7 +85,7 @@ async fn bench_of_two(database: &TestDatabase) -> (Bench, [ServerId; 2]) {
         control_plane::execute!(tx.conn(), STORAGE, server, "shared", true).unwrap();
     }
     tx.commit().await.unwrap();
-    bench.agents.connected.lock().unwrap().push(servers[1]);
+    bench.agents.connect(servers[1]);
     bench.registry = Registry::new(vec![Arc::new(Copies(vec![Box::new(Once)]))]);
     bench.jobs = Service::new(bench.db.clone(), Clock::system(), bench.registry.clone(), bench.agents.clone());
     let pace = Pace { per_storage: EACH, per_server: 64, ..Pace::default() };
@@ -218,8 +218,7 @@ async fn a_host_that_is_away_keeps_no_place_of_a_storage_from_the_other_hosts() 
         bench.until_state(next, JobState::Succeeded).await;
         assert_eq!(lines().await, 1, "it is said once, on {}", database.name);
         // What was out there goes on where it was.
-        bench.agents.connected.lock().unwrap().push(one);
-        bench.engine.session_started(one).await.unwrap();
+        bench.agent_back(one).await;
         bench.order(5).await;
         end_all(&bench, &away).await;
     }

@@ -104,8 +104,7 @@ async fn a_suspension_outlasts_an_offline_host_and_cuts_the_power_of_a_guest_tha
         assert_eq!(again.id, job.id, "{}: asked again it is the same job", database.name);
         assert_eq!(ask(&bench, "start", Some(pod), "").await.unwrap_err().code(), "cloudpod_suspended");
         bench.agents.fail("shutdown", 1, Fail::Before, FailureKind::Deadline);
-        bench.agents.connect(server);
-        bench.engine.session_started(server).await.unwrap();
+        bench.engine.session_started(server, || bench.agents.connect(server)).await.unwrap();
         assert_eq!(bench.over(job.id).await.state, JobState::Succeeded);
         assert!(bench.agents.orders().ends_with(&["shutdown", "stop"]), "{:?}", bench.agents.orders());
         assert_eq!(the_vm(&bench).power, Power::Stopped);

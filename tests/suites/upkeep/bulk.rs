@@ -79,8 +79,7 @@ async fn jobs_of_one_kind_are_cancelled_in_bulk() {
         let (done, _) = cancelled.unwrap();
         assert_eq!(done.iter().map(|done| done.id).collect::<Vec<_>>(), [start.id], "{}", database.name);
         assert_eq!(bench.over(start.id).await.state, JobState::Cancelled);
-        bench.agents.connect(server);
-        bench.engine.session_started(server).await.unwrap();
+        bench.engine.session_started(server, || bench.agents.connect(server)).await.unwrap();
         assert_eq!(bench.over(stop.id).await.state, JobState::Succeeded);
     }
 }

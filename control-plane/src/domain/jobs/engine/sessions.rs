@@ -140,18 +140,17 @@ impl Engine {
         Ok(())
     }
 
-    /// An agent is back: what is out at it is sent again, what waits for it goes on.
-    pub async fn session_started(&self, server: ServerId) -> Result<()> {
-        let now = self.0.clock.now();
+    /// An agent is back: what is out at it becomes this control plane's, then `open` lets it be given orders, what is out is sent
+    /// again and what waits for it goes on. An order that went out before would be taken over too, and be sent twice.
+    pub async fn session_started(&self, server: ServerId, open: impl FnOnce()) -> Result<()> {
         let mut tx = self.0.db.begin().await?;
-        let out = store::commands_take_over(&mut tx, now, server, self.lease()).await?;
-        store::waiting_release(&mut tx, now, server).await?;
-        tx.wake(Topic::Jobs);
+        let out = store::commands_take_over(&mut tx, self.0.clock.now(), server, self.lease()).await?;
         tx.commit().await?;
+        open();
         for job in out {
             self.spawn(job, None);
         }
-        Ok(())
+        self.release(server).await.map(drop)
     }
 
     /// An agent is gone: what is out at it waits for it.

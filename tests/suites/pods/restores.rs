@@ -319,3 +319,21 @@ async fn a_stuck_restore_that_is_retried_takes_nothing_of_a_pod_that_came_back_m
         assert_eq!(bench.agents.sent().len(), orders, "nothing is ordered of its host");
     }
 }
+
+#[tokio::test]
+async fn a_restore_in_place_that_is_stuck_ends_with_its_pod() {
+    for database in databases().await {
+        let (bench, pod) = backed_up(&database).await;
+        bench.agents.fail("restore_backup", 1, Fail::Before, FailureKind::BadParameter);
+        bench.agents.fail("start", 99, Fail::Before, FailureKind::Locked);
+        let backup = newest(&bench, pod).await.id;
+        let (_, asked) = bench.pods.backup_restore(&actor(), staff(), pod, backup, None).await.unwrap();
+        assert_eq!(bench.over(asked.id).await.state, JobState::Stuck, "{}", database.name);
+        let (_, destroy) = bench.pods.cloudpod_destroy(&actor(), staff(), pod).await.unwrap();
+        assert_eq!(bench.over(destroy.id).await.state, JobState::Succeeded, "{}", database.name);
+        let job = bench.over(asked.id).await;
+        assert_eq!((job.state, job.error.unwrap().code.as_str()), (JobState::Failed, "proxmox_bad_parameter"));
+        assert!(bench.agents.vms().is_empty(), "{}", database.name);
+        assert_eq!(bench.held().await, [0; 4]);
+    }
+}

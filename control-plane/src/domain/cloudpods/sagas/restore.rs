@@ -388,8 +388,8 @@ impl Step for Stop {
     /// A VM that is half restored stays locked by Proxmox, so that it cannot start: then the job is stuck, and says why.
     async fn undo(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
         let (pod, RestoreParams { in_place, start, .. }) = (pod_of(tx, job).await?, params_of(job)?);
-        if !in_place || !start {
-            return Ok(Action::Done("it did not run before".to_owned()));
+        if !in_place || !start || pod.state != State::Active {
+            return Ok(Action::Done("it is not to run".to_owned()));
         }
         if vm_missing(tx, &self.0, &pod).await? {
             return Ok(Action::Done("its VM is missing: there is nothing to start".to_owned()));

@@ -1,12 +1,14 @@
 //! A small fleet of real processes: one control plane, and hosts, each a simulated Proxmox VE with a real agent that was
 //! enrolled over real mutual TLS.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use pve_sim::{Flavour, Sim};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,7 +89,7 @@ impl Client {
         let body = json!({"name": name, "plan": "small", "image": "debian"});
         let answer = eventually("the request to be accepted", DEADLINE * 4, async || {
             let key = format!("key-{name}");
-            let request = self.0.request(reqwest::Method::POST, PODS).header("Idempotency-Key", key).json(&body);
+            let request = self.0.request(Method::POST, PODS).header("Idempotency-Key", key).json(&body);
             let answer = try_send(request).await.ok()?;
             assert_ne!(answer.status, 500, "{}", answer.text);
             (answer.status == 202).then_some(answer)
@@ -256,7 +258,7 @@ impl Fleet {
         let control = &mut self.control;
         eventually("the control plane to be ready", DEADLINE, async || {
             assert!(control.is_over().is_none(), "the control plane ended:\n{}", control.tail());
-            let answer = try_send(api.anonymous(reqwest::Method::GET, "/readyz")).await.ok()?;
+            let answer = try_send(api.anonymous(Method::GET, "/readyz")).await.ok()?;
             (answer.status == 200).then_some(())
         })
         .await;
@@ -344,7 +346,7 @@ impl Fleet {
     /// Asks for a pod under an idempotency key; `None`: nobody answered.
     pub async fn create(&self, name: &str, key: &str) -> Option<Answer> {
         let body = json!({"name": name, "plan": "small", "image": "debian"});
-        let request = self.api.request(reqwest::Method::POST, PODS).header("Idempotency-Key", key).json(&body);
+        let request = self.api.request(Method::POST, PODS).header("Idempotency-Key", key).json(&body);
         try_send(request).await.ok()
     }
 
@@ -360,13 +362,13 @@ impl Fleet {
 
     /// Asks for a pod to be removed; `None`: nobody answered.
     pub async fn destroy(&self, id: &str) -> Option<Answer> {
-        try_send(self.api.request(reqwest::Method::DELETE, &format!("{PODS}/{id}"))).await.ok()
+        try_send(self.api.request(Method::DELETE, &format!("{PODS}/{id}"))).await.ok()
     }
 
     /// Waits until a pod's state is one of `states`, through restarts of the control plane.
     pub async fn pod_until(&self, id: &str, states: &[&str]) -> Value {
         eventually(&format!("pod {id} to be {states:?}"), DEADLINE, async || {
-            let answer = try_send(self.api.request(reqwest::Method::GET, &format!("{PODS}/{id}"))).await.ok()?;
+            let answer = try_send(self.api.request(Method::GET, &format!("{PODS}/{id}"))).await.ok()?;
             states.contains(&answer.body["state"].as_str()?).then_some(answer.body)
         })
         .await
@@ -383,6 +385,15 @@ impl Fleet {
                 None => return pods,
             }
         }
+    }
+
+    /// How many jobs are in which state, of those that are not over; `None`: nobody answered. All states in one look: a job that
+    /// goes from one to another meanwhile is not missed.
+    pub async fn jobs_left(&self) -> Option<BTreeMap<String, u64>> {
+        let asked = self.api.request(Method::GET, "/api/admin/provisioning/queue");
+        let answer = try_send(asked).await.ok().filter(|answer| answer.status == 200)?;
+        let counts: BTreeMap<String, u64> = serde_json::from_value(answer.body).expect("counts by state");
+        Some(counts.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 
     /// Everything that must hold whenever nothing is under way; returns the number of live pods.

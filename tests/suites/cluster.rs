@@ -47,14 +47,7 @@ async fn come_to_rest(fleet: &Fleet, pods: usize) {
     // Some seconds for each on a busy machine.
     let deadline = REST + Duration::from_secs(5) * u32::try_from(pods).unwrap();
     eventually(&format!("{pods} pods to be active and every job to end"), deadline, async || {
-        for state in ["queued", "running", "undoing", "stuck"] {
-            let request = fleet.api.request(Method::GET, &format!("{JOBS}?state={state}&limit=1"));
-            let answer = try_send(request).await.ok().filter(|answer| answer.status == 200)?;
-            if !answer.body["items"].as_array()?.is_empty() {
-                return None;
-            }
-        }
-        Some(())
+        fleet.jobs_left().await?.is_empty().then_some(())
     })
     .await;
     let all = fleet.pods().await;

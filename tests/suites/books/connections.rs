@@ -169,6 +169,30 @@ async fn a_server_that_falls_silent_is_offline_and_back_when_it_is_heard() {
     .await;
 }
 
+/// Both would wait for the other, where each holds one of two servers.
+#[tokio::test]
+async fn who_looks_for_silent_servers_passes_by_what_somebody_writes_to() {
+    const WRITE: &str = "UPDATE servers SET last_seen_at = last_seen_at WHERE id = $1";
+    each(|books| async move {
+        // SQLite has one writer.
+        if books.db.is_embedded() {
+            return;
+        }
+        let written = books.server("pve1").await;
+        books.server("pve2").await;
+        books.servers.health_run().await.unwrap();
+        books.clock.advance(HEARTBEAT * 100);
+        let mut tx = books.db.begin().await.unwrap();
+        control_plane::execute!(tx.conn(), WRITE, written.id).unwrap();
+        assert_eq!(books.servers.health_run().await.unwrap().lost, 1);
+        assert_eq!(state(&books.again(&written).await), ConnectionState::Online);
+        tx.commit().await.unwrap();
+        assert_eq!(books.servers.health_run().await.unwrap().lost, 1);
+        assert_eq!(state(&books.again(&written).await), ConnectionState::Offline);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_session_that_another_control_plane_has_taken_over_is_closed_here() {
     each(|books| async move {

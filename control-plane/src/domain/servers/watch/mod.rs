@@ -316,23 +316,17 @@ impl Service {
 
     async fn heard_flush(&self, batch: &[(ServerId, u64, Ms)], report: &mut HealthReport) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        let mut rest = Vec::new();
+        let mut fenced = Vec::new();
         for (server, epoch, at) in batch {
             if store::last_seen_set(&mut tx, *server, *epoch, *at).await? {
                 report.heard += 1;
-            } else {
-                rest.push((*server, *epoch, *at));
-            }
-        }
-        let mut fenced = Vec::new();
-        for (server, epoch, at) in rest {
             // Taken for lost, by another control plane or while this one stood still, and heard in its newest session again.
-            if store::session_revive(&mut tx, server, epoch, at, self.clock.now()).await? {
+            } else if store::session_revive(&mut tx, *server, *epoch, *at, self.clock.now()).await? {
                 let connection = Connection { state: ConnectionState::Online, since: self.clock.now() };
-                self.connection_changed(&mut tx, server, connection, "heard again").await?;
+                self.connection_changed(&mut tx, *server, connection, "heard again").await?;
                 report.back += 1;
             } else {
-                fenced.push((server, epoch));
+                fenced.push((*server, *epoch));
             }
         }
         tx.commit().await?;

@@ -13,7 +13,7 @@ use crate::domain::servers::stamped::Cards;
 use crate::domain::servers::store::Names;
 use crate::error::Result;
 use crate::ids::{InstanceId, ServerId};
-use crate::{execute, fetch_all, fetch_optional};
+use crate::{execute, fetch_all, fetch_optional, sql_by_db};
 
 /// What a new session writes.
 pub(super) struct Session<'a> {
@@ -97,13 +97,23 @@ struct Id {
     id: ServerId,
 }
 
+/// What somebody writes to is passed by: it is being heard, or its session begins or ends.
 pub(super) async fn silent_close(tx: &mut Tx, before: Ms, now: Ms, limit: usize) -> Result<Vec<ServerId>> {
-    const SQL: &str = "UPDATE servers SET connection = 'offline', connection_since = $2
-                       WHERE connection = 'online' AND last_seen_at < $1 AND id IN
-                             (SELECT id FROM servers WHERE connection = 'online' AND last_seen_at < $1
-                              ORDER BY last_seen_at LIMIT $3)
-                       RETURNING id";
-    let rows = fetch_all!(tx.conn(), Id, SQL, before, now, limit as i64)?;
+    macro_rules! close {
+        ($held:literal) => {
+            concat!(
+                "UPDATE servers SET connection = 'offline', connection_since = $2
+                 WHERE connection = 'online' AND last_seen_at < $1 AND id IN
+                       (SELECT id FROM servers WHERE connection = 'online' AND last_seen_at < $1
+                        ORDER BY last_seen_at LIMIT $3",
+                $held,
+                ") RETURNING id"
+            )
+        };
+    }
+    let conn = tx.conn();
+    let sql = sql_by_db!(conn, sqlite: close!(""), postgres: close!(" FOR NO KEY UPDATE SKIP LOCKED"));
+    let rows = fetch_all!(conn, Id, sql, before, now, limit as i64)?;
     Ok(rows.into_iter().map(|Id { id }| id).collect())
 }
 

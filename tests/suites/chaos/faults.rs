@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use mpanel_tests::app::try_send;
+use mpanel_tests::eventually;
+use mpanel_tests::several::Several;
 use pve_sim::{Action, Fault, TaskAction, TaskFault};
 use reqwest::Method;
 use serde_json::json;
@@ -33,6 +36,13 @@ enum Lasting {
     /// Another process writes to the SQLite file.
     DatabaseLocked(sqlx::SqliteConnection),
     Draining(usize),
+}
+
+/// As its unit does: a control plane whose start failed, for its database was locked, is started again.
+fn started_again(several: &mut Several, plane: usize) {
+    if several.daemon(plane).is_over().is_some_and(|status| !status.success()) {
+        several.plane_start(plane, &[]);
+    }
 }
 
 impl Chaos {
@@ -69,6 +79,9 @@ impl Chaos {
         let due: Vec<Broken> = due;
         for Broken { what, until: _ } in due {
             self.mend_one(what).await;
+        }
+        for plane in 0..self.several.planes.len() {
+            started_again(&mut self.several, plane);
         }
     }
 
@@ -251,7 +264,14 @@ impl Chaos {
         self.mend(true).await;
         self.several.fleet.hosts[0].sim.faults().clear();
         for plane in 0..self.several.planes.len() {
-            self.several.plane_ready(plane).await;
+            let api = self.several.planes[plane].api.clone();
+            let several = &mut self.several;
+            eventually("the control plane to be ready", REST, async || {
+                started_again(several, plane);
+                let answer = try_send(api.anonymous(Method::GET, "/readyz")).await.ok()?;
+                (answer.status == 200).then_some(())
+            })
+            .await;
         }
         let names: Vec<String> = self.several.fleet.hosts.iter().map(|host| host.name.clone()).collect();
         for name in names {

@@ -202,5 +202,5 @@ test('what the checks of the whole fleet take their time for, nothing else waits
   await expect(page.getByText('Whether the rest is well is not known')).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Servers are offline' })).toBeVisible();
   expect(asked, 'it is asked for once').toBe(1);
-  check();
+  await check();
 });

@@ -22,18 +22,19 @@ export interface Named {
   name: string;
 }
 
-/** A page whose `check` closes it, and fails the test for what the policy refused, for what broke in it, and for what it asked of others. */
+/** A page whose `check` closes it, and fails the test for what the policy refused, for what broke in it or in another tab of its browser,
+ * and for what they asked of others. */
 export async function fresh(browser: Browser, options: BrowserContextOptions = {}): Promise<{ page: Page; check: () => Promise<void> }> {
   const context = await browser.newContext({ baseURL: URL, viewport: { width: 1360, height: 860 }, ...options });
-  const page = await context.newPage();
   const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(`broke: ${error.message}`));
-  page.on('console', (message) => {
+  context.on('weberror', (error) => faults.push(`broke: ${error.error().message}`));
+  context.on('console', (message) => {
     if (message.type() === 'error' && /Content Security Policy|Refused to/.test(message.text())) faults.push(message.text());
   });
-  page.on('request', (request) => {
+  context.on('request', (request) => {
     if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(URL)) faults.push(`asked ${request.url()}`);
   });
+  const page = await context.newPage();
   const check = async () => {
     // One that stayed would go on listening to events, and reading what they are about.
     await context.close();

@@ -1,9 +1,8 @@
 // What is done to a host: its connection is tested, it is locked and opened, emptied, and goes away. It is the third one, whose Proxmox VE
 // can be told to fail, and whose agent is this file's to end.
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { expect, type Page, test } from '@playwright/test';
-import { accessible, agentConfig, agentRun, api, dialog, fault, first, fresh, note, signIn, STAFF } from './stage';
+import { accessible, agentRun, api, dialog, endpointSet, fault, first, fresh, note, signIn, STAFF } from './stage';
 
 let agent: ChildProcess | undefined;
 test.beforeAll(async () => {
@@ -22,17 +21,6 @@ async function pod(name: string, isPinned: boolean): Promise<string> {
   await expect.poll(() => api('GET', `/api/provisioning/cloudpods/${id}`)).toMatchObject({ state: 'active', observed_power: 'running' });
   if (!isPinned) await api('PATCH', `/api/admin/hosting/cloudpods/${id}`, { server: null });
   return asked.name;
-}
-
-/** Makes the first host one that VMs of other clusters can be sent to. */
-async function endpointSet(): Promise<void> {
-  const config = readFileSync(agentConfig('pve1'), 'utf8');
-  const of = (name: string) => config.match(new RegExp(`^${name} = "(.*)"$`, 'm'))?.[1] ?? '';
-  const { id } = await api('GET', '/api/platform/servers/pve1');
-  const { hostname: host, port } = new URL(of('url'));
-  const token = readFileSync(of('token_file'), 'utf8').trim();
-  const body = { host, port: Number(port), fingerprint: of('fingerprint'), token };
-  await api('PUT', `/api/platform/servers/${id}/migration-endpoint`, body);
 }
 
 test('a connection is tested: what is in order is said, and of what is not, what to do', async ({ browser }) => {

@@ -1,5 +1,6 @@
 // What the tests stand on: the control plane that `tests/suites/browser.rs` has started, and a page that must keep to its origin.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, type BrowserContextOptions, expect, type Page } from '@playwright/test';
@@ -83,8 +84,19 @@ export async function fault(method: 'POST' | 'DELETE', what?: unknown, of: 'faul
 }
 
 /** Where the configuration of a host's agent is. */
-export function agentConfig(host: string): string {
+function agentConfig(host: string): string {
   return join(dirname(dirname(setting('AGENT_CONFIG'))), host, 'agent.toml');
+}
+
+/** Makes the first host one that VMs of other clusters can be sent to. */
+export async function endpointSet(): Promise<void> {
+  const config = readFileSync(agentConfig('pve1'), 'utf8');
+  const of = (name: string) => config.match(new RegExp(`^${name} = "(.*)"$`, 'm'))?.[1] ?? '';
+  const { id } = await api('GET', '/api/platform/servers/pve1');
+  const { hostname: host, port } = new globalThis.URL(of('url'));
+  const token = readFileSync(of('token_file'), 'utf8').trim();
+  const body = { host, port: Number(port), fingerprint: of('fingerprint'), token };
+  await api('PUT', `/api/platform/servers/${id}/migration-endpoint`, body);
 }
 
 /** The third host's agent, enrolled by the command that the console shows. */

@@ -2,7 +2,7 @@
 // can be told to fail, and whose agent is this file's to end.
 import type { ChildProcess } from 'node:child_process';
 import { expect, type Page, test } from '@playwright/test';
-import { accessible, agentRun, api, dialog, endpointSet, fault, first, fresh, note, signIn, STAFF } from './stage';
+import { accessible, agentRun, api, dialog, endpointSet, fault, first, fresh, note, OWNER, signIn, STAFF } from './stage';
 
 let agent: ChildProcess | undefined;
 test.beforeAll(async () => {
@@ -115,9 +115,14 @@ test('since when what is shown is old is said where a host is away', async ({ br
   await signIn(page, STAFF, '/servers/pve9');
   const pod = await page.context().newPage();
   await pod.goto(`/provisioning/cloudpods/${id}`);
-  await expect(pill(pod, 'Running')).toBeVisible();
-  await expect(pod.getByText(/Stale since/)).toHaveCount(0);
-  const still = [await note(page), await note(pod)];
+  const theirs = await fresh(browser);
+  await theirs.page.clock.install();
+  await signIn(theirs.page, OWNER, `/provisioning/cloudpods/${id}`);
+  for (const one of [pod, theirs.page]) {
+    await expect(pill(one, 'Running')).toBeVisible();
+    await expect(one.getByText(/Stale since/)).toHaveCount(0);
+  }
+  const still = [await note(page), await note(pod), await note(theirs.page)];
   agent?.kill();
   for (const one of [page, pod]) {
     const stale = one.getByRole('main').getByText(/Stale since/).first();
@@ -126,6 +131,12 @@ test('since when what is shown is old is said where a host is away', async ({ br
   }
   await expect(pill(page, 'Offline')).toBeVisible();
   await accessible(pod, 'a pod whose host is away');
+  // Customers are told of no hosts: their page looks by itself, once a minute.
+  await theirs.page.clock.fastForward(60_000);
+  const told = theirs.page.getByRole('main').getByText(/Stale since/).first();
+  const { stale_since } = await api('GET', `/api/provisioning/cloudpods/${id}`);
+  await expect(told.locator('time')).toHaveAttribute('datetime', `${stale_since}`);
   for (const one of still) await one();
+  await theirs.check();
   await check();
 });

@@ -46,7 +46,8 @@ const CHANGED_BY: Record<string, Noun[]> = {
   jobs: ['job'],
   membership: ['user', 'me'],
   plan: ['plan'],
-  server: ['server'],
+  // Of a host that is away, what was told of its pods is old.
+  server: ['server', 'cloudpod'],
   session: ['session'],
   snapshot: ['snapshot', 'cloudpod', 'quota'],
   tenant: ['tenant', 'customer', 'quota', 'me'],

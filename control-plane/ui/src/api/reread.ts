@@ -50,8 +50,9 @@ function shows(query: Query, nouns: Noun[], ids: string[]): boolean {
   if (!nouns.some((noun) => noun === query.queryKey[0])) return false;
   const of = oneOf(query);
   if (of === undefined || ids.includes(of)) return true;
-  const data: unknown = query.state.data;
-  return typeof data === 'object' && data !== null && 'id' in data && ids.some((id) => id === data.id);
+  const { id, server } = (query.state.data ?? {}) as { id?: string; server?: { id: string } | null };
+  const isOnIt = nouns.includes('server') && ids.some((one) => one === server?.id);
+  return isOnIt || ids.some((one) => one === id);
 }
 
 function flush(): void {

@@ -13,11 +13,15 @@ export type Firewall = Schemas['Firewall'];
 export type FirewallRule = Schemas['FirewallRule'];
 export type PodsQuery = NonNullable<paths['/api/provisioning/cloudpods']['get']['parameters']['query']>;
 
+/** That a host is away is told to the staff alone: what customers see of its pods is old then, too. */
+const HOSTS_MS = 60_000;
+
 export function podsQuery(query: PodsQuery) {
   return queryOptions({
     queryKey: key('cloudpod', 'list', query),
     queryFn: ({ signal }) => unwrap(api.GET('/api/provisioning/cloudpods', { params: { query }, signal })),
     placeholderData: (before) => before,
+    refetchInterval: HOSTS_MS,
   });
 }
 
@@ -25,6 +29,8 @@ export function podQuery(id: string) {
   return queryOptions({
     queryKey: key('cloudpod', 'one', id),
     queryFn: ({ signal }) => unwrap(api.GET('/api/provisioning/cloudpods/{id}', { params: { path: { id } }, signal })),
+    // One that cannot be read is not asked for again and again.
+    refetchInterval: ({ state: { data, status } }) => (data && status !== 'error' ? HOSTS_MS : false),
   });
 }
 

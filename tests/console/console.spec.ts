@@ -82,9 +82,8 @@ test('a job that fails again and again is shown with its reason, and succeeds wh
   let before = 0;
   await expect(async () => {
     before = (await job()).attempt;
-    const answer = page.waitForResponse(/\/retry$/);
-    await again.click();
-    expect((await answer).status()).toBe(202);
+    const [answer] = await Promise.all([page.waitForResponse(/\/retry$/), again.click()]);
+    expect(answer.status()).toBe(202);
   }).toPass();
   await expect.poll(async () => (await job()).attempt, 'it was tried').toBeGreaterThan(before);
   await fault('DELETE');

@@ -67,8 +67,10 @@ async fn passes(mut command: tokio::process::Command, more: impl FnOnce() -> Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_console_works_in_a_browser() {
-    let fleet = Fleet::start(PROGRAMS, TestDatabase::sqlite(), 2).await;
+    let mut fleet = Fleet::start(PROGRAMS, TestDatabase::sqlite(), 2).await;
     stage(&fleet).await;
+    // What waits for its next try is looked at for longer than elsewhere.
+    fleet.control_restart(&[("MPANEL__JOBS__RETRY_FIRST", "10s")]).await;
     let third = Sim::builder().node("pve9").control("127.0.0.1:0").start().await.expect("the third host");
     third.hand().datacenter_firewall(true);
     let (control, control_token) = third.control().expect("its control port");

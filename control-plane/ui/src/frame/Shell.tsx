@@ -68,7 +68,7 @@ function Frame() {
           <UserMenu />
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" aria-label="Modules">
+      <AppShell.Navbar p="xs" aria-label="Modules" className={classes.menu} data-closed={!menuOpen || undefined}>
         <Navigation onGo={menu.close} />
       </AppShell.Navbar>
       <AppShell.Main>

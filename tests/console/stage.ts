@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
-import { type Browser, type BrowserContextOptions, expect, type Page } from '@playwright/test';
+import { type Browser, type BrowserContextOptions, expect, type Page, request } from '@playwright/test';
 
 function setting(name: string): string {
   const value = process.env[name];
@@ -83,19 +83,29 @@ export async function fault(method: 'POST' | 'DELETE', what?: unknown, of: 'faul
   expect(answer.ok, `${method} /${of}: ${answer.status}`).toBe(true);
 }
 
-/** Where the configuration of a host's agent is. */
-function agentConfig(host: string): string {
-  return join(dirname(dirname(setting('AGENT_CONFIG'))), host, 'agent.toml');
+/** How the Proxmox VE of a host is reached: as its agent is told. */
+export function proxmoxOf(host: string): { url: string; fingerprint: string; token: string } {
+  const config = readFileSync(join(dirname(dirname(setting('AGENT_CONFIG'))), host, 'agent.toml'), 'utf8');
+  const of = (name: string) => config.match(new RegExp(`^${name} = "(.*)"$`, 'm'))?.[1] ?? '';
+  return { url: of('url'), fingerprint: of('fingerprint'), token: readFileSync(of('token_file'), 'utf8').trim() };
+}
+
+/** What somebody does in Proxmox VE itself, where mPanel does not know of it. */
+export async function byHand(host: string, vmid: number, action: 'stop' | 'start'): Promise<void> {
+  const { url, token } = proxmoxOf(host);
+  const authorization = `PVEAPIToken=${token}`;
+  const proxmox = await request.newContext({ ignoreHTTPSErrors: true, extraHTTPHeaders: { authorization } });
+  const answer = await proxmox.post(`${url}/api2/json/nodes/${host}/qemu/${vmid}/status/${action}`);
+  expect(answer.ok(), `${action} ${vmid} on ${host}: ${answer.status()}`).toBe(true);
+  await proxmox.dispose();
 }
 
 /** Makes the first host one that VMs of other clusters can be sent to. */
 export async function endpointSet(): Promise<void> {
-  const config = readFileSync(agentConfig('pve1'), 'utf8');
-  const of = (name: string) => config.match(new RegExp(`^${name} = "(.*)"$`, 'm'))?.[1] ?? '';
   const { id } = await api('GET', '/api/platform/servers/pve1');
-  const { hostname: host, port } = new globalThis.URL(of('url'));
-  const token = readFileSync(of('token_file'), 'utf8').trim();
-  const body = { host, port: Number(port), fingerprint: of('fingerprint'), token };
+  const { url, fingerprint, token } = proxmoxOf('pve1');
+  const { hostname: host, port } = new globalThis.URL(url);
+  const body = { host, port: Number(port), fingerprint, token };
   await api('PUT', `/api/platform/servers/${id}/migration-endpoint`, body);
 }
 

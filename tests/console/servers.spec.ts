@@ -40,7 +40,10 @@ test('a connection is tested: what is in order is said, and of what is not, what
   const failed = lines.filter({ has: page.getByRole('img', { name: 'Failed' }) }).first();
   // Its name, what is wrong, what to do, and how long it took.
   await expect(failed.locator('p')).toHaveCount(3);
-  // Its lines come one by one.
+  // Its lines come one by one: each later than the one before.
+  const delays = await lines.evaluateAll((all) => all.map((line) => Number.parseFloat(getComputedStyle(line).animationDelay)));
+  expect(delays).toHaveLength(count);
+  expect(delays.slice(1).every((delay, at) => delay > (delays[at] ?? 0)), `delays of ${delays} s`).toBe(true);
   await expect.poll(() => section.evaluate((element) => element.getAnimations({ subtree: true }).length)).toBe(0);
   await accessible(page, 'a connection test that fails');
   await fault('DELETE');
@@ -76,7 +79,11 @@ test('a server is drained after its name was typed: how far it is, what stays an
   await fault('POST', { kind: 'qmigrate', action: { do: 'hold' } }, 'task-faults');
   const { page, check } = await fresh(browser);
   await signIn(page, STAFF, '/servers/pve9?open=drain');
-  const still = await note(page);
+  const list = await page.context().newPage();
+  await list.goto('/servers');
+  const inList = list.getByRole('row', { name: /pve9/ });
+  await expect(inList.getByText('Open', { exact: true })).toBeVisible();
+  const still = [await note(page), await note(list)];
   const begin = page.getByRole('button', { name: 'Drain pve9' });
   await expect(dialog(page).getByRole('row', { name: new RegExp(pinned) }).getByText('Stays')).toBeVisible();
   await expect(dialog(page).getByRole('row', { name: new RegExp(mover) }).getByText('To another cluster')).toBeVisible();
@@ -93,6 +100,7 @@ test('a server is drained after its name was typed: how far it is, what stays an
   await expect(row(mover).getByText('Moves', { exact: true })).toBeVisible();
   await expect(row(mover).getByRole('progressbar')).toBeVisible();
   await accessible(page, 'a drain under way');
+  await expect(inList.getByText('Draining', { exact: true })).toBeVisible();
   await fault('DELETE');
   await expect(row(mover).getByText('Moved', { exact: true })).toBeVisible();
   await expect(row(mover).getByText('pve1')).toBeVisible();
@@ -104,7 +112,8 @@ test('a server is drained after its name was typed: how far it is, what stays an
   await expect(section.getByText('Cancelled', { exact: true })).toBeVisible();
   await expect(row(pinned).getByText('Left where it is')).toBeVisible();
   await expect(pill(page, 'Locked')).toBeVisible();
-  await still();
+  await expect(inList.getByText('Locked', { exact: true })).toBeVisible();
+  for (const one of still) await one();
   await api('POST', '/api/platform/servers/pve9/status', { status: 'online' });
   await check();
 });

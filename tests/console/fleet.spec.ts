@@ -59,11 +59,14 @@ for (const [name, [path, wanted]] of Object.entries(PAGES)) {
     const rows = page.getByRole('row');
     if (wanted === 1) await expect(rows.nth(1)).toBeVisible();
     else if (wanted > 0) await expect(rows).toHaveCount(wanted + 1);
+    // Each says something.
+    for (const text of await rows.allInnerTexts()) expect(text.trim(), 'a row without words').not.toBe('');
     const ms = Math.round(performance.now() - began);
     const elements = await page.evaluate(() => document.querySelectorAll('*').length);
     const [bytes, largest] = await seen.largest();
     console.log(`${name}: ${ms} ms, ${seen.count()} requests, largest ${bytes} B (${largest}), ${await rows.count()} rows, ${elements} elements`);
     expect(seen.count(), 'requests').toBeLessThanOrEqual(REQUESTS_MAX);
+    expect(bytes, 'answers have something in them').toBeGreaterThan(0);
     expect(bytes, `the answer of ${largest}`).toBeLessThanOrEqual(ANSWER_MAX_BYTES);
     expect(elements, 'elements').toBeLessThanOrEqual(ELEMENTS_MAX);
     await check();

@@ -1,6 +1,14 @@
-// What somebody changes in a form is saved: it is shown so afterwards, and the API says so too. All of it is put back or taken away again.
+// What somebody changes in a form is saved: it is shown so afterwards, and the API says so too. What somebody changed in Proxmox itself
+// is found, and put right. All of it is put back or taken away again.
 import { expect, type Locator, type Page, test } from '@playwright/test';
-import { accessible, api, dialog, first, fresh, STAFF, signIn } from './stage';
+import { accessible, api, byHand, dialog, first, fresh, STAFF, settled, signIn } from './stage';
+
+interface Check {
+  ok: boolean;
+  name: string;
+  holds: string;
+  items: { subject: string; detail: string; cure: string }[];
+}
 
 /** What the API's list at `path` has by this name. */
 async function named(path: string, name: string): Promise<Record<string, unknown> | undefined> {
@@ -24,6 +32,16 @@ async function remove(page: Page, name: string, title: string): Promise<void> {
   await confirm.click();
   await expect(asked).toHaveCount(0);
 }
+
+/** The one that is stopped in Proxmox itself, and put right by the last test. */
+let pod: { id: string; vmid: number };
+test.beforeAll(async () => {
+  const { id } = await first('/api/provisioning/cloudpods?name_prefix=db-2');
+  pod = (await api('GET', `/api/provisioning/cloudpods/${id}`)) as unknown as typeof pod;
+  // What differs counts once it has lasted for a minute: meanwhile there is all the rest to look at.
+  await byHand('pve2', pod.vmid, 'stop');
+  await expect.poll(() => api('GET', `/api/provisioning/cloudpods/${id}`)).toMatchObject({ observed_power: 'stopped' });
+});
 
 test('a server', async ({ browser }) => {
   const { id, region, labels, cpu_overcommit } = await api('GET', '/api/platform/servers/pve1');
@@ -229,5 +247,39 @@ test("a tenant's quotas", async ({ browser }) => {
   await limit('');
   await expect(bar).toHaveCount(0);
   expect((await quotas()).vcpu.limit).toBeNull();
+  await check();
+});
+
+test('what needs attention is listed with what to do, and leads to where it is done', async ({ browser }) => {
+  const wrong = async () => ((await api('GET', '/api/platform/invariants')).checks as Check[]).filter(({ ok }) => !ok);
+  await expect.poll(async () => (await wrong()).map(({ name }) => name), { timeout: 90_000 }).toContain('drift');
+  const { page, check } = await fresh(browser);
+  await signIn(page, STAFF);
+  const attention = page.getByRole('region', { name: 'Needs attention' });
+  await expect(attention.getByText(/of \d+ checks do not hold/)).toBeVisible();
+  const subject = `VM ${pod.vmid} on server pve2`;
+  for (const { holds, items } of await wrong()) {
+    await expect(attention.getByText(`Should be: ${holds}`)).toBeVisible();
+    // Of one kind, the first three.
+    for (const { detail, cure } of items.slice(0, 3)) {
+      const item = attention.getByRole('listitem').filter({ hasText: detail });
+      await expect(item).toContainText(cure.replaceAll('`', ''));
+    }
+  }
+  await expect(attention.getByRole('heading', { name: /^VMs are not as they are wanted \(\d+\)$/ })).toBeVisible();
+  await accessible(page, 'what needs attention');
+  await attention.getByRole('link', { name: subject }).click();
+  await expect(page.getByRole('heading', { name: 'pve2', level: 1 })).toBeVisible();
+  const row = page.getByRole('row', { name: /Power differs/ }).filter({ has: page.getByRole('link', { name: 'db-2', exact: true }) });
+  await expect(row).toContainText('Wanted: power running');
+  await expect(row).toContainText('Seen: power stopped');
+  await row.getByRole('button', { name: 'Put it right' }).click();
+  await dialog(page).getByRole('button', { name: 'Put it right' }).click();
+  await expect(row).toHaveCount(0);
+  await expect.poll(() => api('GET', `/api/provisioning/cloudpods/${pod.id}`)).toMatchObject({ observed_power: 'running' });
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await settled(page, 'the overview');
+  await expect(page.getByRole('link', { name: subject })).toHaveCount(0);
+  expect((await wrong()).map(({ name }) => name)).not.toContain('drift');
   await check();
 });

@@ -1,7 +1,8 @@
 // What somebody changes in a form is saved: it is shown so afterwards, and the API says so too. What somebody changed in Proxmox itself
 // is found, and put right. All of it is put back or taken away again.
+import type { ChildProcess } from 'node:child_process';
 import { expect, type Locator, type Page, test } from '@playwright/test';
-import { accessible, api, byHand, dialog, first, fresh, STAFF, settled, signIn } from './stage';
+import { accessible, agentRun, api, byHand, dialog, first, fresh, STAFF, settled, signIn } from './stage';
 
 interface Check {
   ok: boolean;
@@ -35,13 +36,18 @@ async function remove(page: Page, name: string, title: string): Promise<void> {
 
 /** The one that is stopped in Proxmox itself, and put right by the last test. */
 let pod: { id: string; vmid: number };
+let agent: ChildProcess | undefined;
 test.beforeAll(async () => {
+  // What the third host told last may be older than what was done there since: while its agent is away, that differs.
+  agent = agentRun();
   const { id } = await first('/api/provisioning/cloudpods?name_prefix=db-2');
   pod = (await api('GET', `/api/provisioning/cloudpods/${id}`)) as unknown as typeof pod;
   // What differs counts once it has lasted for a minute: meanwhile there is all the rest to look at.
   await byHand('pve2', pod.vmid, 'stop');
   await expect.poll(() => api('GET', `/api/provisioning/cloudpods/${id}`)).toMatchObject({ observed_power: 'stopped' });
 });
+
+test.afterAll(() => agent?.kill());
 
 test('a server', async ({ browser }) => {
   const { id, region, labels, cpu_overcommit } = await api('GET', '/api/platform/servers/pve1');
@@ -252,21 +258,22 @@ test("a tenant's quotas", async ({ browser }) => {
 
 test('what needs attention is listed with what to do, and leads to where it is done', async ({ browser }) => {
   const wrong = async () => ((await api('GET', '/api/platform/invariants')).checks as Check[]).filter(({ ok }) => !ok);
-  await expect.poll(async () => (await wrong()).map(({ name }) => name), { timeout: 90_000 }).toContain('drift');
+  const subject = `VM ${pod.vmid} on server pve2`;
+  // Of one kind, the first three.
+  const listed = async () => (await wrong()).flatMap(({ items }) => items.slice(0, 3)).map((item) => item.subject.replace(/ \(.*/, ''));
+  await expect.poll(listed, { timeout: 120_000 }).toContain(subject);
   const { page, check } = await fresh(browser);
   await signIn(page, STAFF);
   const attention = page.getByRole('region', { name: 'Needs attention' });
   await expect(attention.getByText(/of \d+ checks do not hold/)).toBeVisible();
-  const subject = `VM ${pod.vmid} on server pve2`;
   for (const { holds, items } of await wrong()) {
     await expect(attention.getByText(`Should be: ${holds}`)).toBeVisible();
-    // Of one kind, the first three.
     for (const { detail, cure } of items.slice(0, 3)) {
       const item = attention.getByRole('listitem').filter({ hasText: detail });
       await expect(item).toContainText(cure.replaceAll('`', ''));
     }
   }
-  await expect(attention.getByRole('heading', { name: /^VMs are not as they are wanted \(\d+\)$/ })).toBeVisible();
+  await expect(attention.getByRole('heading', { name: /^VMs are not as they are wanted/ })).toBeVisible();
   await accessible(page, 'what needs attention');
   await attention.getByRole('link', { name: subject }).click();
   await expect(page.getByRole('heading', { name: 'pve2', level: 1 })).toBeVisible();
@@ -280,6 +287,6 @@ test('what needs attention is listed with what to do, and leads to where it is d
   await page.getByRole('link', { name: 'Overview', exact: true }).click();
   await settled(page, 'the overview');
   await expect(page.getByRole('link', { name: subject })).toHaveCount(0);
-  expect((await wrong()).map(({ name }) => name)).not.toContain('drift');
+  expect(await listed()).not.toContain(subject);
   await check();
 });

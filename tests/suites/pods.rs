@@ -101,6 +101,22 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test]
+async fn what_was_stopped_by_hand_while_it_is_waited_for_is_started_again() {
+    for database in databases().await {
+        let bench = PodBench::new(&database).await;
+        bench.server("pve1", 16).await;
+        bench.agents.hold("wait_power");
+        let (detail, provision) = bench.create("web-1").await.unwrap();
+        bench.out("wait_power").await;
+        bench.agents.vm_change(detail.pod.id, |vm| vm.power = Power::Stopped);
+        bench.agents.release("wait_power");
+        assert_eq!(bench.over(provision.id).await.state, JobState::Succeeded, "{}", database.name);
+        assert_eq!(bench.pod(detail.pod.id).await.pod.observed_power, Power::Running);
+        assert_eq!(bench.agents.vms().remove(0).2.power, Power::Running, "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn a_vmid_that_somebody_took_by_hand_is_left_to_them() {
     for database in databases().await {
         let bench = PodBench::new(&database).await;

@@ -19,7 +19,8 @@ use crate::error::Result;
 
 /// How long a guest gets to restart, in seconds.
 const GUEST_S: u64 = 180;
-const RUNNING_WITHIN_S: u64 = 120;
+/// Proxmox says so at once, but for a VM that its high availability starts.
+const RUNNING_WITHIN_S: u64 = 60;
 const RESIZE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Whether a step has something to do.
@@ -217,7 +218,7 @@ impl<S: Subject> Step for Restart<S> {
     }
 }
 
-/// Waits until it runs, and stores that.
+/// Waits until it runs, starts it again where it does not, and stores that.
 pub(super) struct WaitRunning<S> {
     books: Arc<Books>,
     subject: S,
@@ -242,7 +243,11 @@ impl<S: Subject> Step for WaitRunning<S> {
     }
 
     async fn begin(&self, tx: &mut Tx, job: &Job) -> Result<Action> {
-        let kind = CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S };
+        // What was stopped since it was started, by itself or by hand, would be waited for in vain.
+        let kind = match job.attempt {
+            1 => CommandKind::WaitPower { power: Power::Running, timeout_s: RUNNING_WITHIN_S },
+            _ => CommandKind::Start,
+        };
         self.subject.turn(tx, job).await?.action(kind, QUICK)
     }
 
